@@ -1,0 +1,15 @@
+/** Bounds-checked cursors over bytes, a queue of received chunks, GUIDs. */
+export { ChunkQueue } from './chunk-queue.ts'
+export {
+  type Guid,
+  guidFromBytes,
+  guidFromName,
+  guidFromRandom,
+  guidToBytes,
+  NIL_GUID,
+  parseGuid,
+  swapGuidFields,
+} from './guid.ts'
+export { Reader } from './reader.ts'
+export { utf8Decode, utf8Encode } from './text.ts'
+export { Writer } from './writer.ts'

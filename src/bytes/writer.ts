@@ -1,0 +1,112 @@
+import { BusbarError } from '../errors/index.ts'
+
+/** First allocation: most control messages and small calls fit (our choice). */
+const INITIAL_BYTES = 256
+
+/** A cursor that writes into memory of its own, which doubles when full, up to `max` bytes (then `LIMIT`). */
+export class Writer {
+  #bytes: Uint8Array
+  #view: DataView
+  readonly #little: boolean
+  readonly #max: number
+  #at = 0
+
+  constructor(little = true, max = 0x7fff_ffff, initial: number = INITIAL_BYTES) {
+    this.#bytes = new Uint8Array(Math.min(initial, max))
+    this.#view = new DataView(this.#bytes.buffer)
+    this.#little = little
+    this.#max = max
+  }
+
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#at
+  }
+
+  #reserve(length: number): number {
+    const at = this.#at
+    const end = at + length
+    if (end > this.#bytes.length) this.#grow(end)
+    this.#at = end
+    return at
+  }
+
+  #grow(end: number): void {
+    if (end > this.#max) throw new BusbarError('LIMIT', `${end} bytes do not fit the limit of ${this.#max}`)
+    const bigger = new Uint8Array(Math.min(this.#max, Math.max(end, this.#bytes.length * 2)))
+    bigger.set(this.#bytes.subarray(0, this.#at))
+    this.#bytes = bigger
+    this.#view = new DataView(bigger.buffer)
+  }
+
+  u8(value: number): void {
+    const at = this.#reserve(1)
+    this.#view.setUint8(at, value)
+  }
+
+  u16(value: number): void {
+    const at = this.#reserve(2)
+    this.#view.setUint16(at, value, this.#little)
+  }
+
+  u32(value: number): void {
+    const at = this.#reserve(4)
+    this.#view.setUint32(at, value, this.#little)
+  }
+
+  u64(value: bigint): void {
+    const at = this.#reserve(8)
+    this.#view.setBigUint64(at, value, this.#little)
+  }
+
+  f32(value: number): void {
+    const at = this.#reserve(4)
+    this.#view.setFloat32(at, value, this.#little)
+  }
+
+  f64(value: number): void {
+    const at = this.#reserve(8)
+    this.#view.setFloat64(at, value, this.#little)
+  }
+
+  /** A non-negative safe integer as 64 bits. */
+  uint53(value: number): void {
+    const at = this.#reserve(8)
+    const high = Math.floor(value / 0x1_0000_0000)
+    this.#view.setUint32(this.#little ? at : at + 4, value >>> 0, this.#little)
+    this.#view.setUint32(this.#little ? at + 4 : at, high, this.#little)
+  }
+
+  /** Copies bytes in. */
+  bytes(bytes: Uint8Array): void {
+    const at = this.#reserve(bytes.length)
+    this.#bytes.set(bytes, at)
+  }
+
+  zeros(count: number): void {
+    const at = this.#reserve(count)
+    this.#bytes.fill(0, at, at + count)
+  }
+
+  /** Pads with zeros to the next multiple of `size` (a power of two) counted from the start. */
+  align(size: number): void {
+    const over = this.#at & (size - 1)
+    if (over !== 0) this.zeros(size - over)
+  }
+
+  /** Overwrites four bytes written earlier. */
+  patchU32(at: number, value: number): void {
+    if (at + 4 > this.#at) throw new BusbarError('INTERNAL', 'patch beyond what was written')
+    this.#view.setUint32(at, value, this.#little)
+  }
+
+  patchU16(at: number, value: number): void {
+    if (at + 2 > this.#at) throw new BusbarError('INTERNAL', 'patch beyond what was written')
+    this.#view.setUint16(at, value, this.#little)
+  }
+
+  /** What was written. The memory passes to the caller: the writer must not be used again. */
+  finish(): Uint8Array {
+    return this.#bytes.subarray(0, this.#at)
+  }
+}

@@ -1,0 +1,46 @@
+import type { BusbarError } from '../errors/index.ts'
+
+/** A value that may be there already. `await` takes both; hot loops test for the promise and save the wait. */
+export type Awaitable<T> = T | Promise<T>
+
+/**
+ * A two-way byte link: the contract that sockets, serial ports, mux streams, channels and rings all keep, so that
+ * everything above runs over any of them. Bytes arrive complete, in order, in chunks of any size.
+ *
+ * Half-close works in each direction: `end` finishes this side's bytes and leaves the other direction alone.
+ * A link is over when both directions have ended, when either side closed it, or when the medium broke.
+ */
+export interface ByteLink {
+  /**
+   * The next bytes, never an empty chunk; `undefined` once the peer has ended and everything was read. The chunk passes
+   * to the caller, who may keep it but not write to it. At most one read may be pending; a second is `INVALID_ARGUMENT`.
+   * Rejects with the reason when the link closed abnormally, at once, even when bytes were still unread.
+   */
+  read(): Awaitable<Uint8Array | undefined>
+
+  /**
+   * Sends bytes. They pass to the link: nobody may change them afterwards. Returns nothing when more may be written now,
+   * or a promise to wait for before writing more: this is the back-pressure, and a caller that ignores it grows its own
+   * memory only. Rejects with `ENDED` after `end`, else with the reason the link closed.
+   */
+  write(chunk: Uint8Array): Awaitable<void>
+
+  /** Ends this direction after what was written. Idempotent. Settles when the end was handed to the medium. */
+  end(): Awaitable<void>
+
+  /**
+   * Closes both directions at once; what is unread or unsent is dropped. Idempotent, first reason wins. Everything
+   * pending here rejects with `reason` (default `CLOSED`); the peer sees the same code where the medium can carry it, else `RESET`
+   * or `LINK_LOST`.
+   */
+  close(reason?: BusbarError): void
+
+  /** Settles once, never rejects: `undefined` when both directions ended in order, else the reason. */
+  readonly closed: Promise<BusbarError | undefined>
+}
+
+/** A link that keeps boundaries: each `read` gives exactly what one `write` took. */
+export interface MessageLink extends ByteLink {
+  /** Longest message that may be written or will be delivered, in `bytes`. */
+  readonly maxMessage: number
+}
