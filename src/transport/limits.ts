@@ -1,0 +1,23 @@
+/** Every limit of this layer: the default, its unit, the reason. */
+export interface TransportLimits {
+  /** Received and not yet read before a socket is paused, `bytes`. */
+  readonly unread: number
+  /** Written and not yet taken by the kernel before writers wait, `bytes`. */
+  readonly unsent: number
+  /** Small writes of one tick are gathered into one system call up to this many `bytes`. */
+  readonly gather: number
+}
+
+export const TRANSPORT_LIMITS: TransportLimits = {
+  // One AF_UNIX kernel buffer (about 208 KiB) and some more, and the initial window of a mux stream.
+  unread: 262_144,
+  // One mux frame: the kernel buffer below it is what keeps the medium busy.
+  unsent: 65_536,
+  // From here on a system call of its own costs less than holding the bytes back.
+  gather: 65_536,
+}
+
+/** Longest path of a Unix socket, `bytes`. Fixed by the kernels: `sun_path` is 108 on Linux, 104 on macOS, with a zero byte. */
+export function maxSocketPath(platform: string = process.platform): number {
+  return platform === 'linux' ? 107 : 103
+}

@@ -1,0 +1,49 @@
+import net from 'node:net'
+import { BusbarError } from '../../errors/index.ts'
+import type { ByteLink } from '../../link/index.ts'
+import type { TransportLimits } from '../limits.ts'
+import { socketLink } from './link.ts'
+import { checkSocketPath } from './path.ts'
+import { connectFailed } from './reason.ts'
+
+export interface ConnectOptions {
+  /** Gives up with `CANCELLED` when it aborts. Has no effect once connected. */
+  readonly signal?: AbortSignal
+  readonly limits?: Partial<TransportLimits>
+}
+
+/**
+ * Connects to the Unix socket at `path`. Rejects with `NOT_READY` when nobody listens there, `DENIED` when the file
+ * permissions forbid it, `BUSY`, `CANCELLED`, `INVALID_ARGUMENT` (path too long) or `LINK_LOST`.
+ */
+export async function connectUnix(path: string, options: ConnectOptions = {}): Promise<ByteLink> {
+  checkSocketPath(path)
+  const { signal } = options
+  if (signal?.aborted) throw cancelled(path, signal)
+  const socket = net.connect({ path, allowHalfOpen: true })
+  await new Promise<void>((resolve, reject) => {
+    const abort = (): void => {
+      socket.destroy()
+      reject(cancelled(path, signal))
+    }
+    const failed = (thrown: Error): void => {
+      signal?.removeEventListener('abort', abort)
+      reject(connectFailed(path, thrown))
+    }
+    socket.once('error', failed)
+    socket.once('connect', () => {
+      socket.removeListener('error', failed)
+      signal?.removeEventListener('abort', abort)
+      resolve()
+    })
+    signal?.addEventListener('abort', abort, { once: true })
+  })
+  return socketLink(socket, options.limits)
+}
+
+function cancelled(path: string, signal: AbortSignal | undefined): BusbarError {
+  return new BusbarError('CANCELLED', `connecting to ${path} was cancelled`, {
+    cause: signal?.reason,
+    stage: 'connect',
+  })
+}

@@ -1,0 +1,131 @@
+import net from 'node:net'
+import { BusbarError } from '../../errors/index.ts'
+import { type Awaitable, type ByteLink, Closing, Gate, Inbox } from '../../link/index.ts'
+import { TRANSPORT_LIMITS, type TransportLimits } from '../limits.ts'
+import { linkLost } from './reason.ts'
+
+/** A Node socket as a link. */
+class SocketLink implements ByteLink {
+  readonly #socket: net.Socket
+  readonly #limits: TransportLimits
+  readonly #closing = new Closing()
+  readonly #gate = new Gate()
+  readonly #inbox: Inbox
+  #paused = false
+  #gathering = false
+  #ending: Promise<void> | undefined
+  #finished = false
+
+  constructor(socket: net.Socket, limits: TransportLimits) {
+    this.#socket = socket
+    this.#limits = limits
+    this.#inbox = new Inbox(() => this.#consumed())
+    socket.allowHalfOpen = true
+    socket.on('data', (chunk: Uint8Array) => this.#arrived(chunk))
+    socket.on('end', () => {
+      this.#inbox.end()
+      this.#finish()
+    })
+    socket.on('drain', () => this.#gate.open())
+    socket.on('error', (thrown) => this.#fail(linkLost(thrown)))
+    socket.on('close', () => {
+      if (!this.#inbox.ended || !this.#finished) this.#fail(new BusbarError('LINK_LOST', 'the socket was closed'))
+    })
+  }
+
+  get closed(): Promise<BusbarError | undefined> {
+    return this.#closing.closed
+  }
+
+  read(): Awaitable<Uint8Array | undefined> {
+    return this.#inbox.read()
+  }
+
+  write(chunk: Uint8Array): Awaitable<void> {
+    if (this.#ending !== undefined) return Promise.reject(new BusbarError('ENDED', 'written to after the end'))
+    if (chunk.length === 0 || this.#closing.over) return this.#gate.pass()
+    const socket = this.#socket
+    if (!this.#gathering && chunk.length < this.#limits.gather) this.#gather()
+    socket.write(chunk)
+    if (this.#gathering && socket.writableLength >= this.#limits.gather) this.#flush()
+    if (socket.writableLength >= this.#limits.unsent) this.#gate.shut()
+    return this.#gate.pass()
+  }
+
+  end(): Awaitable<void> {
+    if (this.#ending !== undefined || this.#closing.over) return this.#ending
+    this.#flush()
+    this.#ending = new Promise((resolve, reject) => {
+      this.#socket.end(() => {
+        this.#finished = true
+        resolve()
+        this.#finish()
+      })
+      void this.closed.then((reason) => (reason === undefined ? resolve() : reject(reason)))
+    })
+    this.#ending.catch(() => {})
+    return this.#ending
+  }
+
+  close(reason: BusbarError = new BusbarError('CLOSED', 'closed by this side')): void {
+    this.#fail(reason)
+  }
+
+  #arrived(chunk: Uint8Array): void {
+    this.#inbox.push(chunk)
+    if (this.#inbox.unread < this.#limits.unread) return
+    this.#paused = true
+    this.#socket.pause()
+  }
+
+  #consumed(): void {
+    if (this.#paused && this.#inbox.unread < this.#limits.unread) {
+      this.#paused = false
+      this.#socket.resume()
+    }
+    if (this.#inbox.ended) this.#finish()
+  }
+
+  /** Holds small writes back until the work that is ready now has run: then they leave in one system call. */
+  #gather(): void {
+    this.#gathering = true
+    this.#socket.cork()
+    process.nextTick(() => this.#flush())
+  }
+
+  #flush(): void {
+    if (!this.#gathering) return
+    this.#gathering = false
+    this.#socket.uncork()
+  }
+
+  #finish(): void {
+    if (this.#finished && this.#inbox.ended && this.#inbox.unread === 0) this.#closing.settle()
+  }
+
+  #fail(reason: BusbarError): void {
+    if (!this.#closing.settle(reason)) return
+    this.#inbox.fail(reason)
+    this.#gate.fail(reason)
+    this.#socket.destroy()
+  }
+}
+
+/** A connected Node socket as a link. Takes the socket: nobody else may read, write or listen to it afterwards. */
+export function socketLink(socket: net.Socket, limits: Partial<TransportLimits> = {}): ByteLink {
+  return new SocketLink(socket, { ...TRANSPORT_LIMITS, ...limits })
+}
+
+/**
+ * A stream socket inherited as a file descriptor (one end of a socketpair, or systemd's) as a link. Takes the descriptor.
+ * Throws `INVALID_ARGUMENT` when it is not a stream socket.
+ */
+export function fdLink(fd: number, limits?: Partial<TransportLimits>): ByteLink {
+  let socket: net.Socket
+  try {
+    socket = new net.Socket({ fd, readable: true, writable: true, allowHalfOpen: true })
+  } catch (thrown) {
+    throw new BusbarError('INVALID_ARGUMENT', `file descriptor ${fd} is not a stream socket`, { cause: thrown })
+  }
+  return socketLink(socket, limits)
+}
