@@ -1,11 +1,8 @@
 import { ChunkQueue } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import type { Awaitable, ByteLink, MessageLink } from './link.ts'
+import { encodePacketHeader, PACKET_HEADER_BYTES, parsePacketHeader, writePacketHeader } from './packet-header.ts'
 
-/** `vmpipe_proto_header`: u32 type, u32 size, little-endian. Fixed by VMBus (Linux `net/vmw_vsock/hyperv_transport.c`). */
-const HEADER_BYTES = 8
-/** Packet type "data" of the same header. */
-const TYPE_DATA = 1
 /** Longest message by default, `bytes`: one mux frame holds it with its header (our choice). */
 const DEFAULT_MAX_MESSAGE = 65_528
 
@@ -53,18 +50,16 @@ export class PacketLink implements MessageLink {
         new BusbarError('LIMIT', `a message of ${message.length} bytes, at most ${this.maxMessage} are allowed`),
       )
     }
-    const packet = new Uint8Array(HEADER_BYTES + message.length)
-    writeHeader(packet, message.length)
-    packet.set(message, HEADER_BYTES)
+    const packet = new Uint8Array(PACKET_HEADER_BYTES + message.length)
+    writePacketHeader(packet, message.length)
+    packet.set(message, PACKET_HEADER_BYTES)
     return this.#below.write(packet)
   }
 
   async end(): Promise<void> {
     if (this.#ended) return
     this.#ended = true
-    const packet = new Uint8Array(HEADER_BYTES)
-    writeHeader(packet, 0)
-    await this.#below.write(packet)
+    await this.#below.write(encodePacketHeader(0))
     await this.#below.end()
   }
 
@@ -74,24 +69,29 @@ export class PacketLink implements MessageLink {
 
   async #next(): Promise<Uint8Array | undefined> {
     if (this.#eof) return undefined
-    if (!(await this.#fill(HEADER_BYTES))) throw this.#broken('ended without an end packet')
-    const header = this.#queue.take(HEADER_BYTES)
-    const view = new DataView(header.buffer, header.byteOffset, HEADER_BYTES)
-    const type = view.getUint32(0, true)
-    const size = view.getUint32(4, true)
-    if (type !== TYPE_DATA) throw this.#broken(`packet type ${type}, only ${TYPE_DATA} is known`)
-    if (size > this.maxMessage) throw this.#broken(`a message of ${size} bytes, at most ${this.maxMessage} are allowed`)
+    if (!(await this.#fill(PACKET_HEADER_BYTES))) throw this.#broken('RESET', 'ended without an end packet')
+    const size = this.#size()
     if (size === 0) return this.#finish()
-    if (!(await this.#fill(size))) throw this.#broken('ended inside a message')
+    if (!(await this.#fill(size))) throw this.#broken('RESET', 'ended inside a message')
     return this.#queue.take(size)
   }
 
   async #finish(): Promise<undefined> {
-    if (this.#queue.length > 0) throw this.#broken('bytes after the end packet')
+    if (this.#queue.length > 0) throw this.#broken('MALFORMED', 'bytes after the end packet')
     this.#eof = true
     // The byte link has its own end; reading it to there lets both directions finish in order.
-    if ((await this.#below.read()) !== undefined) throw this.#broken('bytes after the end packet')
+    if ((await this.#below.read()) !== undefined) throw this.#broken('MALFORMED', 'bytes after the end packet')
     return undefined
+  }
+
+  #size(): number {
+    try {
+      return parsePacketHeader(this.#queue.take(PACKET_HEADER_BYTES), this.maxMessage)
+    } catch (thrown) {
+      const reason = BusbarError.from(thrown)
+      this.#below.close(reason)
+      throw reason
+    }
   }
 
   async #fill(bytes: number): Promise<boolean> {
@@ -103,15 +103,9 @@ export class PacketLink implements MessageLink {
     return true
   }
 
-  #broken(found: string): BusbarError {
-    const reason = new BusbarError('MALFORMED', `message pipe: ${found}`)
+  #broken(code: 'RESET' | 'MALFORMED', found: string): BusbarError {
+    const reason = new BusbarError(code, `message pipe: ${found}`)
     this.#below.close(reason)
     return reason
   }
-}
-
-function writeHeader(packet: Uint8Array, size: number): void {
-  const view = new DataView(packet.buffer)
-  view.setUint32(0, TYPE_DATA, true)
-  view.setUint32(4, size, true)
 }

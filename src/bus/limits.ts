@@ -1,0 +1,27 @@
+/** What one peer may make a session hold. Every number is ours; the reason stands beside it. */
+export interface BusLimits {
+  /** Channels open or opening at once in one session: bounds slots, and with the mux window, bytes. */
+  channels: number
+  /** Offers that one partition may have at once. */
+  offers: number
+  /** Bytes of one control message after its length: the longest legal one is about 1 KiB. */
+  controlMessage: number
+  /** Bytes of control messages that may wait for a peer that does not read: more means it is gone or hostile. */
+  controlBacklog: number
+  /** Milliseconds that a new link has to say `initiateContact`. */
+  contactTime: number
+  /** Milliseconds that a channel may stay half open when the caller named no deadline. */
+  openTime: number
+  /** Milliseconds that a reset stream waits for the control message that says why. */
+  reasonTime: number
+}
+
+export const DEFAULT_BUS_LIMITS: BusLimits = {
+  channels: 200,
+  offers: 64,
+  controlMessage: 4096,
+  controlBacklog: 1_048_576,
+  contactTime: 10_000,
+  openTime: 10_000,
+  reasonTime: 1000,
+}

@@ -1,0 +1,138 @@
+import type { Reader, Writer } from '../bytes/index.ts'
+import { CODE, EPOCH, type Field, ID, MODE, NAME, TEXT, TOKEN, U32 } from './fields.ts'
+
+/** Byte mode is a stream; message mode keeps the boundaries of each write. Numbers as in VMBus offers. */
+export type PipeMode = 'byte' | 'message'
+
+/** The fields of every control message, by name. */
+export interface Messages {
+  /** A service that this partition may open. */
+  offer: { offerId: number; partition: string; service: string; mode: PipeMode; contract: string }
+  /** An offer is gone, with the reason. */
+  rescindOffer: { offerId: number; code: number; text: string }
+  /** Asks for the offers there are, and from then on for every change. */
+  requestOffers: Record<never, never>
+  /** Every offer there was at the time of the request has been sent. */
+  allOffersDelivered: Record<never, never>
+  /** Opens a channel on the stream of that id. Upwards it names the service; downwards the bus says who calls. */
+  openChannel: {
+    channelId: number
+    offerId: number
+    partition: string
+    service: string
+    mode: PipeMode
+    /** Time left in `ms`; 0 means none was named. */
+    deadline: number
+    caller: string
+    callerEpoch: number
+  }
+  /** The answer to `openChannel`: code 0 means open. */
+  openResult: { channelId: number; code: number; text: string }
+  /** Closes both directions of a channel at once, with the reason. The receiver resets the stream. */
+  closeChannel: { channelId: number; code: number; text: string }
+  /** First message on a link: the range of versions and the features that this side speaks. */
+  initiateContact: { oldest: number; newest: number; features: number }
+  /** The version chosen (0: none in common), who the bus holds this partition for, and the key to attach streams with. */
+  versionResponse: { version: number; features: number; partition: string; epoch: number; token: Uint8Array }
+  /** The partition is about to leave in order. */
+  unload: Record<never, never>
+  /** Its offers are rescinded and its channels closed: it may go. */
+  unloadResponse: Record<never, never>
+  /** Offers a service. */
+  makeOffer: { offerId: number; service: string; mode: PipeMode; contract: string }
+  /** The answer to `makeOffer`: code 0 means offered. */
+  offerResult: { offerId: number; code: number; text: string }
+  /** Takes an offer back. */
+  withdrawOffer: { offerId: number }
+  /** First and only message on a stream of a carrier that gives each channel a socket of its own. */
+  attachStream: { token: Uint8Array; channelId: number }
+}
+
+export type MessageKind = keyof Messages
+/** Any control message, with its kind. */
+export type Message = { [K in MessageKind]: { readonly kind: K } & Readonly<Messages[K]> }[MessageKind]
+
+export interface MessageSpec<K extends MessageKind> {
+  /** The VMBus number where VMBus has such a message (below 64), else ours. */
+  readonly number: number
+  /** `up` is from a partition to the bus. */
+  readonly direction: 'up' | 'down' | 'both'
+  readonly since: number
+  readonly fields: { readonly [F in keyof Messages[K]]: Field<Messages[K][F]> }
+}
+
+/** The one table of the control protocol: codec, trace names and `docs/protocol/control.md` come from it. */
+export const MESSAGES: { readonly [K in MessageKind]: MessageSpec<K> } = {
+  offer: {
+    number: 1,
+    direction: 'down',
+    since: 1,
+    fields: { offerId: ID, partition: NAME, service: NAME, mode: MODE, contract: TEXT },
+  },
+  rescindOffer: { number: 2, direction: 'down', since: 1, fields: { offerId: ID, code: CODE, text: TEXT } },
+  requestOffers: { number: 3, direction: 'up', since: 1, fields: {} },
+  allOffersDelivered: { number: 4, direction: 'down', since: 1, fields: {} },
+  openChannel: {
+    number: 5,
+    direction: 'both',
+    since: 1,
+    fields: {
+      channelId: ID,
+      offerId: ID,
+      partition: NAME,
+      service: NAME,
+      mode: MODE,
+      deadline: U32,
+      caller: NAME,
+      callerEpoch: EPOCH,
+    },
+  },
+  openResult: { number: 6, direction: 'both', since: 1, fields: { channelId: ID, code: CODE, text: TEXT } },
+  closeChannel: { number: 7, direction: 'both', since: 1, fields: { channelId: ID, code: CODE, text: TEXT } },
+  initiateContact: { number: 14, direction: 'up', since: 1, fields: { oldest: U32, newest: U32, features: U32 } },
+  versionResponse: {
+    number: 15,
+    direction: 'down',
+    since: 1,
+    fields: { version: U32, features: U32, partition: NAME, epoch: EPOCH, token: TOKEN },
+  },
+  unload: { number: 16, direction: 'up', since: 1, fields: {} },
+  unloadResponse: { number: 17, direction: 'down', since: 1, fields: {} },
+  makeOffer: {
+    number: 64,
+    direction: 'up',
+    since: 1,
+    fields: { offerId: ID, service: NAME, mode: MODE, contract: TEXT },
+  },
+  offerResult: { number: 65, direction: 'down', since: 1, fields: { offerId: ID, code: CODE, text: TEXT } },
+  withdrawOffer: { number: 66, direction: 'up', since: 1, fields: { offerId: ID } },
+  attachStream: { number: 67, direction: 'up', since: 1, fields: { token: TOKEN, channelId: ID } },
+}
+
+const kinds = Object.keys(MESSAGES) as MessageKind[]
+const kindByNumber: ReadonlyMap<number, MessageKind> = new Map(kinds.map((kind) => [MESSAGES[kind].number, kind]))
+
+/** The kind with that number; `undefined` when the table has none. */
+export function messageKind(number: number): MessageKind | undefined {
+  return kindByNumber.get(number)
+}
+
+type AnyFields = [name: string, field: Field<unknown>][]
+
+const fieldsOf: ReadonlyMap<MessageKind, AnyFields> = new Map(
+  kinds.map((kind) => [kind, Object.entries(MESSAGES[kind].fields) as AnyFields]),
+)
+
+/** Writes the fields in the order of the table. */
+export function encodeFields(writer: Writer, message: Message): void {
+  const values = message as unknown as Record<string, unknown>
+  for (const [name, field] of fieldsOf.get(message.kind) as AnyFields) field.encode(writer, values[name])
+}
+
+/** Reads the fields in the order of the table; `MALFORMED` when they break the format or bytes are left over. */
+export function decodeFields(reader: Reader, kind: MessageKind): Message {
+  const message: Record<string, unknown> = { kind }
+  for (const [name, field] of fieldsOf.get(kind) as AnyFields) message[name] = field.decode(reader)
+  reader.done(kind)
+  return message as unknown as Message
+}
