@@ -1,0 +1,157 @@
+/**
+ * The walls that neither the compiler nor the linter can express: doors between layers, skipped layers, packages and Node
+ * modules per layer, names of files, and marks in tests. `tsx scripts/check-layers.ts [ROOT]`; exit status 1 when broken.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { builtinModules } from 'node:module'
+import { dirname, join, normalize, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { filesUnder, type Layer, readLayers } from './layers.ts'
+
+/** Pure layers have no dependencies, with one exception: `policy` reads YAML with a parser that is pure JavaScript itself. */
+const PURE_LAYER_PACKAGES: ReadonlyMap<string, ReadonlySet<string>> = new Map([['policy', new Set(['yaml'])]])
+
+/** Names that say nothing about what a file provides. */
+const EMPTY_NAMES = /^(utils?|common|base|helpers?|misc|shared|stuff)$/
+
+interface Import {
+  readonly specifier: string
+  readonly line: number
+}
+
+/**
+ * The imports of a formatted source file. Static ones start a line (the formatter sees to that); dynamic ones are found
+ * anywhere outside a comment line.
+ */
+function importsOf(text: string): Import[] {
+  const lineAt = (index: number): number => text.slice(0, index).split('\n').length
+  const found: Import[] = []
+  for (const match of text.matchAll(/^(?:import|export)\b(?:[^'"`;=()]*?\bfrom)?\s*['"]([^'"\n]+)['"]/gm)) {
+    found.push({ specifier: match[1] ?? '', line: lineAt(match.index) })
+  }
+  for (const match of text.matchAll(/^(?!\s*(?:\/\/|\*|\/\*)).*?\bimport\(\s*(['"]?)([^'"\n)]*)/gm)) {
+    found.push({ specifier: match[1] === '' ? '(computed)' : (match[2] ?? ''), line: lineAt(match.index) })
+  }
+  return found
+}
+
+function isNodeModule(specifier: string): boolean {
+  return specifier.startsWith('node:') || builtinModules.includes(specifier.split('/')[0] ?? '')
+}
+
+function packageOf(specifier: string): string {
+  const parts = specifier.split('/')
+  return specifier.startsWith('@') ? parts.slice(0, 2).join('/') : (parts[0] ?? '')
+}
+
+/** What is wrong with one import of one file in `src`; `undefined` when it is allowed. */
+function importFault(
+  path: string,
+  specifier: string,
+  layers: ReadonlyMap<string, Layer>,
+  dependencies: ReadonlySet<string>,
+): string | undefined {
+  const test = path.endsWith('.test.ts')
+  const layer = layers.get(path.split('/')[1] ?? '')
+  if (specifier.startsWith('.')) {
+    const target = normalize(join(dirname(path), specifier))
+    if (!target.startsWith('src/')) return `${specifier} is outside src`
+    const [, folder = '', ...rest] = target.split('/')
+    if (folder === layer?.name) return undefined
+    if (!layers.has(folder)) return `${specifier} is outside every layer`
+    // The door of the package (src/index.ts) is in no layer and opens onto all of them.
+    if (layer !== undefined && !layer.mayImport.has(folder) && !(test && folder === 'testing')) {
+      return `layer ${layer.name} may not import layer ${folder} (see the references in src/${layer.name}/tsconfig.json)`
+    }
+    return rest.join('/') === 'index.ts' ? undefined : `reaches past the door: import src/${folder}/index.ts`
+  }
+  if (test) return undefined
+  if (isNodeModule(specifier)) {
+    return layer?.pure ? `layer ${layer.name} has no Node APIs, so it may not import ${specifier}` : undefined
+  }
+  if (layer?.pure) {
+    const allowed = PURE_LAYER_PACKAGES.get(layer.name)?.has(packageOf(specifier))
+    return allowed ? undefined : `layer ${layer.name} has no dependencies, so it may not import ${specifier}`
+  }
+  if (specifier === '(computed)') return undefined
+  return dependencies.has(packageOf(specifier)) ? undefined : `${specifier} is not in dependencies of package.json`
+}
+
+/** Tests, benchmarks and scripts use the layers as everyone does: through their doors. */
+function outsideFault(path: string, specifier: string): string | undefined {
+  if (!specifier.startsWith('.')) return undefined
+  const target = normalize(join(dirname(path), specifier))
+  if (!target.startsWith('src/')) return undefined
+  return /^src\/([^/]+\/)?index\.ts$/.test(target) ? undefined : `${specifier} reaches past the door of its layer`
+}
+
+function nameFaults(path: string): string[] {
+  const words = path.replace(/\.(test|integration\.test|d)?\.?ts$/, '').split('/')
+  return words
+    .filter((word) => EMPTY_NAMES.test(word))
+    .map((word) => `the name "${word}" does not say what it provides`)
+}
+
+function textFaults(path: string, text: string, layer: Layer | undefined): string[] {
+  const faults: string[] = []
+  if (/^export \* from/m.test(text)) faults.push('`export *` hides what the door lets through: name each export')
+  if (layer?.pure && !path.endsWith('.test.ts') && /\bnew Date\(\)/.test(text)) {
+    faults.push('`new Date()` reads the clock: it comes in through Env')
+  }
+  if (
+    path.endsWith('.test.ts') &&
+    /\b(?:test|it|describe|suite)\.(?:skip|todo|only)\b|\b(?:skip|only): true/.test(text)
+  ) {
+    faults.push('a test is skipped, marked todo or run alone')
+  }
+  return faults
+}
+
+/** The lint rules for pure layers must name exactly the pure layers. */
+function lintConfigFaults(root: string, layers: ReadonlyMap<string, Layer>): string[] {
+  const text = readFileSync(join(root, '.oxlintrc.json'), 'utf8').replace(/^\s*\/\/.*$/gm, '')
+  const config = JSON.parse(text) as { overrides: { files: string[]; rules: Record<string, unknown> }[] }
+  const listed = config.overrides
+    .filter(({ rules }) => Array.isArray(rules['no-restricted-globals']))
+    .flatMap(({ files }) => files)
+    .toSorted()
+  const pure = [...layers.values()].filter((layer) => layer.pure).map((layer) => `src/${layer.name}/**`)
+  return listed.join() === pure.toSorted().join()
+    ? []
+    : [`.oxlintrc.json: the override for pure layers lists ${listed.join(' ')}, the tsconfig files ${pure.join(' ')}`]
+}
+
+/** Every broken wall, as `path:line: what is wrong`. */
+export function checkLayers(root: string): string[] {
+  const layers = readLayers(root)
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, object | undefined>
+  const dependencies = new Set(
+    ['dependencies', 'optionalDependencies', 'peerDependencies'].flatMap((key) => Object.keys(manifest[key] ?? {})),
+  )
+  const faults = lintConfigFaults(root, layers)
+  for (const folder of ['src', 'test', 'bench', 'scripts']) {
+    for (const path of filesUnder(root, folder).filter((file) => file.endsWith('.ts'))) {
+      const text = readFileSync(join(root, path), 'utf8')
+      const layer = folder === 'src' ? layers.get(path.split('/')[1] ?? '') : undefined
+      for (const { specifier, line } of importsOf(text)) {
+        const fault =
+          folder === 'src' ? importFault(path, specifier, layers, dependencies) : outsideFault(path, specifier)
+        if (fault !== undefined) faults.push(`${path}:${line}: ${fault}`)
+      }
+      for (const fault of [...nameFaults(path), ...textFaults(path, text, layer)]) faults.push(`${path}: ${fault}`)
+    }
+  }
+  for (const { name } of layers.values()) {
+    const sources = filesUnder(root, `src/${name}`).filter((file) => file.endsWith('.ts'))
+    if (sources.length > 0 && !existsSync(join(root, 'src', name, 'index.ts'))) {
+      faults.push(`src/${name}: the layer has no door (index.ts)`)
+    }
+  }
+  return faults
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const faults = checkLayers(resolve(process.argv[2] ?? fileURLToPath(new URL('..', import.meta.url))))
+  for (const fault of faults) console.error(fault)
+  process.exitCode = faults.length === 0 ? 0 : 1
+}
