@@ -85,7 +85,9 @@ function npmPackagesFit() {
 
 async function installNpmPackages() {
   if (npmPackagesFit()) return true
-  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error']
+  // Not `npm ci`: it refuses a lock file that lacks the optional packages of other platforms, which is how npm writes one
+  // where a registry does not serve them. This installs the locked versions as well, and leaves the lock file alone.
+  const args = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']
   return run('installing npm packages', process.platform === 'win32' ? 'npm.cmd' : 'npm', args, {
     shell: process.platform === 'win32',
   })
