@@ -47,7 +47,10 @@ export class MessageDecoder {
       if (this.#queue.length < LENGTH_BYTES) return undefined
       const length = new Reader(this.#queue.take(LENGTH_BYTES)).u32()
       if (length < NUMBER_BYTES || length > this.#max) {
-        throw new BusbarError('MALFORMED', `a control message of ${length} bytes, ${NUMBER_BYTES} to ${this.#max} are allowed`)
+        throw new BusbarError(
+          'MALFORMED',
+          `a control message of ${length} bytes, ${NUMBER_BYTES} to ${this.#max} are allowed`,
+        )
       }
       this.#length = length
     }

@@ -1,0 +1,204 @@
+import { BusbarError } from '../errors/index.ts'
+import type { Env } from '../link/index.ts'
+import type { Carrier } from './carrier.ts'
+import type { Incoming } from './channel-table.ts'
+import type { BusLimits } from './limits.ts'
+import { isPartitionName } from './names.ts'
+import { OfferRegistry, type RegisteredOffer } from './registry.ts'
+import { type Relay, relay } from './relay.ts'
+import { type OfferDescription, ServerSession, type SessionHost } from './server-session.ts'
+
+/** What policy is asked: may `caller` open `service` of `target`? */
+export interface AccessQuestion {
+  readonly caller: string
+  readonly target: string
+  readonly service: string
+}
+
+export interface AccessAnswer {
+  readonly allowed: boolean
+  /** The rule that decided, with its place, for the one who is refused: `busbar.yaml:12`. */
+  readonly rule: string
+}
+
+/** Who may open what. The bus asks, and knows nothing of rules. */
+export interface AccessPolicy {
+  /** Decides an opening, and records that it did. */
+  decide(question: AccessQuestion): AccessAnswer
+  /** Whether a partition may know of a service; not recorded. */
+  sees(question: AccessQuestion): boolean
+}
+
+/** What an operator hears of, as it happens. */
+export type BusEvent =
+  | { readonly kind: 'attached'; readonly partition: string; readonly epoch: number }
+  | { readonly kind: 'detached'; readonly partition: string; readonly epoch: number; readonly reason: BusbarError }
+  | { readonly kind: 'offered' | 'withdrawn'; readonly partition: string; readonly service: string }
+  | { readonly kind: 'refused'; readonly question: AccessQuestion; readonly reason: BusbarError }
+
+export interface BrokerOptions {
+  env: Env
+  policy: AccessPolicy
+  limits?: Partial<BusLimits>
+  observe?(event: BusEvent): void
+}
+
+interface Partition {
+  epoch: number
+  session: ServerSession | undefined
+}
+
+/** The bus: knows the partitions by their links, keeps their offers, asks policy, and joins channels. */
+export class Broker implements SessionHost {
+  readonly #env: Env
+  readonly #policy: AccessPolicy
+  readonly #limits: Partial<BusLimits>
+  readonly #observe: (event: BusEvent) => void
+  readonly #partitions = new Map<string, Partition>()
+  readonly #offers = new OfferRegistry()
+  readonly #watchers = new Set<ServerSession>()
+  readonly #relays = new Set<Relay>()
+
+  constructor({ env, policy, limits = {}, observe = () => {} }: BrokerOptions) {
+    this.#env = env
+    this.#policy = policy
+    this.#limits = limits
+    this.#observe = observe
+  }
+
+  /** Makes a partition known before it attaches: opening a pipe to it is then `NOT_READY`, not `NO_SUCH_PARTITION`. */
+  declare(partition: string): void {
+    if (!isPartitionName(partition)) throw new BusbarError('INVALID_ARGUMENT', `not a partition name: "${partition}"`)
+    if (!this.#partitions.has(partition)) this.#partitions.set(partition, { epoch: 0, session: undefined })
+  }
+
+  /**
+   * Attaches a partition by its link: whatever comes in on this carrier is from that partition, in a new epoch. A session
+   * of an earlier epoch that is still there is closed with `STALE_EPOCH`. Takes the carrier.
+   */
+  attach(partition: string, carrier: Carrier): ServerSession {
+    this.declare(partition)
+    const entry = this.#partitions.get(partition) as Partition
+    const epoch = ++entry.epoch
+    entry.session?.close(new BusbarError('STALE_EPOCH', `partition "${partition}" attached again`))
+    const options = { partition, epoch, env: this.#env, host: this, limits: this.#limits }
+    const session = new ServerSession(carrier, options)
+    entry.session = session
+    return session
+  }
+
+  /** Ends every session. */
+  close(reason: BusbarError = new BusbarError('CLOSED', 'the bus was closed')): void {
+    for (const { session } of this.#partitions.values()) session?.close(reason)
+  }
+
+  inspect(): unknown {
+    return {
+      partitions: [...this.#partitions].map(([name, { epoch, session }]) => ({
+        name,
+        epoch,
+        attached: session?.attached ?? false,
+        session: session?.inspect(),
+      })),
+      offers: this.#offers
+        .all()
+        .map(({ partition, service, mode, contract }) => ({ partition, service, mode, contract })),
+      pipes: [...this.#relays].map(({ caller, partition, service, up, down }) => ({
+        caller,
+        pipe: `${partition}/${service}`,
+        bytesToService: up.bytes,
+        bytesToCaller: down.bytes,
+      })),
+    }
+  }
+
+  attached({ partition, epoch }: ServerSession): void {
+    this.#observe({ kind: 'attached', partition, epoch })
+  }
+
+  detached(session: ServerSession, reason: BusbarError): void {
+    const { partition, epoch } = session
+    const entry = this.#partitions.get(partition)
+    if (entry?.session === session) entry.session = undefined
+    this.#watchers.delete(session)
+    const gone = new BusbarError('PEER_DIED', `partition "${partition}" is gone`)
+    for (const offer of this.#offers.remove(session)) this.#withdrawn(offer, gone)
+    this.#observe({ kind: 'detached', partition, epoch, reason })
+  }
+
+  offer(session: ServerSession, offerId: number, description: OfferDescription): void {
+    const offer = this.#offers.add(session, offerId, description)
+    for (const watcher of this.#watchers) this.#announce(watcher, offer)
+    this.#observe({ kind: 'offered', partition: offer.partition, service: offer.service })
+  }
+
+  withdraw(session: ServerSession, offerId: number): void {
+    const reason = new BusbarError('RESCINDED', 'the service was withdrawn')
+    for (const offer of this.#offers.remove(session, offerId)) this.#withdrawn(offer, reason)
+  }
+
+  watch(session: ServerSession): void {
+    if (this.#watchers.has(session)) return session.delivered()
+    this.#watchers.add(session)
+    for (const offer of this.#offers.all()) this.#announce(session, offer)
+    session.delivered()
+  }
+
+  open(session: ServerSession, opening: Incoming): void {
+    const { partition: target, service } = opening.message
+    const question = { caller: session.partition, target, service }
+    let offer: RegisteredOffer
+    try {
+      offer = this.#admit(question, opening.message.mode)
+    } catch (thrown) {
+      const reason = BusbarError.from(thrown)
+      opening.refuse(reason)
+      this.#observe({ kind: 'refused', question, reason })
+      return
+    }
+    const request = {
+      ...offer,
+      offerId: offer.localId,
+      caller: session.partition,
+      callerEpoch: session.epoch,
+      deadline: opening.message.deadline || undefined,
+      signal: opening.signal,
+    }
+    void relay(opening, session.partition, () => offer.session.open(request), this.#relays)
+  }
+
+  /** The offer, if the caller may open it in that mode. Policy comes first: a refusal tells nothing about what exists. */
+  #admit(question: AccessQuestion, mode: RegisteredOffer['mode']): RegisteredOffer {
+    const { caller, target, service } = question
+    const { allowed, rule } = this.#policy.decide(question)
+    if (!allowed) {
+      throw new BusbarError('DENIED', `"${caller}" may not open ${target}/${service}: ${rule}`)
+    }
+    const partition = this.#partitions.get(target)
+    if (partition === undefined) throw new BusbarError('NO_SUCH_PARTITION', `no partition is called "${target}"`)
+    if (partition.session?.attached !== true) {
+      throw new BusbarError('NOT_READY', `partition "${target}" is not attached to the bus now`)
+    }
+    const offer = this.#offers.find(target, service)
+    if (offer === undefined) {
+      throw new BusbarError('NO_SUCH_SERVICE', `partition "${target}" does not offer "${service}"`)
+    }
+    if (offer.mode !== mode) {
+      throw new BusbarError('WRONG_MODE', `${target}/${service} is a pipe in ${offer.mode} mode, not ${mode} mode`)
+    }
+    return offer
+  }
+
+  #announce(session: ServerSession, offer: RegisteredOffer): void {
+    if (this.#sees(session, offer)) session.announce(offer.id, offer)
+  }
+
+  #withdrawn(offer: RegisteredOffer, reason: BusbarError): void {
+    for (const watcher of this.#watchers) if (this.#sees(watcher, offer)) watcher.rescind(offer.id, reason)
+    this.#observe({ kind: 'withdrawn', partition: offer.partition, service: offer.service })
+  }
+
+  #sees(session: ServerSession, { partition, service }: RegisteredOffer): boolean {
+    return this.#policy.sees({ caller: session.partition, target: partition, service })
+  }
+}

@@ -1,0 +1,146 @@
+import { BusbarError } from '../errors/index.ts'
+import { type Awaitable, type ByteLink, Closing, type Env, PacketStream, PrefixedLink } from '../link/index.ts'
+import type { Carrier, CarrierStream } from './carrier.ts'
+import { encodeMessage, MessageDecoder } from './codec.ts'
+import { type BusLimits, DEFAULT_BUS_LIMITS } from './limits.ts'
+import type { Message } from './messages.ts'
+
+/** Links that have not said what they are for: more are turned away (our choice: a burst of programs starting). */
+const MAX_UNDECIDED = 64
+
+/** The bus's side of a session that gives each channel a socket of its own: the other side dials, this one matches. */
+class AcceptedCarrier implements Carrier {
+  readonly control: ByteLink
+  readonly token: Uint8Array
+  readonly #waiting = new Map<number, (link: ByteLink) => void>()
+  readonly #arrived = new Map<number, ByteLink>()
+  readonly #live = new Set<ByteLink>()
+  readonly #closing = new Closing()
+  readonly #maxArrived: number
+  #nextId = 2
+
+  constructor(control: ByteLink, token: Uint8Array, maxArrived: number) {
+    this.control = control
+    this.token = token
+    this.#maxArrived = maxArrived
+    void control.closed.then((reason) => this.close(reason))
+  }
+
+  get closed(): Promise<BusbarError | undefined> {
+    return this.#closing.closed
+  }
+
+  authorise(): void {}
+
+  open(): CarrierStream {
+    const id = this.#nextId
+    this.#nextId += 2
+    return { id, link: this.claim(id) }
+  }
+
+  claim(id: number): Awaitable<ByteLink> {
+    const link = this.#arrived.get(id)
+    if (link !== undefined) {
+      this.#arrived.delete(id)
+      return link
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, resolve)
+      void this.closed.then((reason) => reject(reason ?? new BusbarError('LINK_LOST', 'the session ended')))
+    })
+  }
+
+  /** A socket proved to belong here. Takes it. */
+  arrived(id: number, link: ByteLink): void {
+    if (this.#arrived.has(id) || this.#live.size >= this.#maxArrived) {
+      return link.close(new BusbarError('LIMIT', `stream ${id} is one too many`))
+    }
+    this.#live.add(link)
+    void link.closed.then(() => {
+      this.#live.delete(link)
+      this.#arrived.delete(id)
+    })
+    const stream = new PacketStream(link)
+    const waiting = this.#waiting.get(id)
+    this.#waiting.delete(id)
+    if (waiting === undefined) this.#arrived.set(id, stream)
+    else waiting(stream)
+  }
+
+  close(reason?: BusbarError): void {
+    if (!this.#closing.settle(reason)) return
+    this.#waiting.clear()
+    this.control.close(reason)
+    for (const link of [...this.#live]) link.close(reason)
+  }
+}
+
+export interface CarrierListenerOptions {
+  env: Env
+  limits?: Partial<BusLimits>
+  /** A new session. It passes to this function. */
+  onCarrier(carrier: Carrier): void
+}
+
+/** Sorts incoming sockets: the control stream of a new session, or a stream of one that is there, proved by its token. */
+export class CarrierListener {
+  readonly #env: Env
+  readonly #limits: BusLimits
+  readonly #onCarrier: (carrier: Carrier) => void
+  readonly #sessions = new Map<string, AcceptedCarrier>()
+  #undecided = 0
+
+  constructor({ env, limits, onCarrier }: CarrierListenerOptions) {
+    this.#env = env
+    this.#limits = { ...DEFAULT_BUS_LIMITS, ...limits }
+    this.#onCarrier = onCarrier
+  }
+
+  /** Takes a link that somebody dialled; one that says nothing sensible in time is closed. */
+  accept(link: ByteLink): void {
+    if (this.#undecided >= MAX_UNDECIDED) {
+      return link.close(new BusbarError('BUSY', `${MAX_UNDECIDED} links are being sorted`))
+    }
+    this.#undecided++
+    const { contactTime } = this.#limits
+    const timer = this.#env.timer(contactTime, () => {
+      link.close(new BusbarError('DEADLINE', `said nothing within ${contactTime} ms`, { stage: 'contact' }))
+    })
+    this.#sort(link)
+      .catch((thrown: unknown) => link.close(BusbarError.from(thrown)))
+      .finally(() => {
+        timer.cancel()
+        this.#undecided--
+      })
+  }
+
+  async #sort(link: ByteLink): Promise<void> {
+    const decoder = new MessageDecoder(this.#limits.controlMessage)
+    let first: Message | undefined
+    while (first === undefined) {
+      const chunk = await link.read()
+      if (chunk === undefined) throw new BusbarError('RESET', 'ended without a message')
+      decoder.push(chunk)
+      first = decoder.next()
+    }
+    const rest = decoder.rest()
+    if (first.kind === 'attachStream') {
+      const session = this.#sessions.get(keyOf(first.token))
+      if (session === undefined) throw new BusbarError('STALE_EPOCH', 'no session has that token')
+      session.arrived(first.channelId, new PrefixedLink(rest, link))
+      return
+    }
+    const replay = encodeMessage(first)
+    const control = new PrefixedLink(replay, new PrefixedLink(rest, link))
+    const token = this.#env.random(new Uint8Array(16))
+    const carrier = new AcceptedCarrier(control, token, this.#limits.channels)
+    const key = keyOf(token)
+    this.#sessions.set(key, carrier)
+    void carrier.closed.then(() => this.#sessions.delete(key))
+    this.#onCarrier(carrier)
+  }
+}
+
+function keyOf(token: Uint8Array): string {
+  return String.fromCharCode(...token)
+}

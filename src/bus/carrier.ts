@@ -1,0 +1,30 @@
+import type { BusbarError } from '../errors/index.ts'
+import type { Awaitable, ByteLink } from '../link/index.ts'
+
+/** A stream of a carrier and the id by which both sides know it. */
+export interface CarrierStream {
+  readonly id: number
+  /** There at once on a mux; on a carrier whose peer dials, when it did. */
+  readonly link: Awaitable<ByteLink>
+}
+
+/**
+ * How one session travels: a control stream and a byte stream for each channel. Two keep this contract: a mux (all in
+ * one byte link) and sockets (one for each stream). Ids are odd on the partition's side and even on the bus's side, and
+ * never used twice.
+ */
+export interface Carrier {
+  /** The control stream; both sides find it by themselves. */
+  readonly control: Awaitable<ByteLink>
+  /** Key by which a stream proves to belong to this session, where the medium does not prove it; else zeros. */
+  readonly token: Uint8Array
+  /** Tells the partition's side the token that the bus's side gave out. */
+  authorise(token: Uint8Array): void
+  /** Opens a stream of ours; throws `LIMIT` or the reason the carrier closed. */
+  open(): CarrierStream
+  /** Takes the stream that the peer opened under this id; rejects with `PROTOCOL` when there is none. */
+  claim(id: number): Awaitable<ByteLink>
+  /** Closes everything at once; every stream fails with `reason`. */
+  close(reason?: BusbarError): void
+  readonly closed: Promise<BusbarError | undefined>
+}

@@ -1,0 +1,231 @@
+import { BusbarError, codeFromNumber, codeNumber, escapePeerText } from '../errors/index.ts'
+import type { Awaitable, ByteLink, Env } from '../link/index.ts'
+import type { Carrier, CarrierStream } from './carrier.ts'
+import { Channel, type ChannelDescription, type ChannelOwner } from './channel.ts'
+import type { BusLimits } from './limits.ts'
+import type { Message, Messages } from './messages.ts'
+
+/** What one id of a session stands for. */
+type Slot =
+  /** We asked the peer to open; it has not answered. */
+  | { state: 'opening'; settle: (result: BusbarError | undefined) => void }
+  /** The peer asked us; whoever decides has not. */
+  | { state: 'deciding'; abort: (reason: BusbarError) => void }
+  /** Both sides may send. */
+  | { state: 'open'; channel: Channel }
+
+export interface OpenRequest {
+  readonly partition: string
+  readonly service: string
+  readonly mode: Messages['openChannel']['mode']
+  readonly offerId: number
+  readonly caller: string
+  readonly callerEpoch: number
+  /** Milliseconds the opening may take; the session's default when absent. */
+  readonly deadline?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The channels of one session, both those that this side opened and those that the peer did. */
+export class ChannelTable implements ChannelOwner {
+  readonly #slots = new Map<number, Slot>()
+  readonly #carrier: Carrier
+  readonly #env: Env
+  readonly #limits: BusLimits
+  readonly #send: (message: Message) => void
+  #failure: BusbarError | undefined
+
+  constructor(carrier: Carrier, env: Env, limits: BusLimits, send: (message: Message) => void) {
+    this.#carrier = carrier
+    this.#env = env
+    this.#limits = limits
+    this.#send = send
+  }
+
+  get size(): number {
+    return this.#slots.size
+  }
+
+  /** Opens a channel to the peer. Rejects with the peer's reason, `DEADLINE`, `CANCELLED`, `BUSY` or the session's end. */
+  async open(request: OpenRequest): Promise<Channel> {
+    if (this.#failure !== undefined) throw this.#failure
+    if (request.signal?.aborted === true) throw cancelled(request)
+    if (this.#slots.size >= this.#limits.channels) throw tooMany(this.#limits.channels)
+    const stream = this.#carrier.open()
+    const deadline = request.deadline ?? this.#limits.openTime
+    const opened = this.#opening(stream, request, deadline)
+    const { partition, service, mode, offerId, caller, callerEpoch } = request
+    const channelId = stream.id
+    this.#send({ kind: 'openChannel', channelId, offerId, partition, service, mode, deadline, caller, callerEpoch })
+    return opened
+  }
+
+  /** The peer asked for a channel: `accept` joins or refuses. Throws `PROTOCOL` when the id is not free. */
+  incoming(message: Messages['openChannel'], decide: (opening: Incoming) => void): void {
+    const id = message.channelId
+    if (this.#slots.has(id)) throw new BusbarError('PROTOCOL', `channel ${id} is open already`)
+    const link = this.#carrier.claim(id)
+    if (this.#slots.size >= this.#limits.channels) return this.#refuse(id, link, tooMany(this.#limits.channels))
+    const aborted = new AbortController()
+    const slot: Slot = {
+      state: 'deciding',
+      abort: (reason) => {
+        this.#slots.delete(id)
+        closeLink(link, reason)
+        aborted.abort(reason)
+      },
+    }
+    this.#slots.set(id, slot)
+    const undecided = (): boolean => this.#slots.get(id) === slot
+    decide({
+      message,
+      signal: aborted.signal,
+      accept: async (caller) => {
+        if (!undecided()) throw BusbarError.from(aborted.signal.reason)
+        const stream = await link
+        if (!undecided()) throw BusbarError.from(aborted.signal.reason)
+        this.#send({ kind: 'openResult', channelId: id, code: 0, text: '' })
+        const { partition, service, mode } = message
+        return this.#adopt({ id, partition, service, mode, caller }, stream)
+      },
+      refuse: (reason) => {
+        if (!undecided()) return
+        this.#slots.delete(id)
+        this.#refuse(id, link, reason)
+      },
+    })
+  }
+
+  /** The peer answered an opening of ours; answers that come too late are ignored. */
+  answered({ channelId, code, text }: Messages['openResult']): void {
+    const slot = this.#slots.get(channelId)
+    if (slot?.state === 'opening') slot.settle(code === 0 ? undefined : reasonFrom(code, text))
+  }
+
+  /** The peer closed a channel, or took an opening back. */
+  closedByPeer({ channelId, code, text }: Messages['closeChannel']): void {
+    const slot = this.#slots.get(channelId)
+    const reason = reasonFrom(code, text)
+    if (slot?.state === 'opening') slot.settle(reason)
+    else if (slot?.state === 'deciding') slot.abort(reason)
+    else slot?.channel.fail(reason)
+  }
+
+  /** The session is over: so is everything in it. */
+  fail(reason: BusbarError): void {
+    this.#failure ??= reason
+    for (const slot of [...this.#slots.values()]) {
+      if (slot.state === 'opening') slot.settle(reason)
+      else if (slot.state === 'deciding') slot.abort(reason)
+      else slot.channel.fail(reason)
+    }
+  }
+
+  closing(channel: Channel, reason: BusbarError): void {
+    this.#sendClose(channel.id, reason)
+  }
+
+  orphaned(channel: Channel, reason: BusbarError): void {
+    if (this.#failure !== undefined) return channel.fail(this.#failure)
+    const timer = this.#env.timer(this.#limits.reasonTime, () => channel.fail(reason))
+    void channel.closed.then(() => timer.cancel())
+  }
+
+  inspect(): unknown {
+    return [...this.#slots].map(([id, slot]) => {
+      if (slot.state !== 'open') return { id, state: slot.state }
+      const { partition, service, mode, caller } = slot.channel
+      return { id, state: 'open', partition, service, mode, caller }
+    })
+  }
+
+  #opening({ id, link }: CarrierStream, request: OpenRequest, deadline: number): Promise<Channel> {
+    const { partition, service, mode, signal } = request
+    return new Promise((resolve, reject) => {
+      const refuse = (reason: BusbarError): void => {
+        this.#slots.delete(id)
+        closeLink(link, reason)
+        reject(reason)
+      }
+      const adopt = (stream: ByteLink): void => {
+        if (this.#slots.get(id) !== slot) return
+        resolve(this.#adopt({ id, partition, service, mode, caller: undefined }, stream))
+      }
+      const settle = (reason: BusbarError | undefined): void => {
+        timer.cancel()
+        signal?.removeEventListener('abort', abort)
+        if (reason !== undefined) refuse(reason)
+        else if (link instanceof Promise) link.then(adopt, (thrown: unknown) => refuse(BusbarError.from(thrown)))
+        // Within this turn: a close may follow in the same bytes, and it must find the channel.
+        else adopt(link)
+      }
+      const give = (reason: BusbarError): void => {
+        this.#sendClose(id, reason)
+        settle(reason)
+      }
+      const abort = (): void => give(cancelled(request))
+      const timer = this.#env.timer(deadline, () => {
+        const what = `${partition}/${service} did not answer within ${deadline} ms`
+        give(new BusbarError('DEADLINE', what, { stage: 'open' }))
+      })
+      const slot: Slot = { state: 'opening', settle }
+      this.#slots.set(id, slot)
+      signal?.addEventListener('abort', abort)
+    })
+  }
+
+  #adopt(description: ChannelDescription, stream: ByteLink): Channel {
+    const channel = new Channel(description, stream, this)
+    const { id } = description
+    this.#slots.set(id, { state: 'open', channel })
+    void channel.closed.then(() => this.#slots.delete(id))
+    return channel
+  }
+
+  #refuse(id: number, link: Awaitable<ByteLink>, reason: BusbarError): void {
+    this.#send({ kind: 'openResult', channelId: id, code: codeNumber(reason.code), text: reason.message })
+    closeLink(link, reason)
+  }
+
+  #sendClose(channelId: number, reason: BusbarError): void {
+    // "Closed by this side" is true on this side only.
+    const code = codeNumber(reason.code === 'CLOSED' ? 'RESET' : reason.code)
+    const text = reason.code === 'CLOSED' ? 'closed by the other end' : reason.message
+    this.#send({ kind: 'closeChannel', channelId, code, text })
+  }
+}
+
+/** A channel that the peer wants, until it is decided. */
+export interface Incoming {
+  readonly message: Messages['openChannel']
+  /** Aborts when the peer takes the request back or its session ends. */
+  readonly signal: AbortSignal
+  /** Answers yes and gives the open channel; rejects when the request was taken back meanwhile. */
+  accept(caller: Channel['caller']): Promise<Channel>
+  refuse(reason: BusbarError): void
+}
+
+/** The error for a reason that came over the control stream. */
+export function reasonFrom(code: number, text: string): BusbarError {
+  return new BusbarError(codeFromNumber(code) ?? 'RESET', escapePeerText(text))
+}
+
+function cancelled(request: OpenRequest): BusbarError {
+  return new BusbarError('CANCELLED', `opening ${request.partition}/${request.service} was cancelled`, {
+    stage: 'open',
+    cause: request.signal?.reason,
+  })
+}
+
+function tooMany(limit: number): BusbarError {
+  return new BusbarError('BUSY', `this session has ${limit} channels open, which is the limit`, { stage: 'open' })
+}
+
+function closeLink(link: Awaitable<ByteLink>, reason: BusbarError): void {
+  if (link instanceof Promise) {
+    link.then(
+      (opened) => opened.close(reason),
+      () => {},
+    )
+  } else link.close(reason)
+}

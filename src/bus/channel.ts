@@ -1,0 +1,94 @@
+import { BusbarError } from '../errors/index.ts'
+import { type Awaitable, type ByteLink, Closing } from '../link/index.ts'
+import type { PipeMode } from './messages.ts'
+
+/** Who a channel is from, as the bus attests it: by the link the request came in on, never by what the bytes say. */
+export interface Caller {
+  readonly partition: string
+  /** How many times that partition had attached: tells a restarted caller from the one before. */
+  readonly epoch: number
+}
+
+export interface ChannelDescription {
+  readonly id: number
+  readonly partition: string
+  readonly service: string
+  readonly mode: PipeMode
+  /** The other end, on the side that offers. */
+  readonly caller: Caller | undefined
+}
+
+/** What a channel needs of its session. */
+export interface ChannelOwner {
+  /** This side closed: tell the peer why. */
+  closing(channel: Channel, reason: BusbarError): void
+  /** The stream broke without a word: the reason is given with `Channel.fail`, at the latest when time is up. */
+  orphaned(channel: Channel, reason: BusbarError): void
+}
+
+/**
+ * An open channel: a byte link whose failures carry the reason that the other end, or the bus, gave for them. The bytes
+ * pass straight through to the stream below; nothing is added on the way.
+ */
+export class Channel implements ByteLink, ChannelDescription {
+  readonly id: number
+  readonly partition: string
+  readonly service: string
+  readonly mode: PipeMode
+  readonly caller: Caller | undefined
+  readonly #stream: ByteLink
+  readonly #owner: ChannelOwner
+  readonly #closing = new Closing()
+
+  constructor(description: ChannelDescription, stream: ByteLink, owner: ChannelOwner) {
+    this.id = description.id
+    this.partition = description.partition
+    this.service = description.service
+    this.mode = description.mode
+    this.caller = description.caller
+    this.#stream = stream
+    this.#owner = owner
+    void stream.closed.then((reason) => {
+      if (reason === undefined) this.#closing.settle()
+      else if (!this.#closing.over) owner.orphaned(this, reason)
+    })
+  }
+
+  get closed(): Promise<BusbarError | undefined> {
+    return this.#closing.closed
+  }
+
+  read(): Awaitable<Uint8Array | undefined> {
+    const chunk = this.#stream.read()
+    return chunk instanceof Promise ? chunk.catch(this.#explain) : chunk
+  }
+
+  write(chunk: Uint8Array): Awaitable<void> {
+    const room = this.#stream.write(chunk)
+    return room instanceof Promise ? room.catch(this.#explain) : room
+  }
+
+  end(): Awaitable<void> {
+    const ended = this.#stream.end()
+    return ended instanceof Promise ? ended.catch(this.#explain) : ended
+  }
+
+  close(reason: BusbarError = new BusbarError('CLOSED', 'closed by this side')): void {
+    if (!this.#closing.settle(reason)) return
+    this.#owner.closing(this, reason)
+    this.#stream.close(reason)
+  }
+
+  /** The session knows why this channel is over: because the peer said so, or because the link is lost. */
+  fail(reason: BusbarError): void {
+    if (!this.#closing.settle(reason)) return
+    this.#stream.close(reason)
+  }
+
+  /** A broken stream only says that it broke; the channel's reason is the one that counts. */
+  readonly #explain = async (thrown: unknown): Promise<never> => {
+    const error = BusbarError.from(thrown)
+    if (error.code === 'INVALID_ARGUMENT' || error.code === 'ENDED') throw error
+    throw (await this.closed) ?? error
+  }
+}

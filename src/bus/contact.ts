@@ -1,0 +1,12 @@
+/** Versions of the control protocol that this build speaks. */
+export const OLDEST_VERSION = 1
+export const NEWEST_VERSION = 1
+
+/** Feature bits that this build knows; both sides must set a bit for it to hold. None is assigned in version 1. */
+export const FEATURES = 0
+
+/** The newest version both ranges hold; 0 when they share none. */
+export function chooseVersion(oldest: number, newest: number): number {
+  const version = Math.min(newest, NEWEST_VERSION)
+  return version >= Math.max(oldest, OLDEST_VERSION) ? version : 0
+}

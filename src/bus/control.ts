@@ -1,0 +1,94 @@
+import { BusbarError } from '../errors/index.ts'
+import type { ByteLink } from '../link/index.ts'
+import type { Carrier } from './carrier.ts'
+import { encodeMessage, MessageDecoder } from './codec.ts'
+import type { BusLimits } from './limits.ts'
+import type { Message } from './messages.ts'
+
+/**
+ * The control stream of one session: messages out, messages in, in order. What cannot be sent yet waits up to a limit.
+ * `failed` is called once, for any reason the stream is over (its end included).
+ */
+export class ControlStream {
+  readonly #carrier: Carrier
+  readonly #limits: BusLimits
+  readonly #received: (message: Message) => void
+  readonly #failed: (reason: BusbarError) => void
+  #link: ByteLink | undefined
+  #waiting: Uint8Array[] = []
+  #backlog = 0
+  #over = false
+
+  constructor(
+    carrier: Carrier,
+    limits: BusLimits,
+    received: (message: Message) => void,
+    failed: (reason: BusbarError) => void,
+  ) {
+    this.#carrier = carrier
+    this.#limits = limits
+    this.#received = received
+    this.#failed = failed
+    void this.#run()
+  }
+
+  /** Queues a message; a peer that does not read fails the session with `LIMIT` once its backlog is full. */
+  send(message: Message): void {
+    if (this.#over) return
+    const bytes = encodeMessage(message)
+    if (this.#link === undefined) this.#waiting.push(bytes)
+    else this.#write(this.#link, bytes)
+  }
+
+  /** Stops: nothing is sent or received any more. */
+  stop(): void {
+    this.#over = true
+    this.#waiting = []
+  }
+
+  #write(link: ByteLink, bytes: Uint8Array): void {
+    const room = link.write(bytes)
+    if (!(room instanceof Promise)) return
+    this.#backlog += bytes.length
+    if (this.#backlog > this.#limits.controlBacklog) {
+      this.#fail(new BusbarError('LIMIT', `${this.#backlog} bytes of control messages that the peer does not read`))
+    }
+    room.then(
+      () => {
+        this.#backlog -= bytes.length
+      },
+      (reason: unknown) => this.#fail(BusbarError.from(reason)),
+    )
+  }
+
+  async #run(): Promise<void> {
+    try {
+      const link = await this.#carrier.control
+      this.#link = link
+      for (const bytes of this.#waiting.splice(0)) this.#write(link, bytes)
+      await this.#receive(link)
+      throw new BusbarError('LINK_LOST', 'the control stream ended')
+    } catch (thrown) {
+      this.#fail(BusbarError.from(thrown))
+    }
+  }
+
+  async #receive(link: ByteLink): Promise<void> {
+    const decoder = new MessageDecoder(this.#limits.controlMessage)
+    for (;;) {
+      let chunk = link.read()
+      if (chunk instanceof Promise) chunk = await chunk
+      if (chunk === undefined) return
+      decoder.push(chunk)
+      for (let message = decoder.next(); message !== undefined && !this.#over; message = decoder.next()) {
+        this.#received(message)
+      }
+    }
+  }
+
+  #fail(reason: BusbarError): void {
+    if (this.#over) return
+    this.stop()
+    this.#failed(reason)
+  }
+}

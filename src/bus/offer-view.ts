@@ -1,0 +1,121 @@
+import { BusbarError } from '../errors/index.ts'
+import type { PipeMode } from './messages.ts'
+
+/** A service that may be opened, as the bus announced it. */
+export interface VisibleOffer {
+  readonly partition: string
+  readonly service: string
+  readonly mode: PipeMode
+  readonly contract: string
+}
+
+/** What changed: told as it happens, never polled. */
+export type OfferChange =
+  | { readonly kind: 'added'; readonly offer: VisibleOffer }
+  | { readonly kind: 'removed'; readonly offer: VisibleOffer; readonly reason: BusbarError }
+
+interface Watcher {
+  changed(change: OfferChange): void
+  failed(reason: BusbarError): void
+}
+
+/** Offers that this side keeps at most: a bus that sends more is broken (our choice: 64 partitions of 64 offers). */
+const MAX_OFFERS = 4096
+
+/** The offers of the bus as this partition may see them. Nothing is asked of the bus before somebody looks. */
+export class OfferView {
+  readonly #offers = new Map<number, VisibleOffer>()
+  readonly #watchers = new Set<Watcher>()
+  readonly #request: () => void
+  #state: 'unasked' | 'asked' | 'delivered' = 'unasked'
+  #failure: BusbarError | undefined
+  #settle: { resolve(): void; reject(reason: BusbarError): void }[] = []
+
+  constructor(request: () => void) {
+    this.#request = request
+  }
+
+  /** All offers there are now. */
+  async list(): Promise<readonly VisibleOffer[]> {
+    await this.#complete()
+    return [...this.#offers.values()]
+  }
+
+  /** Every offer there is, as `added`, then each change until the returned function is called or the session ends. */
+  watch(changed: (change: OfferChange) => void, failed: (reason: BusbarError) => void = () => {}): () => void {
+    if (this.#failure !== undefined) {
+      failed(this.#failure)
+      return () => {}
+    }
+    const watcher = { changed, failed }
+    this.#watchers.add(watcher)
+    for (const offer of this.#offers.values()) changed({ kind: 'added', offer })
+    this.#ask()
+    return () => this.#watchers.delete(watcher)
+  }
+
+  /** Waits until an offer matches. Rejects when `signal` aborts (`CANCELLED`) or the session ends. */
+  async wait(matches: (offer: VisibleOffer) => boolean, signal?: AbortSignal): Promise<VisibleOffer> {
+    return new Promise((resolve, reject) => {
+      const abort = (): void => done(() => reject(new BusbarError('CANCELLED', 'stopped waiting for an offer')))
+      let stop: (() => void) | undefined
+      let over = false
+      const done = (settle: () => void): void => {
+        over = true
+        stop?.()
+        signal?.removeEventListener('abort', abort)
+        settle()
+      }
+      if (signal?.aborted === true) return abort()
+      signal?.addEventListener('abort', abort)
+      stop = this.watch(
+        (change) => {
+          if (!over && change.kind === 'added' && matches(change.offer)) done(() => resolve(change.offer))
+        },
+        (reason) => done(() => reject(reason)),
+      )
+      if (over) stop()
+    })
+  }
+
+  added(offerId: number, { partition, service, mode, contract }: VisibleOffer): void {
+    if (this.#offers.size >= MAX_OFFERS) throw new BusbarError('LIMIT', `more than ${MAX_OFFERS} offers`)
+    const offer = { partition, service, mode, contract }
+    this.#offers.set(offerId, offer)
+    for (const watcher of [...this.#watchers]) watcher.changed({ kind: 'added', offer })
+  }
+
+  removed(offerId: number, reason: BusbarError): void {
+    const offer = this.#offers.get(offerId)
+    if (offer === undefined) return
+    this.#offers.delete(offerId)
+    for (const watcher of [...this.#watchers]) watcher.changed({ kind: 'removed', offer, reason })
+  }
+
+  delivered(): void {
+    this.#state = 'delivered'
+    for (const waiter of this.#settle.splice(0)) waiter.resolve()
+  }
+
+  fail(reason: BusbarError): void {
+    this.#failure ??= reason
+    for (const waiter of this.#settle.splice(0)) waiter.reject(reason)
+    for (const watcher of [...this.#watchers]) watcher.failed(reason)
+    this.#watchers.clear()
+  }
+
+  #ask(): void {
+    if (this.#state !== 'unasked') return
+    this.#state = 'asked'
+    this.#request()
+  }
+
+  #complete(): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    if (this.#state === 'delivered') return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      this.#settle.push({ resolve, reject })
+      this.#ask()
+    })
+  }
+}

@@ -1,0 +1,44 @@
+import { BusbarError } from '../errors/index.ts'
+import { join, type PumpCount } from '../link/index.ts'
+import type { Channel } from './channel.ts'
+import type { Incoming } from './channel-table.ts'
+
+/** Two channels joined into one, while it lasts. */
+export interface Relay {
+  readonly caller: string
+  readonly partition: string
+  readonly service: string
+  readonly up: PumpCount
+  readonly down: PumpCount
+}
+
+/**
+ * Opens the far channel, then accepts the near one, and carries bytes both ways with back-pressure end to end: the relay
+ * holds at most one chunk a direction beside the windows of the two streams. Settles when both channels are over.
+ */
+export async function relay(
+  opening: Incoming,
+  caller: string,
+  openTarget: () => Promise<Channel>,
+  relays: Set<Relay>,
+): Promise<void> {
+  let target: Channel
+  try {
+    target = await openTarget()
+  } catch (thrown) {
+    opening.refuse(BusbarError.from(thrown))
+    return
+  }
+  let origin: Channel
+  try {
+    origin = await opening.accept(undefined)
+  } catch (thrown) {
+    target.close(new BusbarError('CANCELLED', 'the caller left while the channel was opening', { cause: thrown }))
+    return
+  }
+  const { partition, service } = opening.message
+  const joined: Relay = { caller, partition, service, up: { bytes: 0 }, down: { bytes: 0 } }
+  relays.add(joined)
+  await join(origin, target, joined.up, joined.down)
+  relays.delete(joined)
+}

@@ -1,0 +1,208 @@
+import { BusbarError, codeNumber } from '../errors/index.ts'
+import { Closing, type Env, type Timer } from '../link/index.ts'
+import type { Carrier } from './carrier.ts'
+import type { Channel } from './channel.ts'
+import { ChannelTable, type Incoming, type OpenRequest } from './channel-table.ts'
+import { chooseVersion, FEATURES } from './contact.ts'
+import { ControlStream } from './control.ts'
+import { type BusLimits, DEFAULT_BUS_LIMITS } from './limits.ts'
+import type { Message, Messages } from './messages.ts'
+import { isServiceName } from './names.ts'
+
+/** A service as others see it. */
+export interface OfferDescription {
+  readonly partition: string
+  readonly service: string
+  readonly mode: Messages['makeOffer']['mode']
+  /** Contract and version behind it (`files.FileStore@1.0`); empty for a plain stream. */
+  readonly contract: string
+}
+
+/** Whoever owns the sessions: the broker, or the system object of a VM for the programs in it. */
+export interface SessionHost {
+  /** The peer speaks our version. */
+  attached(session: ServerSession): void
+  /** The peer wants a channel; decide with `accept` or `refuse`. */
+  open(session: ServerSession, opening: Incoming): void
+  /** The peer offers a service; a throw refuses it. */
+  offer(session: ServerSession, offerId: number, offer: OfferDescription): void | Promise<void>
+  withdraw(session: ServerSession, offerId: number): void
+  /** The peer wants to hear of offers, from now on. */
+  watch(session: ServerSession): void
+  /** Once, whatever happened. */
+  detached(session: ServerSession, reason: BusbarError): void
+}
+
+export interface ServerSessionOptions {
+  /** Whom this link belongs to: known from which link it is. */
+  partition: string
+  epoch: number
+  env: Env
+  host: SessionHost
+  limits?: Partial<BusLimits>
+}
+
+type State =
+  /** The link is there; the peer has not said which versions it speaks. */
+  | 'contacting'
+  /** Versions agreed: everything is allowed. */
+  | 'attached'
+  /** Nothing is sent or heard any more. */
+  | 'over'
+
+/** The bus's end of one session: answers the partition's control messages and asks its host what to decide. */
+export class ServerSession {
+  readonly partition: string
+  readonly epoch: number
+  readonly #carrier: Carrier
+  readonly #control: ControlStream
+  readonly #channels: ChannelTable
+  readonly #host: SessionHost
+  readonly #offers = new Set<number>()
+  readonly #limits: BusLimits
+  readonly #closing = new Closing()
+  readonly #contactTimer: Timer
+  #state: State = 'contacting'
+
+  /** Takes the carrier: when the session is over, so is the carrier. */
+  constructor(carrier: Carrier, { partition, epoch, env, host, limits }: ServerSessionOptions) {
+    this.partition = partition
+    this.epoch = epoch
+    this.#carrier = carrier
+    this.#host = host
+    this.#limits = { ...DEFAULT_BUS_LIMITS, ...limits }
+    this.#control = new ControlStream(
+      carrier,
+      this.#limits,
+      (message) => this.#received(message),
+      (reason) => this.close(reason),
+    )
+    this.#channels = new ChannelTable(carrier, env, this.#limits, (message) => this.#control.send(message))
+    this.#contactTimer = env.timer(this.#limits.contactTime, () => {
+      this.close(
+        new BusbarError('DEADLINE', `said nothing within ${this.#limits.contactTime} ms`, { stage: 'contact' }),
+      )
+    })
+    void carrier.closed.then((reason) => this.close(reason ?? new BusbarError('LINK_LOST', 'the link ended')))
+  }
+
+  get closed(): Promise<BusbarError | undefined> {
+    return this.#closing.closed
+  }
+
+  get attached(): boolean {
+    return this.#state === 'attached'
+  }
+
+  /** Opens a channel to the partition. */
+  open(request: OpenRequest): Promise<Channel> {
+    return this.#channels.open(request)
+  }
+
+  /** Tells the partition of a service. */
+  announce(offerId: number, { partition, service, mode, contract }: OfferDescription): void {
+    this.#control.send({ kind: 'offer', offerId, partition, service, mode, contract })
+  }
+
+  /** Tells the partition that a service is gone. */
+  rescind(offerId: number, reason: BusbarError): void {
+    this.#control.send({ kind: 'rescindOffer', offerId, code: codeNumber(reason.code), text: reason.message })
+  }
+
+  /** Everything that was there at the time of the request has been announced. */
+  delivered(): void {
+    this.#control.send({ kind: 'allOffersDelivered' })
+  }
+
+  /** Ends the session: every channel in it fails, and the host hears of it. Idempotent. */
+  close(reason: BusbarError): void {
+    if (this.#state === 'over') return
+    this.#state = 'over'
+    this.#contactTimer.cancel()
+    this.#control.stop()
+    this.#channels.fail(new BusbarError('PEER_DIED', `partition "${this.partition}" is gone`, { cause: reason }))
+    this.#carrier.close(reason)
+    this.#closing.settle(reason)
+    this.#host.detached(this, reason)
+  }
+
+  inspect(): unknown {
+    const { partition, epoch } = this
+    return { partition, epoch, state: this.#state, channels: this.#channels.inspect(), offers: this.#offers.size }
+  }
+
+  #received(message: Message): void {
+    try {
+      if (this.#state === 'contacting') this.#contact(message)
+      else this.#handle(message)
+    } catch (thrown) {
+      this.close(BusbarError.from(thrown))
+    }
+  }
+
+  #contact(message: Message): void {
+    if (message.kind !== 'initiateContact') {
+      throw new BusbarError('PROTOCOL', `${message.kind} before initiateContact`, { stage: 'contact' })
+    }
+    const { partition, epoch } = this
+    const version = chooseVersion(message.oldest, message.newest)
+    const { token } = this.#carrier
+    const features = message.features & FEATURES
+    this.#control.send({ kind: 'versionResponse', version, features, partition, epoch, token })
+    // The peer closes when it has read that there is no common version; the contact timer does, if it does not.
+    if (version === 0) return
+    this.#contactTimer.cancel()
+    this.#state = 'attached'
+    this.#host.attached(this)
+  }
+
+  #handle(message: Message): void {
+    switch (message.kind) {
+      case 'openChannel':
+        return this.#channels.incoming(message, (opening) => this.#host.open(this, opening))
+      case 'openResult':
+        return this.#channels.answered(message)
+      case 'closeChannel':
+        return this.#channels.closedByPeer(message)
+      case 'makeOffer':
+        return void this.#makeOffer(message)
+      case 'withdrawOffer':
+        if (this.#offers.delete(message.offerId)) this.#host.withdraw(this, message.offerId)
+        return
+      case 'requestOffers':
+        return this.#host.watch(this)
+      case 'unload':
+        this.#control.send({ kind: 'unloadResponse' })
+        return
+      case 'initiateContact':
+      case 'versionResponse':
+      case 'offer':
+      case 'rescindOffer':
+      case 'allOffersDelivered':
+      case 'offerResult':
+      case 'unloadResponse':
+      case 'attachStream':
+        throw new BusbarError('PROTOCOL', `${message.kind} is not for the bus in this state`)
+      default:
+        message satisfies never
+    }
+  }
+
+  async #makeOffer({ offerId, service, mode, contract }: Messages['makeOffer']): Promise<void> {
+    try {
+      if (this.#offers.has(offerId)) throw new BusbarError('PROTOCOL', `offer ${offerId} is made already`)
+      if (!isServiceName(service)) throw new BusbarError('INVALID_ARGUMENT', `not a service name: "${service}"`)
+      if (this.#offers.size >= this.#limits.offers) {
+        throw new BusbarError('BUSY', `a partition may have ${this.#limits.offers} offers at once`)
+      }
+      this.#offers.add(offerId)
+      await this.#host.offer(this, offerId, { partition: this.partition, service, mode, contract })
+      this.#control.send({ kind: 'offerResult', offerId, code: 0, text: '' })
+    } catch (thrown) {
+      const reason = BusbarError.from(thrown)
+      if (reason.code === 'PROTOCOL') return this.close(reason)
+      this.#offers.delete(offerId)
+      this.#control.send({ kind: 'offerResult', offerId, code: codeNumber(reason.code), text: reason.message })
+    }
+  }
+}

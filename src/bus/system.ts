@@ -1,0 +1,132 @@
+import { BusbarError } from '../errors/index.ts'
+import type { Env } from '../link/index.ts'
+import type { Carrier } from './carrier.ts'
+import type { Incoming } from './channel-table.ts'
+import type { Endpoint, Offer } from './endpoint.ts'
+import type { BusLimits } from './limits.ts'
+import type { VisibleOffer } from './offer-view.ts'
+import { type Relay, relay } from './relay.ts'
+import { type OfferDescription, ServerSession, type SessionHost } from './server-session.ts'
+
+/** What the system object keeps for one program. */
+interface Program {
+  readonly offers: Map<number, Offer>
+  stopWatching: () => void
+}
+
+/**
+ * The VM bus system object: one in each VM, in its privileged agent. It alone holds the session with the bus; programs
+ * get a session with it, see what the VM may see, and every channel of theirs is joined to one of the VM's.
+ */
+export class SystemObject implements SessionHost {
+  readonly #bus: Endpoint
+  readonly #env: Env
+  readonly #limits: Partial<BusLimits>
+  readonly #programs = new Map<ServerSession, Program>()
+  readonly #relays = new Set<Relay>()
+
+  /** Takes the endpoint: when its session ends, so do those of all programs. */
+  constructor(bus: Endpoint, env: Env, limits: Partial<BusLimits> = {}) {
+    this.#bus = bus
+    this.#env = env
+    this.#limits = limits
+    void bus.closed.then((reason) => this.close(reason))
+  }
+
+  /** Attaches a program. Takes the carrier. */
+  attach(carrier: Carrier): ServerSession {
+    const { partition, epoch } = this.#bus.identity
+    const session = new ServerSession(carrier, {
+      partition,
+      epoch,
+      env: this.#env,
+      host: this,
+      limits: this.#limits,
+    })
+    this.#programs.set(session, { offers: new Map(), stopWatching: () => {} })
+    return session
+  }
+
+  /** Ends the sessions of all programs. */
+  close(reason: BusbarError = new BusbarError('LINK_LOST', 'the link to the bus ended')): void {
+    for (const session of [...this.#programs.keys()]) session.close(reason)
+  }
+
+  inspect(): unknown {
+    return {
+      bus: this.#bus.inspect(),
+      programs: [...this.#programs.keys()].map((session) => session.inspect()),
+      pipes: this.#relays.size,
+    }
+  }
+
+  attached(): void {}
+
+  detached(session: ServerSession): void {
+    const program = this.#programs.get(session)
+    if (program === undefined) return
+    this.#programs.delete(session)
+    program.stopWatching()
+    for (const offer of program.offers.values()) offer.withdraw()
+  }
+
+  open(session: ServerSession, opening: Incoming): void {
+    const { partition, service, mode, deadline } = opening.message
+    const options = { mode, signal: opening.signal, ...(deadline > 0 ? { deadline } : {}) }
+    const openTarget = () => this.#bus.open(`${partition}/${service}`, options)
+    void relay(opening, session.partition, openTarget, this.#relays)
+  }
+
+  async offer(session: ServerSession, offerId: number, description: OfferDescription): Promise<void> {
+    const { service, mode, contract, partition } = description
+    const offer = await this.#bus.offer(service, {
+      mode,
+      contract,
+      decide: (opening, caller) => {
+        const request = {
+          partition,
+          service,
+          mode,
+          offerId,
+          caller: caller.partition,
+          callerEpoch: caller.epoch,
+          deadline: opening.message.deadline || undefined,
+          signal: opening.signal,
+        }
+        void relay(opening, caller.partition, () => session.open(request), this.#relays)
+      },
+    })
+    const program = this.#programs.get(session)
+    // The program left while the bus was answering.
+    if (program === undefined) offer.withdraw()
+    else program.offers.set(offerId, offer)
+  }
+
+  withdraw(session: ServerSession, offerId: number): void {
+    const offers = this.#programs.get(session)?.offers
+    offers?.get(offerId)?.withdraw()
+    offers?.delete(offerId)
+  }
+
+  watch(session: ServerSession): void {
+    const program = this.#programs.get(session)
+    if (program === undefined) return
+    program.stopWatching()
+    const ids = new Map<VisibleOffer, number>()
+    let last = 0
+    program.stopWatching = this.#bus.offers.watch((change) => {
+      if (change.kind === 'added') {
+        ids.set(change.offer, ++last)
+        session.announce(last, change.offer)
+      } else {
+        const id = ids.get(change.offer)
+        ids.delete(change.offer)
+        if (id !== undefined) session.rescind(id, change.reason)
+      }
+    })
+    this.#bus.offers.list().then(
+      () => session.delivered(),
+      (thrown: unknown) => session.close(BusbarError.from(thrown)),
+    )
+  }
+}

@@ -1,0 +1,69 @@
+import { Duplex } from 'node:stream'
+import type { ReadableStream, WritableStream } from 'node:stream/web'
+import { BusbarError } from '../errors/index.ts'
+import type { Pipe } from './handle.ts'
+
+/**
+ * A pipe as a Node stream: back-pressure, half-close in each direction (`end()` leaves the readable side open), and an
+ * `'error'` with the coded reason when the pipe breaks. In message mode each `write` is one message and each `'data'` too.
+ */
+export class PipeDuplex extends Duplex {
+  /** The file handle below: offsets, caller, reads and writes by hand. */
+  readonly handle: Pipe
+  #reading = false
+
+  /** Takes the pipe: destroying the stream closes it. */
+  constructor(handle: Pipe) {
+    const message = handle.mode === 'message'
+    super({ allowHalfOpen: true, readableObjectMode: message, writableObjectMode: message, emitClose: true })
+    this.handle = handle
+    void handle.closed.then((reason) => {
+      if (reason !== undefined && !this.destroyed) this.destroy(reason)
+    })
+  }
+
+  /** The same pipe as a pair of WHATWG streams. The Duplex must not be used beside them. */
+  web(): { readable: ReadableStream; writable: WritableStream } {
+    return Duplex.toWeb(this)
+  }
+
+  override _read(): void {
+    if (this.#reading) return
+    this.#reading = true
+    this.#fill().then(
+      () => {
+        this.#reading = false
+      },
+      (thrown: unknown) => this.destroy(BusbarError.from(thrown)),
+    )
+  }
+
+  override _write(chunk: Uint8Array | string, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk
+    const room = this.handle.write(bytes)
+    if (room instanceof Promise) room.then(() => done(), done)
+    else done()
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    const ended = this.handle.end()
+    if (ended instanceof Promise) ended.then(() => done(), done)
+    else done()
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.handle.close(error === null ? undefined : BusbarError.from(error, 'CANCELLED'))
+    done(error)
+  }
+
+  async #fill(): Promise<void> {
+    for (;;) {
+      const chunk = await this.handle.read()
+      if (chunk === undefined) {
+        this.push(null)
+        return
+      }
+      if (!this.push(chunk)) return
+    }
+  }
+}

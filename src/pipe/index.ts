@@ -1,0 +1,4 @@
+/** A channel as something to read, write, half-close and cancel; it keeps the `link` contract. */
+export { PipeDuplex } from './duplex.ts'
+export { Pipe } from './handle.ts'
+export { offerPipe, openChannel, openPipe, type PipeOfferOptions, type PipeOpenOptions } from './open.ts'

@@ -1,0 +1,81 @@
+import type { Caller, Endpoint, Offer, PipeMode } from '../bus/index.ts'
+import { type Channel, parsePipeName } from '../bus/index.ts'
+import { BusbarError } from '../errors/index.ts'
+import { Pipe } from './handle.ts'
+
+export interface PipeOpenOptions {
+  /** `byte` when absent. */
+  mode?: PipeMode
+  /** Most `ms` the opening may take, waiting included; 10,000 when absent. */
+  deadline?: number
+  /** Wait for a service that is not offered yet, instead of failing with `NOT_READY` or `NO_SUCH_SERVICE`. */
+  wait?: boolean
+  signal?: AbortSignal
+}
+
+export interface PipeOfferOptions {
+  mode?: PipeMode
+  /** Contract and version, for those who look. */
+  contract?: string
+  /** Takes an open pipe. It passes to this function. */
+  accept(pipe: Pipe, caller: Caller): void
+}
+
+/** Most `ms` an opening may take when nobody said (our choice: a person's patience). */
+const DEFAULT_DEADLINE = 10_000
+
+/** Refusals that an offer may end. */
+const NOT_YET: ReadonlySet<string> = new Set(['NOT_READY', 'NO_SUCH_SERVICE', 'NO_SUCH_PARTITION'])
+
+/** The pipe mode object: opens a channel to `partition/service` and obtains the file handle on it. */
+export async function openPipe(endpoint: Endpoint, name: string, options: PipeOpenOptions = {}): Promise<Pipe> {
+  return new Pipe(await openChannel(endpoint, name, options))
+}
+
+/** The same, without the handle: for layers that run over any byte link. */
+export async function openChannel(endpoint: Endpoint, name: string, options: PipeOpenOptions = {}): Promise<Channel> {
+  const { wait = false, deadline = DEFAULT_DEADLINE, signal, ...rest } = options
+  if (!wait) return endpoint.open(name, { ...rest, deadline, ...(signal === undefined ? {} : { signal }) })
+  const { partition, service } = parsePipeName(name)
+  const { env } = endpoint
+  const over = env.now() + deadline
+  const stop = new AbortController()
+  const abort = (): void => stop.abort(signal?.reason)
+  signal?.addEventListener('abort', abort)
+  const timer = env.timer(deadline, () => stop.abort())
+  let last: unknown
+  try {
+    for (;;) {
+      const left = Math.max(1, Math.round(over - env.now()))
+      try {
+        return await endpoint.open(name, { ...rest, deadline: left, signal: stop.signal })
+      } catch (thrown) {
+        if (!NOT_YET.has(BusbarError.from(thrown).code)) throw thrown
+        last = thrown
+      }
+      await endpoint.offers.wait((offer) => offer.partition === partition && offer.service === service, stop.signal)
+    }
+  } catch (thrown) {
+    if (!stop.signal.aborted || signal?.aborted === true) throw thrown
+    throw new BusbarError('DEADLINE', `${name} was not offered within ${deadline} ms`, { stage: 'open', cause: last })
+  } finally {
+    timer.cancel()
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
+/** Offers a service whose channels arrive as pipes. */
+export function offerPipe(endpoint: Endpoint, service: string, options: PipeOfferOptions): Promise<Offer> {
+  const { mode = 'byte', contract = '', accept } = options
+  return endpoint.offer(service, {
+    mode,
+    contract,
+    decide: (opening, caller) => {
+      opening.accept(caller).then(
+        (channel) => accept(new Pipe(channel), caller),
+        // Taken back while it was being opened: there is nobody left to serve.
+        () => {},
+      )
+    },
+  })
+}
