@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { BusbarError } from '../errors/index.ts'
+import {
+  ChunkQueue,
+  guidFromBytes,
+  guidFromName,
+  guidFromRandom,
+  guidToBytes,
+  parseGuid,
+  Reader,
+  swapGuidFields,
+  utf8Decode,
+  Writer,
+} from './index.ts'
+import { sha1 } from './sha1.ts'
+
+const code = (expected: string) => (error: unknown) => error instanceof BusbarError && error.code === expected
+
+describe('Reader and Writer', () => {
+  test('what was written is read, in both byte orders', () => {
+    for (const little of [true, false]) {
+      const writer = new Writer(little)
+      writer.u8(0xfe)
+      writer.align(2)
+      writer.u16(0xabcd)
+      writer.u32(0xdeadbeef)
+      writer.u64(0x0123_4567_89ab_cdefn)
+      writer.uint53(Number.MAX_SAFE_INTEGER)
+      writer.f64(Math.PI)
+      writer.bytes(Uint8Array.of(1, 2, 3))
+      const reader = new Reader(writer.finish(), little)
+      assert.equal(reader.u8(), 0xfe)
+      reader.align(2)
+      assert.equal(reader.u16(), 0xabcd)
+      assert.equal(reader.u32(), 0xdeadbeef)
+      assert.equal(reader.u64(), 0x0123_4567_89ab_cdefn)
+      assert.equal(reader.uint53(), Number.MAX_SAFE_INTEGER)
+      assert.equal(reader.f64(), Math.PI)
+      assert.deepEqual([...reader.bytes(3)], [1, 2, 3])
+      reader.done('test')
+    }
+  })
+
+  test('byte order as bytes', () => {
+    const writer = new Writer()
+    writer.u32(1)
+    writer.uint53(2 ** 32 + 2)
+    assert.equal(Buffer.from(writer.finish()).toString('hex'), '010000000200000001000000')
+  })
+
+  test('every read past the end is MALFORMED and moves nothing', () => {
+    const reader = new Reader(Uint8Array.of(1, 2, 3))
+    for (const read of [
+      () => reader.u32(),
+      () => reader.u64(),
+      () => reader.bytes(4),
+      () => reader.skip(-1),
+      () => reader.bytes(Number.NaN),
+    ]) {
+      assert.throws(read, code('MALFORMED'))
+    }
+    assert.equal(reader.left, 3)
+    assert.throws(() => reader.done('test'), code('MALFORMED'))
+    assert.throws(() => new Reader(Uint8Array.of(0, 0, 0, 0, 0, 0, 0x20, 0)).uint53(), code('MALFORMED'))
+  })
+
+  test('a writer stops at its limit', () => {
+    const writer = new Writer(true, 8)
+    writer.u64(1n)
+    assert.throws(() => writer.u8(1), code('LIMIT'))
+  })
+
+  test('text that is not UTF-8 is MALFORMED', () => {
+    assert.throws(() => utf8Decode(Uint8Array.of(0xc0, 0x80)), code('MALFORMED'))
+  })
+})
+
+describe('ChunkQueue', () => {
+  test('any pushes and takes give the bytes in order', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.uint8Array({ maxLength: 20 })),
+        fc.array(fc.integer({ min: 1, max: 30 })),
+        (chunks, takes) => {
+          const queue = new ChunkQueue()
+          const all = Buffer.concat(chunks)
+          for (const chunk of chunks) queue.push(chunk)
+          let at = 0
+          for (const want of takes) {
+            if (queue.length > 0) assert.equal(queue.peek(0), all[at])
+            const part =
+              want % 2 === 0 || want > queue.length ? (queue.shift(want) ?? new Uint8Array()) : queue.take(want)
+            assert.ok(part.length <= want)
+            assert.deepEqual(Buffer.from(part), all.subarray(at, at + part.length))
+            at += part.length
+            assert.equal(queue.length, all.length - at)
+          }
+        },
+      ),
+      { seed: 7 },
+    )
+  })
+
+  test('a take inside one chunk is a view, and many chunks cost no quadratic time', () => {
+    const queue = new ChunkQueue()
+    const chunk = new Uint8Array(100)
+    queue.push(chunk)
+    assert.equal(queue.take(50).buffer, chunk.buffer)
+    for (let i = 0; i < 100_000; i++) queue.push(chunk)
+    while (queue.shift(100) !== undefined) {}
+    assert.equal(queue.length, 0)
+    assert.throws(() => queue.take(1), code('INTERNAL'))
+  })
+})
+
+describe('GUIDs', () => {
+  test('names give the GUIDs of RFC 9562', () => {
+    const dns = '6ba7b810-9dad-11d1-80b4-00c04fd430c8'
+    assert.equal(guidFromName(dns, 'www.example.com'), '2ed6657d-e927-568b-95e1-2665a8aea6a2')
+  })
+
+  test('text and bytes', () => {
+    const text = '8a885d04-1ceb-11c9-9fe8-08002b104860'
+    assert.equal(guidFromBytes(guidToBytes(text)), text)
+    assert.equal(Buffer.from(swapGuidFields(guidToBytes(text))).toString('hex'), '045d888aeb1cc9119fe808002b104860')
+    assert.equal(parseGuid(text.toUpperCase()), text)
+    assert.throws(() => parseGuid('no'), code('INVALID_ARGUMENT'))
+    assert.match(guidFromRandom(new Uint8Array(16).fill(0xff)), /^ffffffff-ffff-4fff-bfff-ffffffffffff$/)
+  })
+
+  test('SHA-1 is that of OpenSSL at every length around a block', () => {
+    for (let length = 0; length < 200; length++) {
+      const message = randomBytes(length)
+      assert.equal(Buffer.from(sha1(message)).toString('hex'), createHash('sha1').update(message).digest('hex'))
+    }
+  })
+})
