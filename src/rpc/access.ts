@@ -1,0 +1,253 @@
+import { BusbarError } from '../errors/index.ts'
+import type { ByteLink } from '../link/index.ts'
+import { PduCutter, type PduHandler } from './pdu/cutter.ts'
+
+/** First slab, `bytes`: an association that makes a call now and then stays small (our choice). */
+const FIRST_SLAB = 4_096
+/** Largest slab, and so the most that one write gathers, `bytes` (our choice: a socket takes it at once). */
+const MAX_SLAB = 65_536
+/** How many times gathering waits for yet another round of microtasks (our choice: deeper than proxies and stubs are). */
+const MAX_ROUNDS = 12
+
+/** What an association hears from its access object. */
+export interface AccessEvents {
+  readonly pdu: PduHandler
+  /** The peer finished its direction between two PDUs. */
+  readonly ended: () => void
+  /** The last event, once: the link is over. */
+  readonly closed: (reason: BusbarError | undefined) => void
+}
+
+/**
+ * The RPC VM bus access object: it exposes a file handle (any byte link) to RPC, and without it RPC can send nothing.
+ *
+ * Outgoing PDUs are gathered: those of the same turn leave in one write, of up to 64 KiB. A turn is over when a round of
+ * microtasks added nothing, so a lone call waits for one microtask and never for a timer or the event loop. Large stubs
+ * are not gathered but written as they are. Incoming chunks are cut into PDUs. Takes the link: closing this closes that.
+ */
+export class RpcAccess {
+  readonly #link: ByteLink
+  #events: AccessEvents | undefined
+  #cutter: PduCutter | undefined
+  #pauseAbove = Number.POSITIVE_INFINITY
+
+  #slabSize = FIRST_SLAB
+  #bytes = new Uint8Array(0)
+  #view = new DataView(this.#bytes.buffer)
+  /** Start of what is gathered and not queued yet. */
+  #from = 0
+  #at = 0
+  #queue: Uint8Array[] = []
+  #head = 0
+  #unsent = 0
+  #offered = 0
+  #pdus = 0
+  #seen = 0
+  #rounds = 0
+  #scheduled = false
+  #blocked = false
+  #ending = false
+  #over = false
+  readonly #settled: Promise<void> = Promise.resolve()
+  #resume: (() => void) | undefined
+  readonly #tick = (): void => this.#turn()
+
+  constructor(link: ByteLink) {
+    this.#link = link
+  }
+
+  /** Where `reserve` has made room. Changes with every `reserve`. */
+  get bytes(): Uint8Array {
+    return this.#bytes
+  }
+
+  get view(): DataView {
+    return this.#view
+  }
+
+  /** Bytes that the link has not taken yet. */
+  get unsent(): number {
+    return this.#unsent + this.#at - this.#from
+  }
+
+  /** Bytes of an unfinished incoming PDU. */
+  get held(): number {
+    return this.#cutter?.held ?? 0
+  }
+
+  /**
+   * Starts reading. PDUs above `max` bytes are refused; while more than `pauseAbove` bytes are unsent nothing is read.
+   * An access object serves one association: `INVALID_ARGUMENT` the second time.
+   */
+  start(events: AccessEvents, max: number, pauseAbove: number = Number.POSITIVE_INFINITY): void {
+    if (this.#events !== undefined)
+      throw new BusbarError('INVALID_ARGUMENT', 'this access object serves an association')
+    this.#events = events
+    this.#cutter = new PduCutter(max, events.pdu)
+    this.#pauseAbove = pauseAbove
+    void this.#read(this.#cutter)
+    void this.#link.closed.then((reason) => this.#close(reason))
+  }
+
+  /** From the next PDU on at most `max` bytes are accepted. */
+  accept(max: number): void {
+    if (this.#cutter !== undefined) this.#cutter.max = max
+  }
+
+  /** Makes room for one PDU, or the front of one, of `length` bytes, and returns where in `bytes` and `view` it starts. */
+  reserve(length: number): number {
+    if (this.#bytes.length - this.#at < length) this.#renew(length)
+    const at = this.#at
+    this.#at = at + length
+    this.#pdus++
+    if (!this.#scheduled) this.#schedule()
+    return at
+  }
+
+  /** Sends bytes as they are behind what was reserved so far. They pass to the link. */
+  append(bytes: Uint8Array): void {
+    this.#seal()
+    this.#push(bytes)
+    if (!this.#scheduled) this.#schedule()
+  }
+
+  /** Sends one encoded PDU. */
+  send(pdu: Uint8Array): void {
+    const at = this.reserve(pdu.length)
+    this.#bytes.set(pdu, at)
+  }
+
+  /** Ends this direction after everything that was sent. */
+  end(): void {
+    this.#ending = true
+    this.#flush()
+  }
+
+  /** Offers the link what was sent, then closes it. Idempotent. */
+  close(reason?: BusbarError): void {
+    if (this.#over) return
+    this.#flush()
+    this.#link.close(reason)
+    this.#close(reason ?? new BusbarError('CLOSED', 'closed by this side'))
+  }
+
+  async #read(cutter: PduCutter): Promise<void> {
+    try {
+      for (;;) {
+        if (this.unsent > this.#pauseAbove) await this.#drained()
+        let chunk = this.#link.read()
+        if (chunk instanceof Promise) chunk = await chunk
+        if (this.#over) return
+        if (chunk === undefined) break
+        cutter.push(chunk)
+      }
+      if (cutter.held > 0) throw new BusbarError('MALFORMED', `the peer ended inside a PDU, after ${cutter.held} bytes`)
+      this.#events?.ended()
+    } catch (thrown) {
+      this.close(BusbarError.from(thrown))
+    }
+  }
+
+  #drained(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#resume = resolve
+    })
+  }
+
+  #close(reason: BusbarError | undefined): void {
+    if (this.#over) return
+    this.#over = true
+    this.#queue = []
+    this.#head = 0
+    this.#unsent = 0
+    this.#cutter?.stop()
+    this.#resume?.()
+    this.#events?.closed(reason)
+  }
+
+  #schedule(): void {
+    this.#scheduled = true
+    this.#rounds = 0
+    this.#seen = this.#pdus
+    void this.#settled.then(this.#tick)
+  }
+
+  /** One round of microtasks later: wait for another one if this one brought more to send. */
+  #turn(): void {
+    if (this.#pdus !== this.#seen && this.#rounds < MAX_ROUNDS) {
+      this.#rounds++
+      this.#seen = this.#pdus
+      void this.#settled.then(this.#tick)
+      return
+    }
+    this.#scheduled = false
+    this.#flush()
+  }
+
+  #renew(length: number): void {
+    this.#seal()
+    const size = Math.max(this.#slabSize, length)
+    this.#slabSize = Math.min(MAX_SLAB, this.#slabSize * 2)
+    this.#bytes = new Uint8Array(size)
+    this.#view = new DataView(this.#bytes.buffer)
+    this.#from = 0
+    this.#at = 0
+  }
+
+  /** Moves what was gathered to the queue. The memory behind it stays ours, and the memory before it is the link's. */
+  #seal(): void {
+    if (this.#at === this.#from) return
+    const gathered = this.#bytes.subarray(this.#from, this.#at)
+    this.#from = this.#at
+    this.#push(gathered)
+  }
+
+  #push(bytes: Uint8Array): void {
+    this.#queue.push(bytes)
+    this.#unsent += bytes.length
+  }
+
+  #flush(): void {
+    if (this.#blocked || this.#over) return
+    this.#seal()
+    while (this.#head < this.#queue.length) {
+      const chunk = this.#queue[this.#head] as Uint8Array
+      this.#head++
+      const room = this.#link.write(chunk)
+      if (room === undefined) {
+        this.#unsent -= chunk.length
+        continue
+      }
+      this.#blocked = true
+      this.#offered = chunk.length
+      room.then(
+        () => this.#unblock(),
+        (reason: unknown) => this.close(BusbarError.from(reason)),
+      )
+      return
+    }
+    this.#queue.length = 0
+    this.#head = 0
+    if (this.unsent <= this.#pauseAbove) this.#resume?.()
+    if (this.#ending) void this.#end()
+  }
+
+  #unblock(): void {
+    this.#blocked = false
+    this.#unsent = Math.max(0, this.#unsent - this.#offered)
+    if (this.#head >= 64) {
+      this.#queue.splice(0, this.#head)
+      this.#head = 0
+    }
+    this.#flush()
+  }
+
+  async #end(): Promise<void> {
+    this.#ending = false
+    try {
+      await this.#link.end()
+    } catch (thrown) {
+      this.close(BusbarError.from(thrown))
+    }
+  }
+}

@@ -1,0 +1,236 @@
+import { BusbarError } from '../../errors/index.ts'
+import { faultError } from '../faults.ts'
+import { type BindAckPdu, type ContextResult, encodeBind, NAK, REASON, RESULT } from '../pdu/bind.ts'
+import { PFC, WHOLE } from '../pdu/header.ts'
+import { FEATURE, featureSyntax, type InterfaceId, NDR20, sameSyntax } from '../pdu/syntax.ts'
+import { PDUS } from '../pdu/table.ts'
+
+/** An interface that both sides agreed to speak on one association. */
+export interface PresentationContext {
+  /** Number that requests carry. */
+  readonly id: number
+  readonly interface: InterfaceId
+}
+
+/** What was agreed for the whole association. */
+export interface Agreement {
+  /** Largest PDU we send, `bytes`. */
+  readonly transmit: number
+  /** Association group that the server named. */
+  readonly group: number
+  /** Several calls may be outstanding. */
+  readonly multiplexed: boolean
+  /** The connection outlives an orphaned call. */
+  readonly keepOnOrphan: boolean
+}
+
+type State =
+  /** Nothing was sent. */
+  | { kind: 'unbound' }
+  /** The bind is out, its answer is not in. */
+  | { kind: 'binding' }
+  /** The server acknowledged; further contexts go by alter_context. */
+  | { kind: 'bound'; agreement: Agreement }
+
+interface Wanted {
+  readonly context: PresentationContext
+  readonly resolve: (context: PresentationContext) => void
+  readonly reject: (reason: BusbarError) => void
+}
+
+/** The question that is out. */
+interface Asked {
+  readonly callId: number
+  readonly wanted: Wanted
+}
+
+/** Features are negotiated in a context of their own in the first bind; interfaces count up from 0 and never get here. */
+const FEATURES_CONTEXT = 0xffff
+
+/** Smallest fragment that C706 12.6.3.1 lets a peer ask for (`MustRecvFragSize`), `bytes`. */
+const MUST_RECEIVE = 1_432
+
+/** The negotiating half of a client: which contexts are agreed, which are asked for. One question at a time. */
+export class ClientBinding {
+  readonly #fragment: number
+  readonly #most: number
+  #state: State = { kind: 'unbound' }
+  #asked: Asked | undefined
+  readonly #queue: Wanted[] = []
+  readonly #known = new Map<string, Promise<PresentationContext>>()
+  readonly #agreed: PresentationContext[] = []
+  #nextId = 0
+
+  /** `fragment` is the largest PDU we take, `most` how many contexts there may be. */
+  constructor(fragment: number, most: number) {
+    this.#fragment = fragment
+    this.#most = most
+  }
+
+  get agreement(): Agreement | undefined {
+    return this.#state.kind === 'bound' ? this.#state.agreement : undefined
+  }
+
+  get state(): State['kind'] {
+    return this.#state.kind
+  }
+
+  get contexts(): readonly PresentationContext[] {
+    return this.#agreed.filter((each) => each !== undefined)
+  }
+
+  /** Whether this very context was agreed here. */
+  owns(context: PresentationContext): boolean {
+    return this.#agreed[context.id] === context
+  }
+
+  /** The context for an interface; asks for it when it is not known yet, and again after a refusal. */
+  want(id: InterfaceId): Promise<PresentationContext> {
+    const key = `${id.uuid} ${id.major}.${id.minor}`
+    const known = this.#known.get(key)
+    if (known !== undefined) return known
+    if (this.#known.size >= this.#most) {
+      return Promise.reject(new BusbarError('LIMIT', `more than ${this.#most} interfaces on one association`))
+    }
+    const promise = new Promise<PresentationContext>((resolve, reject) => {
+      const context = { id: this.#nextId++, interface: id }
+      this.#queue.push({ context, resolve, reject })
+    })
+    this.#known.set(key, promise)
+    promise.catch(() => this.#known.delete(key))
+    return promise
+  }
+
+  /** The next question to send, if none is out. */
+  ask(nextCallId: () => number): Uint8Array | undefined {
+    if (this.#asked !== undefined) return undefined
+    const wanted = this.#queue.shift()
+    if (wanted === undefined) return undefined
+    const callId = nextCallId()
+    this.#asked = { callId, wanted }
+    const offer = { id: wanted.context.id, abstract: wanted.context.interface, transfers: [NDR20] }
+    const agreement = this.agreement
+    const sizes = { transmit: this.#fragment, receive: this.#fragment, group: agreement?.group ?? 0 }
+    if (agreement !== undefined) {
+      return encodeBind(PDUS.alter_context.number, WHOLE, callId, { ...sizes, contexts: [offer] })
+    }
+    const transfers = [featureSyntax(FEATURE.KEEP_ON_ORPHAN)]
+    const features = { id: FEATURES_CONTEXT, abstract: offer.abstract, transfers }
+    this.#state = { kind: 'binding' }
+    return encodeBind(PDUS.bind.number, WHOLE | PFC.CONC_MPX, callId, { ...sizes, contexts: [offer, features] })
+  }
+
+  /** `bind_ack`. The answer decides about the association; a rejected context leaves it usable. */
+  acknowledged(callId: number, flags: number, ack: BindAckPdu): void {
+    const wanted = this.#answered(callId, 'binding', 'bind_ack')
+    if (ack.transmit < MUST_RECEIVE || ack.receive < MUST_RECEIVE) {
+      throw new BusbarError(
+        'PROTOCOL',
+        `fragments of ${Math.min(ack.transmit, ack.receive)} bytes, at least ${MUST_RECEIVE} must be taken`,
+      )
+    }
+    const [first, features] = results(ack, 2)
+    const bits = features?.result === RESULT.NEGOTIATED ? features.reason : 0
+    this.#state = {
+      kind: 'bound',
+      agreement: {
+        transmit: Math.min(this.#fragment, ack.receive),
+        group: ack.group,
+        multiplexed: (flags & PFC.CONC_MPX) !== 0,
+        keepOnOrphan: (bits & FEATURE.KEEP_ON_ORPHAN) !== 0,
+      },
+    }
+    this.#settle(wanted, first)
+  }
+
+  /** `alter_context_resp`. */
+  altered(callId: number, ack: BindAckPdu): void {
+    const wanted = this.#answered(callId, 'bound', 'alter_context_resp')
+    this.#settle(wanted, results(ack, 1)[0])
+  }
+
+  /** `bind_nak`: returns why the association is over. */
+  refused(callId: number, reason: number): BusbarError {
+    const wanted = this.#answered(callId, 'binding', 'bind_nak')
+    const error = nakError(reason)
+    wanted.reject(error)
+    return error
+  }
+
+  /** A fault in answer to a question; false when the id is not that of one. */
+  faulted(callId: number, status: number, notExecuted: boolean): boolean {
+    if (this.#asked?.callId !== callId) return false
+    const { wanted } = this.#asked
+    this.#asked = undefined
+    if (this.#state.kind === 'binding') this.#state = { kind: 'unbound' }
+    wanted.reject(faultError(status, notExecuted))
+    return true
+  }
+
+  /** The association is over. */
+  fail(reason: BusbarError): void {
+    const asked = this.#asked
+    this.#asked = undefined
+    asked?.wanted.reject(reason)
+    for (const wanted of this.#queue.splice(0)) wanted.reject(reason)
+  }
+
+  #answered(callId: number, state: State['kind'], name: string): Wanted {
+    const asked = this.#asked
+    if (asked?.callId !== callId || this.#state.kind !== state) {
+      throw new BusbarError('PROTOCOL', `${name} for call id ${callId}, which asked for none`)
+    }
+    this.#asked = undefined
+    return asked.wanted
+  }
+
+  #settle(wanted: Wanted, result: ContextResult | undefined): void {
+    const { context } = wanted
+    if (result === undefined || result.result !== RESULT.ACCEPTED) {
+      wanted.reject(rejection(context.interface, result))
+      return
+    }
+    if (!sameSyntax(result.transfer, NDR20)) {
+      const error = new BusbarError('PROTOCOL', 'the server accepted a transfer syntax that was not offered')
+      wanted.reject(error)
+      throw error
+    }
+    this.#agreed[context.id] = context
+    wanted.resolve(context)
+  }
+}
+
+function results(ack: BindAckPdu, most: number): readonly ContextResult[] {
+  if (ack.results.length === 0 || ack.results.length > most) {
+    throw new BusbarError('PROTOCOL', `${ack.results.length} results for ${most} contexts`)
+  }
+  return ack.results
+}
+
+function rejection(id: InterfaceId, result: ContextResult | undefined): BusbarError {
+  const what = `interface ${id.uuid} version ${id.major}.${id.minor}`
+  if (result?.result === RESULT.USER_REJECTED) return new BusbarError('DENIED', `the server rejected ${what}`)
+  switch (result?.reason) {
+    case REASON.TRANSFER_SYNTAXES:
+      return new BusbarError('VERSION', `the server does not speak NDR 2.0 for ${what}`)
+    case REASON.LOCAL_LIMIT:
+      return new BusbarError('BUSY', `the server has no room for another context: ${what}`)
+    default:
+      return new BusbarError('NO_SUCH_INTERFACE', `the server does not know ${what}`)
+  }
+}
+
+function nakError(reason: number): BusbarError {
+  switch (reason) {
+    case NAK.CONGESTION:
+    case NAK.LIMIT:
+      return new BusbarError('BUSY', `the server refused the bind: reason ${reason}, too much in use`)
+    case NAK.VERSION:
+      return new BusbarError('VERSION', 'the server refused the bind: it does not speak DCE/RPC 5.0')
+    case NAK.AUTH_TYPE:
+    case NAK.CHECKSUM:
+      return new BusbarError('DENIED', `the server refused the bind: reason ${reason}, it wants another authentication`)
+    default:
+      return new BusbarError('DENIED', `the server refused the bind: reason ${reason}`)
+  }
+}

@@ -1,0 +1,360 @@
+import { BusbarError } from '../../errors/index.ts'
+import { Closing, type Env } from '../../link/index.ts'
+import type { RpcAccess } from '../access.ts'
+import { faultError } from '../faults.ts'
+import { type RpcLimits, rpcLimits } from '../limits.ts'
+import { refusedAuth } from '../pdu/auth.ts'
+import { decodeBindAck, decodeBindNak } from '../pdu/bind.ts'
+import { readHint, readStatus, RESPONSE_BYTES } from '../pdu/call.ts'
+import { encodeBare, PFC, type PduHeader, requireWhole } from '../pdu/header.ts'
+import type { InterfaceId } from '../pdu/syntax.ts'
+import { PDUS, pduName } from '../pdu/table.ts'
+import { UuidMemory } from '../pdu/uuid.ts'
+import { CallTable } from './call-table.ts'
+import { ClientBinding, type PresentationContext } from './client-binding.ts'
+import { sendRequest } from './fragments.ts'
+import { Orphans } from './orphans.ts'
+import { abortError, type CallOptions, PendingCall, type RpcReply } from './pending-call.ts'
+import { Reassembly } from './reassembly.ts'
+
+export interface RpcClientOptions {
+  readonly env: Env
+  readonly limits?: Partial<RpcLimits>
+}
+
+/** What a client shows of itself. */
+export interface RpcClientView {
+  readonly state: 'unbound' | 'binding' | 'bound' | 'closed'
+  readonly group: number
+  readonly fragment: number
+  readonly multiplexed: boolean
+  readonly contexts: readonly { readonly id: number; readonly interface: string }[]
+  readonly calls: {
+    readonly pending: number
+    readonly queued: number
+    readonly cancelled: number
+    readonly made: number
+  }
+  /** `bytes`. */
+  readonly memory: { readonly unsent: number; readonly partial: number; readonly reassembly: number }
+}
+
+/** Makes a call that waits for its turn. */
+interface Queued {
+  readonly call: PendingCall
+  readonly send: () => void
+}
+
+/**
+ * The calling side of one association. Calls may overlap when the server multiplexes; otherwise they go one at a time
+ * and wait here. When the link ends or breaks, every pending call rejects at once.
+ */
+export class RpcClient {
+  readonly #access: RpcAccess
+  readonly #limits: RpcLimits
+  readonly #binding: ClientBinding
+  readonly #calls: CallTable<PendingCall>
+  readonly #orphans: Orphans
+  readonly #uuids = new UuidMemory()
+  readonly #closing = new Closing()
+  readonly #nextId = (): number => this.#calls.next()
+  #queue: Queued[] = []
+  #head = 0
+  #window = 1
+  #fragment = 0
+  #reassembling = 0
+  #made = 0
+  #leaving = false
+  #over: BusbarError | undefined
+
+  /** Takes the access object and the link behind it. */
+  constructor(access: RpcAccess, options: RpcClientOptions) {
+    this.#access = access
+    this.#limits = rpcLimits(options.limits)
+    this.#binding = new ClientBinding(this.#limits.fragment, this.#limits.contexts)
+    this.#calls = new CallTable(this.#limits.calls)
+    this.#orphans = new Orphans(options.env, this.#limits.cancelGrace, (call) => this.#orphan(call))
+    access.start(
+      {
+        pdu: (header, bytes, view, at) => this.#pdu(header, bytes, view, at),
+        ended: () => this.#ended(),
+        closed: (reason) => this.#closed(reason),
+      },
+      this.#limits.fragment,
+    )
+  }
+
+  /** Settles once: `undefined` when the association ended in order, else why it did not. */
+  get closed(): Promise<BusbarError | undefined> {
+    return this.#closing.closed
+  }
+
+  /**
+   * Agrees on an interface, once per interface; the first time also on everything else. Rejects with
+   * `NO_SUCH_INTERFACE`, `VERSION` (no NDR 2.0, no DCE/RPC 5.0), `DENIED`, `BUSY`, `LIMIT`, or with why the link is over.
+   */
+  bind(id: InterfaceId): Promise<PresentationContext> {
+    if (this.#over !== undefined) return Promise.reject(this.#over)
+    const context = this.#binding.want(id)
+    this.#ask()
+    return context
+  }
+
+  /**
+   * Sends a request and gives its answer. The stub passes to the link: nobody may change it afterwards. Rejects with the
+   * code that the fault stands for; with `CANCELLED` (or the signal's own reason) at once when the signal fires; with
+   * `LIMIT` when the stub or the answer is too large; or with why the link is over.
+   */
+  call(context: PresentationContext, opnum: number, stub: Uint8Array, options: CallOptions = {}): Promise<RpcReply> {
+    const { object, signal } = options
+    if (this.#over !== undefined) return Promise.reject(this.#over)
+    if (signal?.aborted === true) return Promise.reject(abortError(signal))
+    const wrong = this.#check(context, opnum, stub)
+    if (wrong !== undefined) return Promise.reject(wrong)
+    return new Promise((resolve, reject) => {
+      const call = new PendingCall(resolve, reject)
+      if (signal !== undefined) call.watch(signal, () => this.#abort(call, abortError(signal)))
+      if (this.#calls.size < this.#window && this.#head === this.#queue.length) {
+        this.#send(call, context.id, opnum, object, stub)
+      } else {
+        this.#queue.push({ call, send: () => this.#send(call, context.id, opnum, object, stub) })
+      }
+    })
+  }
+
+  /** Closes the link; pending calls reject with `reason` (default `CLOSED`). Idempotent. */
+  close(reason?: BusbarError): void {
+    this.#access.close(reason)
+  }
+
+  inspect(): RpcClientView {
+    const agreement = this.#binding.agreement
+    return {
+      state: this.#over === undefined ? this.#binding.state : 'closed',
+      group: agreement?.group ?? 0,
+      fragment: agreement?.transmit ?? this.#limits.fragment,
+      multiplexed: agreement?.multiplexed ?? false,
+      contexts: this.#binding.contexts.map(({ id, interface: { uuid, major, minor } }) => ({
+        id,
+        interface: `${uuid} ${major}.${minor}`,
+      })),
+      calls: {
+        pending: this.#calls.size,
+        queued: this.#queue.length - this.#head,
+        cancelled: this.#orphans.size,
+        made: this.#made,
+      },
+      memory: { unsent: this.#access.unsent, partial: this.#access.held, reassembly: this.#reassembling },
+    }
+  }
+
+  #check(context: PresentationContext, opnum: number, stub: Uint8Array): BusbarError | undefined {
+    if (!this.#binding.owns(context)) {
+      return new BusbarError('INVALID_ARGUMENT', 'that context was not agreed on this association')
+    }
+    if (!(Number.isInteger(opnum) && opnum >= 0 && opnum <= 0xffff)) {
+      return new BusbarError('INVALID_ARGUMENT', `opnum ${opnum} is not a number from 0 to 65535`)
+    }
+    if (stub.length > this.#limits.request) {
+      return new BusbarError('LIMIT', `a request of ${stub.length} bytes; at most ${this.#limits.request} are sent`)
+    }
+    return undefined
+  }
+
+  #send(call: PendingCall, contextId: number, opnum: number, object: string | undefined, stub: Uint8Array): void {
+    this.#calls.add(call)
+    this.#made++
+    call.state = 'sent'
+    const uuid = object === undefined ? undefined : this.#uuids.bytes(object)
+    sendRequest(this.#access, this.#fragment, call.id, contextId, opnum, uuid, stub)
+  }
+
+  #ask(): void {
+    const question = this.#binding.ask(this.#nextId)
+    if (question !== undefined) this.#access.send(question)
+  }
+
+  #pdu(header: PduHeader, bytes: Uint8Array, view: DataView, at: number): void {
+    if (header.authLength !== 0) throw refusedAuth(header, bytes.subarray(at, at + header.length))
+    switch (header.type) {
+      case PDUS.response.number:
+        return this.#response(header, bytes, view, at)
+      case PDUS.fault.number:
+        requireWhole(header)
+        return this.#fault(header, readStatus(view, at, header.little))
+      case PDUS.shutdown.number:
+        return this.#shutdown()
+      default:
+        requireWhole(header)
+        return this.#answer(header, bytes.subarray(at, at + header.length))
+    }
+  }
+
+  #response(header: PduHeader, bytes: Uint8Array, view: DataView, at: number): void {
+    const call = this.#calls.get(header.callId)
+    if (call === undefined) return this.#late(header)
+    const first = (header.flags & PFC.FIRST) !== 0
+    const last = (header.flags & PFC.LAST) !== 0
+    if (first === call.begun) {
+      throw new BusbarError(
+        'PROTOCOL',
+        `response to call ${call.id}: ${first ? 'a second first' : 'no first'} fragment`,
+      )
+    }
+    if (first) call.little = header.little
+    else if (call.little !== header.little) {
+      throw new BusbarError('PROTOCOL', `response to call ${call.id}: byte order changed between fragments`)
+    }
+    call.begun = true
+    if (call.state === 'dropped') {
+      if (last) this.#free(call)
+      return
+    }
+    const stub = new Uint8Array(bytes.buffer, bytes.byteOffset + at + RESPONSE_BYTES, header.length - RESPONSE_BYTES)
+    if (first && last) {
+      if (stub.length > this.#limits.response) call.fail(this.#tooLarge(this.#limits.response))
+      else call.succeed({ stub, little: header.little })
+      this.#free(call)
+      return
+    }
+    this.#gather(call, stub, readHint(view, at, header.little), last)
+  }
+
+  #gather(call: PendingCall, stub: Uint8Array, hint: number, last: boolean): void {
+    call.state = 'receiving'
+    call.parts ??= new Reassembly(this.#limits.response)
+    const room = this.#limits.reassembly - this.#reassembling
+    if (stub.length > room || !call.parts.add(stub, Math.min(hint, room))) {
+      call.fail(this.#tooLarge(stub.length > room ? this.#limits.reassembly : this.#limits.response))
+      this.#release(call)
+      call.state = 'dropped'
+    } else {
+      this.#reassembling += stub.length
+      if (last) call.succeed({ stub: call.parts.finish(), little: call.little })
+    }
+    if (last) this.#free(call)
+  }
+
+  #tooLarge(limit: number): BusbarError {
+    return new BusbarError('LIMIT', `the response is larger than the limit of ${limit} bytes`)
+  }
+
+  #fault(header: PduHeader, status: number): void {
+    const notExecuted = (header.flags & PFC.DID_NOT_EXECUTE) !== 0
+    const call = this.#calls.get(header.callId)
+    if (call === undefined) {
+      if (this.#binding.faulted(header.callId, status, notExecuted)) return this.#ask()
+      return this.#late(header)
+    }
+    if (call.state !== 'dropped') call.fail(faultError(status, notExecuted))
+    this.#free(call)
+  }
+
+  #answer(header: PduHeader, pdu: Uint8Array): void {
+    switch (header.type) {
+      case PDUS.bind_ack.number: {
+        this.#binding.acknowledged(header.callId, header.flags, decodeBindAck(pdu, header.little))
+        const agreement = this.#binding.agreement
+        this.#fragment = agreement?.transmit ?? this.#limits.fragment
+        this.#window = agreement?.multiplexed === true ? this.#limits.calls : 1
+        return this.#ask()
+      }
+      case PDUS.alter_context_resp.number:
+        this.#binding.altered(header.callId, decodeBindAck(pdu, header.little))
+        return this.#ask()
+      case PDUS.bind_nak.number:
+        return this.#access.close(this.#binding.refused(header.callId, decodeBindNak(pdu, header.little)))
+      default:
+        throw new BusbarError('PROTOCOL', `a server sent ${pduName(header.type)}`)
+    }
+  }
+
+  /** An answer to a call that is over here is dropped; one to a call that never was breaks the protocol. */
+  #late(header: PduHeader): void {
+    if (this.#calls.issued(header.callId)) return
+    throw new BusbarError('PROTOCOL', `${pduName(header.type)} to call id ${header.callId}, which was never used`)
+  }
+
+  /** The server asks to be left: no new calls, and the link closes when the pending ones are answered. */
+  #shutdown(): void {
+    this.#leaving = true
+    this.#window = 0
+    const reason = new BusbarError('RESET', 'the server is shutting down and takes no more calls')
+    for (const { call } of this.#takeQueue()) call.fail(reason)
+    this.#leave()
+  }
+
+  #leave(): void {
+    if (this.#leaving && this.#calls.size === 0) this.#access.end()
+  }
+
+  #abort(call: PendingCall, reason: BusbarError): void {
+    const { state } = call
+    call.fail(reason)
+    call.state = 'dropped'
+    this.#release(call)
+    if (state === 'queued') return
+    this.#access.send(encodeBare(PDUS.co_cancel.number, call.id))
+    this.#orphans.add(call)
+  }
+
+  /** The server did not answer a cancelled call in time. */
+  #orphan(call: PendingCall): void {
+    const agreement = this.#binding.agreement
+    // Without that feature an orphaned call costs the connection (MS-RPCE 3.3.2.5): then the slot goes on waiting, unless
+    // it is the only one and everything else waits behind it.
+    if (agreement?.keepOnOrphan !== true && agreement?.multiplexed === true) return
+    this.#access.send(encodeBare(PDUS.orphaned.number, call.id))
+    if (agreement?.keepOnOrphan === true) return this.#free(call)
+    this.#access.close(
+      new BusbarError('CANCELLED', 'a cancelled call was not answered, and this server takes one at a time'),
+    )
+  }
+
+  #release(call: PendingCall): void {
+    if (call.parts === undefined) return
+    this.#reassembling -= call.parts.length
+    call.parts = undefined
+  }
+
+  #free(call: PendingCall): void {
+    this.#release(call)
+    this.#calls.remove(call)
+    if (call.orphanAt !== 0) this.#orphans.remove(call)
+    while (this.#head < this.#queue.length && this.#calls.size < this.#window) {
+      const next = this.#queue[this.#head++] as Queued
+      if (next.call.state === 'queued') next.send()
+    }
+    if (this.#head === this.#queue.length && this.#head > 0) this.#takeQueue()
+    this.#leave()
+  }
+
+  #takeQueue(): Queued[] {
+    const waiting = this.#queue.slice(this.#head).filter(({ call }) => call.state === 'queued')
+    this.#queue = []
+    this.#head = 0
+    return waiting
+  }
+
+  /** The server finished: whoever still waits will wait in vain. */
+  #ended(): void {
+    const waits = this.#calls.size > 0 || this.#queue.length > this.#head || this.#binding.state === 'binding'
+    if (waits) return this.#access.close(new BusbarError('PEER_DIED', 'the server ended the association'))
+    this.#over ??= new BusbarError('CLOSED', 'the server ended the association')
+    this.#access.end()
+  }
+
+  #closed(reason: BusbarError | undefined): void {
+    const error = reason ?? new BusbarError('CLOSED', 'the association is over')
+    this.#over = error
+    this.#orphans.clear()
+    for (const { call } of this.#takeQueue()) call.fail(error)
+    for (const call of this.#calls.clear()) {
+      if (call.state !== 'dropped') call.fail(error)
+      call.parts = undefined
+    }
+    this.#reassembling = 0
+    this.#binding.fail(error)
+    this.#closing.settle(reason)
+  }
+}

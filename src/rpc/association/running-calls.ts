@@ -1,0 +1,51 @@
+import type { Numbered } from './call-table.ts'
+
+/**
+ * The calls a server is running, by the ids its client chose. Ids that count up, as all clients' do, are found by one
+ * array read; those that collide go to a map, so that odd ids cost only their sender.
+ */
+export class RunningCalls<C extends Readonly<Numbered>> {
+  readonly #slots: (C | undefined)[]
+  readonly #mask: number
+  readonly #others = new Map<number, C>()
+  #size = 0
+
+  constructor(calls: number) {
+    const slots = 2 ** Math.ceil(Math.log2(calls * 2))
+    this.#slots = new Array<C | undefined>(slots).fill(undefined)
+    this.#mask = slots - 1
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  get(id: number): C | undefined {
+    const call = this.#slots[id & this.#mask]
+    if (call !== undefined && call.id === id) return call
+    return this.#others.size === 0 ? undefined : this.#others.get(id)
+  }
+
+  /** The caller has looked that the id is free. */
+  add(call: C): void {
+    const slot = call.id & this.#mask
+    if (this.#slots[slot] === undefined) this.#slots[slot] = call
+    else this.#others.set(call.id, call)
+    this.#size++
+  }
+
+  remove(call: C): void {
+    const slot = call.id & this.#mask
+    if (this.#slots[slot] === call) this.#slots[slot] = undefined
+    else if (!this.#others.delete(call.id)) return
+    this.#size--
+  }
+
+  clear(): C[] {
+    const calls = [...this.#slots.filter((call): call is C => call !== undefined), ...this.#others.values()]
+    this.#slots.fill(undefined)
+    this.#others.clear()
+    this.#size = 0
+    return calls
+  }
+}

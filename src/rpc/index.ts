@@ -1,0 +1,40 @@
+/** DCE/RPC associations, PDUs, NDR marshalling, contracts, over any byte link. */
+export { RpcAccess } from './access.ts'
+export type { PresentationContext } from './association/client-binding.ts'
+export { RpcClient, type RpcClientOptions, type RpcClientView } from './association/client.ts'
+export type { IncomingCall, RpcInterface } from './association/incoming-call.ts'
+export type { RpcReply } from './association/pending-call.ts'
+export { RpcServer, type RpcServerOptions, type RpcServerView } from './association/server.ts'
+export type { CallContext, Caller, CallOptions, Client, Implementation } from './contract/call.ts'
+export {
+  type Contract,
+  type ContractOptions,
+  contract,
+  type Methods,
+  type Page,
+  type PullContract,
+} from './contract/contract.ts'
+export { BUSBAR_NAMESPACE } from './contract/identity.ts'
+export { type AnyMethod, type Method, type MethodOptions, method } from './contract/method.ts'
+export type { Procedure } from './contract/procedure.ts'
+export { t } from './contract/t.ts'
+export type {
+  FieldNode,
+  Fields,
+  Given,
+  GivenFields,
+  OptionalType,
+  ScalarKind,
+  Stream,
+  StreamType,
+  Taken,
+  TakenFields,
+  Type,
+  TypeNode,
+} from './contract/type.ts'
+export { DEFAULT_RPC_LIMITS, MAX_FRAGMENT, type RpcLimits } from './limits.ts'
+export { type RefPort } from './ndr/codec.ts'
+export type { Marshaller } from './ndr/marshal.ts'
+export type { InterfaceId } from './pdu/syntax.ts'
+export { readUuid, writeUuid } from './pdu/uuid.ts'
+export type { Awaitable, Env, Timer } from '../link/index.ts'

@@ -1,0 +1,73 @@
+import { BusbarError } from '../errors/index.ts'
+
+/** What one association may cost. Every quantity that a peer could grow has its bound here. */
+export interface RpcLimits {
+  /** Largest PDU sent or accepted, `bytes`. */
+  readonly fragment: number
+  /** Largest request stub after reassembly, `bytes`. */
+  readonly request: number
+  /** Largest response stub after reassembly, `bytes`. */
+  readonly response: number
+  /** What all unfinished responses of one client may hold together, `bytes`. */
+  readonly reassembly: number
+  /** Calls at the same time on one association, `calls`. */
+  readonly calls: number
+  /** Presentation contexts on one association, `contexts`. */
+  readonly contexts: number
+  /** Answers that a peer has not read, above which the server reads no more requests, `bytes`. */
+  readonly unsent: number
+  /** Time between asking the server to cancel a call and orphaning it, `milliseconds`. */
+  readonly cancelGrace: number
+}
+
+/** `max_xmit_frag` is a u16 and a fragment is a multiple of 8, so this is the ceiling (C706 12.6.4.3, MS-RPCE 3.3.1.5). */
+export const MAX_FRAGMENT = 65_528
+/** Every peer accepts at least this (observed of Windows Server 2012 R2 and Samba; C706 asks for 1432). */
+export const MIN_FRAGMENT = 2_048
+
+export const DEFAULT_RPC_LIMITS: RpcLimits = {
+  /** The largest there is: fewest headers, and a mux below still interleaves. */
+  fragment: MAX_FRAGMENT,
+  /** "SHOULD NOT exceed 4 megabytes" (MS-RPCE 3.3.3.5.4); bulk travels as objects. */
+  request: 4 * 1024 * 1024,
+  /** Our choice: sixteen times the request, far below what a heap holds. */
+  response: 64 * 1024 * 1024,
+  /** Our choice: two of the largest at once. */
+  reassembly: 128 * 1024 * 1024,
+  /** Our choice: sixteen times what already saturates a socket. */
+  calls: 1_024,
+  /** Our choice: one per interface that a program uses, and few programs use more than a dozen. */
+  contexts: 64,
+  /** Our choice: several windows of a mux stream. */
+  unsent: 1024 * 1024,
+  /** Our choice: long enough for a component that listens to its signal. */
+  cancelGrace: 2_000,
+}
+
+/** Call slots are a power of two below this (our choice: half of what a 16-bit slot number holds). */
+const MAX_CALLS = 32_768
+
+/** The defaults with `chosen` over them; `INVALID_ARGUMENT` names the limit that cannot be. */
+export function rpcLimits(chosen: Partial<RpcLimits> = {}): RpcLimits {
+  const limits = { ...DEFAULT_RPC_LIMITS, ...chosen }
+  check('fragment', limits.fragment, MIN_FRAGMENT, MAX_FRAGMENT)
+  if (limits.fragment % 8 !== 0) throw wrong('fragment', limits.fragment, 'a multiple of 8')
+  check('request', limits.request, 0, 0x7fff_ffff)
+  check('response', limits.response, 0, 0x7fff_ffff)
+  check('reassembly', limits.reassembly, 0, 0x7fff_ffff)
+  check('calls', limits.calls, 1, MAX_CALLS)
+  check('contexts', limits.contexts, 1, 65_535)
+  check('unsent', limits.unsent, 1, 0x7fff_ffff)
+  check('cancelGrace', limits.cancelGrace, 0, 0x7fff_ffff)
+  return limits
+}
+
+function check(name: keyof RpcLimits, value: number, least: number, most: number): void {
+  if (!(Number.isInteger(value) && value >= least && value <= most)) {
+    throw wrong(name, value, `an integer from ${least} to ${most}`)
+  }
+}
+
+function wrong(name: string, value: number, wanted: string): BusbarError {
+  return new BusbarError('INVALID_ARGUMENT', `RPC limit ${name} is ${value}; it must be ${wanted}`)
+}

@@ -1,0 +1,92 @@
+import { emptyHeader, type PduHeader, readHeader } from './header.ts'
+import { HEADER_BYTES } from './table.ts'
+
+/**
+ * Takes one whole PDU: `header.length` bytes at `at` of `bytes`, over which `view` lies. The header object is filled
+ * again for the next PDU; the bytes may be kept.
+ */
+export type PduHandler = (header: PduHeader, bytes: Uint8Array, view: DataView, at: number) => void
+
+/**
+ * Cuts received chunks into PDUs. A PDU inside one chunk is handed out in place. One that straddles chunks is copied
+ * once, into memory of exactly the length its checked header declares, so that what a peer makes us hold never exceeds
+ * one fragment, however small the chunks are in which it sends it.
+ */
+export class PduCutter {
+  /** Longest PDU accepted from here on, `bytes`. */
+  max: number
+  readonly #handle: PduHandler
+  readonly #header: PduHeader = emptyHeader()
+  readonly #scratch = new Uint8Array(HEADER_BYTES)
+  #partial: Uint8Array = this.#scratch
+  #filled = 0
+  #stopped = false
+
+  constructor(max: number, handle: PduHandler) {
+    this.max = max
+    this.#handle = handle
+  }
+
+  /** Bytes of an unfinished PDU. */
+  get held(): number {
+    return this.#filled
+  }
+
+  /** Nothing is handed out any more, not even from the chunk that is being cut now. */
+  stop(): void {
+    this.#stopped = true
+    this.#reset()
+  }
+
+  /** Throws `MALFORMED` at the first header that cannot be, and whatever the handler throws. */
+  push(chunk: Uint8Array): void {
+    let at = this.#filled > 0 ? this.#complete(chunk) : 0
+    const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.length)
+    while (!this.#stopped && chunk.length - at >= HEADER_BYTES) {
+      readHeader(view, at, this.max, this.#header)
+      const length = this.#header.length
+      if (length > chunk.length - at) break
+      this.#handle(this.#header, chunk, view, at)
+      at += length
+    }
+    if (!this.#stopped && at < chunk.length) this.#keep(chunk, at)
+  }
+
+  #keep(chunk: Uint8Array, at: number): void {
+    const rest = chunk.subarray(at)
+    if (rest.length >= HEADER_BYTES) this.#partial = new Uint8Array(this.#header.length)
+    this.#partial.set(rest)
+    this.#filled = rest.length
+  }
+
+  /** Goes on with the unfinished PDU; returns how much of the chunk that took. */
+  #complete(chunk: Uint8Array): number {
+    let at = 0
+    while (!this.#stopped) {
+      const part = chunk.subarray(at, at + this.#partial.length - this.#filled)
+      this.#partial.set(part, this.#filled)
+      this.#filled += part.length
+      at += part.length
+      if (this.#filled < this.#partial.length) return at
+      const whole = this.#partial
+      const view = new DataView(whole.buffer)
+      if (whole === this.#scratch) {
+        readHeader(view, 0, this.max, this.#header)
+        if (this.#header.length > HEADER_BYTES) {
+          this.#partial = new Uint8Array(this.#header.length)
+          this.#partial.set(whole)
+          continue
+        }
+      }
+      this.#reset()
+      this.#handle(this.#header, whole, view, 0)
+      return at
+    }
+    return at
+  }
+
+  #reset(): void {
+    this.#partial = this.#scratch
+    this.#filled = 0
+  }
+}

@@ -1,0 +1,104 @@
+import { BusbarError } from '../../errors/index.ts'
+import { HEADER_BYTES, PDU_BY_NUMBER, pduName } from './table.ts'
+
+/** `pfc_flags` of the common header (C706 12.6.3.1, MS-RPCE 2.2.2.3). */
+export const PFC = {
+  FIRST: 0x01,
+  LAST: 0x02,
+  /** On a request: a cancel is pending. On a bind the same bit offers header signing, which we do not take. */
+  PENDING_CANCEL: 0x04,
+  /** Several calls may be outstanding. */
+  CONC_MPX: 0x10,
+  /** On a fault: the call did not run. */
+  DID_NOT_EXECUTE: 0x20,
+  /** On a request: no answer is wanted. */
+  MAYBE: 0x40,
+  /** On a request: an object UUID is in front of the stub. */
+  OBJECT_UUID: 0x80,
+} as const
+
+/** A PDU that is not fragmented. */
+export const WHOLE: number = PFC.FIRST | PFC.LAST
+
+const VERSION = 5
+/** Little-endian integers, ASCII, IEEE floats; zero is big-endian (C706 14.2.5). */
+const DREP_LITTLE = 0x10
+
+/** The common header. One object per association is filled again for every PDU: nobody may keep it. */
+export interface PduHeader {
+  minor: number
+  type: number
+  flags: number
+  /** Byte order of this PDU's integers, stub included. */
+  little: boolean
+  /** The whole PDU, `bytes`. */
+  length: number
+  /** Length of the security token at its end, `bytes`; its 8-byte trailer not counted. */
+  authLength: number
+  callId: number
+}
+
+export function emptyHeader(): PduHeader {
+  return { minor: 0, type: 0, flags: 0, little: true, length: 0, authLength: 0, callId: 0 }
+}
+
+/**
+ * Reads and checks the 16 bytes at `at` before anything behind them is waited for. `MALFORMED` when they are not the
+ * header of a known PDU with a length between its fixed part and `max` bytes. The minor version is the caller's to judge.
+ */
+export function readHeader(view: DataView, at: number, max: number, into: PduHeader): void {
+  if (view.getUint8(at) !== VERSION) throw malformed(`major version ${view.getUint8(at)}, only ${VERSION} is known`)
+  const drep = view.getUint8(at + 4)
+  if ((drep !== DREP_LITTLE && drep !== 0) || view.getUint8(at + 5) !== 0) {
+    throw malformed(`data representation 0x${view.getUint16(at + 4).toString(16)}; only ASCII and IEEE are known`)
+  }
+  const little = drep === DREP_LITTLE
+  const type = view.getUint8(at + 2)
+  const known = PDU_BY_NUMBER[type]
+  if (known === undefined) throw malformed(`PDU type ${type} is not a connection-oriented one`)
+  const length = view.getUint16(at + 8, little)
+  if (length < known.least) throw malformed(`${known.name} of ${length} bytes; it has at least ${known.least}`)
+  if (length > max) throw malformed(`${known.name} of ${length} bytes; at most ${max} were agreed`)
+  into.minor = view.getUint8(at + 1)
+  into.type = type
+  into.flags = view.getUint8(at + 3)
+  into.little = little
+  into.length = length
+  into.authLength = view.getUint16(at + 10, little)
+  into.callId = view.getUint32(at + 12, little)
+}
+
+/** Writes the 16 bytes. Ours are little-endian; `little` is for those who play a big-endian peer. */
+export function writeHeader(
+  view: DataView,
+  at: number,
+  type: number,
+  flags: number,
+  length: number,
+  callId: number,
+  little = true,
+): void {
+  view.setUint32(at, (VERSION << 24) | (type << 8) | flags)
+  view.setUint32(at + 4, little ? DREP_LITTLE << 24 : 0)
+  view.setUint16(at + 8, length, little)
+  view.setUint16(at + 10, 0)
+  view.setUint32(at + 12, callId, little)
+}
+
+/** A PDU that is nothing but its header: `shutdown`, `co_cancel`, `orphaned`. */
+export function encodeBare(type: number, callId: number, little = true): Uint8Array {
+  const bytes = new Uint8Array(HEADER_BYTES)
+  writeHeader(new DataView(bytes.buffer), 0, type, WHOLE, HEADER_BYTES, callId, little)
+  return bytes
+}
+
+/** `PROTOCOL` unless the PDU came in one piece. */
+export function requireWhole(header: PduHeader): void {
+  if ((header.flags & WHOLE) !== WHOLE) {
+    throw new BusbarError('PROTOCOL', `${pduName(header.type)} came in fragments; only requests and responses may`)
+  }
+}
+
+function malformed(found: string): BusbarError {
+  return new BusbarError('MALFORMED', `RPC: ${found}`)
+}

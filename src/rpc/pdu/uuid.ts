@@ -1,0 +1,67 @@
+import { type Guid, type Reader, guidFromBytes, guidToBytes, swapGuidFields, type Writer } from '../../bytes/index.ts'
+
+/** Reads a UUID in the byte order of the peer: the first three fields are integers (C706 A.1). */
+export function readUuid(reader: Reader): Guid {
+  const bytes = reader.bytes(16).slice()
+  return guidFromBytes(reader.little ? swapGuidFields(bytes) : bytes)
+}
+
+export function writeUuid(writer: Writer, guid: Guid, little: boolean): void {
+  const bytes = guidToBytes(guid)
+  writer.bytes(little ? swapGuidFields(bytes) : bytes)
+}
+
+/** Texts remembered per association; a power of two (our choice: the objects in use at one time are few). */
+const REMEMBERED = 64
+
+/**
+ * Object UUIDs of calls. Most calls go to an object that was called before, so the last texts are remembered: turning 16
+ * bytes into text costs more than the rest of a request header. Fixed memory; a peer that sends new ones only misses.
+ */
+export class UuidMemory {
+  readonly #words = new Uint32Array(REMEMBERED * 4)
+  readonly #texts: (Guid | undefined)[] = new Array<Guid | undefined>(REMEMBERED).fill(undefined)
+  #written: Guid = ''
+  #writtenBytes: Uint8Array = new Uint8Array(16)
+
+  /** The UUID at `at`. */
+  read(view: DataView, at: number, little: boolean): Guid {
+    const a = view.getUint32(at, little)
+    const b = view.getUint32(at + 4, true)
+    const c = view.getUint32(at + 8, true)
+    const d = view.getUint32(at + 12, true)
+    const slot = (a ^ (a >>> 16) ^ d) & (REMEMBERED - 1)
+    const words = this.#words
+    const base = slot * 4
+    const text = this.#texts[slot]
+    if (
+      text !== undefined &&
+      little &&
+      words[base] === a &&
+      words[base + 1] === b &&
+      words[base + 2] === c &&
+      words[base + 3] === d
+    ) {
+      return text
+    }
+    const bytes = new Uint8Array(view.buffer, view.byteOffset + at, 16).slice()
+    const fresh = guidFromBytes(little ? swapGuidFields(bytes) : bytes)
+    if (little) {
+      words[base] = a
+      words[base + 1] = b
+      words[base + 2] = c
+      words[base + 3] = d
+      this.#texts[slot] = fresh
+    }
+    return fresh
+  }
+
+  /** The 16 bytes of a UUID, little-endian; valid until the next call. */
+  bytes(guid: Guid): Uint8Array {
+    if (guid !== this.#written) {
+      this.#writtenBytes = swapGuidFields(guidToBytes(guid))
+      this.#written = guid
+    }
+    return this.#writtenBytes
+  }
+}
