@@ -1,0 +1,12 @@
+/** Launching VMs and what stands in for them, and the image that guests boot. */
+export { type Accelerator, AcceleratorProbe, type AcceleratorProbeOptions } from './accelerator.ts'
+export { GUEST, type GuestConfig, type GuestProgram } from './guest/guest-config.ts'
+export { type BuildImageOptions, buildImage, type GuestImage } from './image/build.ts'
+export { defaultCacheDir } from './image/cache.ts'
+export { PROGRAM_USER } from './image/initrd.ts'
+export type { OnProgress, Progress } from './image/progress.ts'
+export { launchProcess, type LaunchProcessOptions, type ProcessPartition } from './launch-process.ts'
+export { launchQemu, type LaunchQemuOptions, type QemuPartition } from './launch-qemu.ts'
+export type { GuestDisk, GuestFile, OverlayOptions } from './overlay.ts'
+export { PARTITION_NAME, type PartitionExit, type RunningPartition, type StopOptions } from './partition.ts'
+export { checkRequirements, installCommand, type Requirement } from './requirements.ts'
