@@ -1,0 +1,64 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Broker, MuxCarrier } from '../src/bus/index.ts'
+import { nodeEnv, socketLink } from '../src/transport/index.ts'
+import { type Child, startChild } from './children.ts'
+import { type Row, rowOf } from './rows.ts'
+
+const CHUNK = 65_536
+
+/** A broker in this process with two partitions, and a raw pair of processes beside it. */
+export async function withPeers<T>(
+  run: (peers: { client: Child; server: Child }) => Promise<T>,
+  peer = 'bus',
+): Promise<T> {
+  const env = nodeEnv()
+  const everyone = { allowed: true, rule: 'benchmark' }
+  const broker = new Broker({ env, policy: { decide: () => everyone, sees: () => true } })
+  const [client, server] = await Promise.all([startChild(peer), startChild(peer)])
+  try {
+    for (const [name, child] of [
+      ['client', client],
+      ['server', server],
+    ] as const) {
+      broker.attach(name, new MuxCarrier(socketLink(child.socket), { side: 'bus', env }))
+    }
+    return await run({ client, server })
+  } finally {
+    await Promise.all([client.stop(), server.stop()])
+    broker.close()
+  }
+}
+
+export async function rawUpload(bytes: number): Promise<number> {
+  const directory = await mkdtemp(join(tmpdir(), 'busbar-bench-'))
+  const [from, to] = await Promise.all([startChild('raw'), startChild('raw')])
+  try {
+    const path = join(directory, 's')
+    await to.ask({ do: 'listen-sink', path })
+    await from.ask({ do: 'connect', path })
+    return (await from.ask({ do: 'upload', bytes, chunk: CHUNK })) as number
+  } finally {
+    await Promise.all([from.stop(), to.stop()])
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** `pipe-broker`: one pipe, process to process through the broker, against one raw socket. */
+export async function pipeBroker(repetitions: number): Promise<Row[]> {
+  const bytes = 1024 ** 3
+  const rate = (ms: number) => bytes / 1e6 / (ms / 1000)
+  const values: number[] = []
+  const baselines: number[] = []
+  for (let i = 0; i < repetitions; i++) {
+    baselines.push(rate(await rawUpload(bytes)))
+    const ms = await withPeers(async ({ client, server }) => {
+      await server.ask({ do: 'offer-sink' })
+      await client.ask({ do: 'upload', bytes: bytes / 16, chunk: CHUNK })
+      return (await client.ask({ do: 'upload', bytes, chunk: CHUNK })) as number
+    })
+    values.push(rate(ms))
+  }
+  return [rowOf('pipe-broker', 'MB/s', values, baselines, '>= 0.35')]
+}
