@@ -1,5 +1,8 @@
 import { BusbarError } from '../errors/index.ts'
 
+/** UTF-16 units turned into text at a time: below every engine's limit on arguments (our choice, measured). */
+const UTF16_BATCH = 1024
+
 /**
  * A bounds-checked cursor over bytes that a peer sent. Every read that would pass the end throws `MALFORMED`; nothing is
  * ever cut short or returned as `undefined`. The bytes are not copied: `bytes()` returns views.
@@ -95,6 +98,19 @@ export class Reader {
   bytes(length: number): Uint8Array {
     const at = this.#take(length)
     return this.#bytes.subarray(at, at + length)
+  }
+
+  /** The text of the next `units` UTF-16 units, whatever they are: lone surrogates and NULs included. */
+  utf16(units: number): string {
+    let at = this.#take(units * 2)
+    let text = ''
+    for (let left = units; left > 0; ) {
+      const codes = new Array<number>(Math.min(left, UTF16_BATCH))
+      for (let i = 0; i < codes.length; i++, at += 2) codes[i] = this.#view.getUint16(at, this.#little)
+      text += String.fromCharCode.apply(null, codes)
+      left -= codes.length
+    }
+    return text
   }
 
   skip(length: number): void {

@@ -83,6 +83,15 @@ export class Writer {
     this.#bytes.set(bytes, at)
   }
 
+  /** Writes the UTF-16 units of a text, without a terminator. */
+  utf16(text: string): void {
+    const length = text.length
+    let at = this.#reserve(length * 2)
+    const view = this.#view
+    const little = this.#little
+    for (let i = 0; i < length; i++, at += 2) view.setUint16(at, text.charCodeAt(i), little)
+  }
+
   zeros(count: number): void {
     const at = this.#reserve(count)
     this.#bytes.fill(0, at, at + count)

@@ -1,0 +1,55 @@
+import type { Contract } from './contract.ts'
+import type { AnyMethod } from './method.ts'
+import type { Given, GivenFields, StreamType, Taken, TakenFields } from './type.ts'
+
+/** Who calls, as attested by the bus: which link the bytes came in on, never something the caller says of itself. */
+export interface Caller {
+  /** Name of the partition. */
+  readonly partition: string
+  /** Which attachment of that partition it is: a partition that restarts comes back with another number. */
+  readonly epoch: number
+}
+
+/** What an implementation is told about the call it serves. */
+export interface CallContext {
+  readonly caller: Caller
+  /**
+   * Aborts when the caller cancelled, when the deadline passed or when the pipe died; for a method with a stream result
+   * also when the caller left the stream. Made on first use, so a method that does not look pays nothing.
+   */
+  readonly signal: AbortSignal
+  /** Milliseconds left for this call, never below zero; `undefined` when the caller set no deadline. */
+  readonly deadline: number | undefined
+}
+
+export interface CallOptions {
+  /** Aborting rejects the call with `CANCELLED` at once and tells the component. */
+  readonly signal?: AbortSignal
+  /** Milliseconds from now after which the call rejects with `DEADLINE`. Travels with the call. */
+  readonly deadline?: number
+}
+
+type CallArgs<M extends AnyMethod> =
+  Record<never, never> extends GivenFields<M['args']>
+    ? [args?: GivenFields<M['args']>, options?: CallOptions]
+    : [args: GivenFields<M['args']>, options?: CallOptions]
+
+type CallResult<M extends AnyMethod> =
+  M['result'] extends StreamType<unknown, unknown> ? Taken<M['result']> : Promise<Taken<M['result']>>
+
+/**
+ * The proxy of a component: its methods, and nothing else. Disposing of it releases the component.
+ * `await using` waits until the release is on its way; `using` does not wait.
+ */
+export type Client<C extends Contract> = {
+  readonly [K in keyof C['methods']]: (...call: CallArgs<C['methods'][K]>) => CallResult<C['methods'][K]>
+} & Disposable &
+  AsyncDisposable
+
+/** What a component has to provide for a contract: one function per method. */
+export type Implementation<C extends Contract> = {
+  readonly [K in keyof C['methods']]: (
+    args: TakenFields<C['methods'][K]['args']>,
+    context: CallContext,
+  ) => Given<C['methods'][K]['result']> | Promise<Given<C['methods'][K]['result']>>
+}

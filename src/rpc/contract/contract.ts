@@ -1,0 +1,72 @@
+import type { Guid } from '../../bytes/index.ts'
+import { contractGuid, parseVersion, streamGuid } from './identity.ts'
+import { MAX_METHODS } from './limits.ts'
+import { type AnyMethod, type Method, method } from './method.ts'
+import { checkContractName, checkName, refuse } from './names.ts'
+import { Procedure } from './procedure.ts'
+import { t, typeOf } from './t.ts'
+import type { Type, TypeNode } from './type.ts'
+
+export type Methods = Readonly<Record<string, AnyMethod>>
+
+export interface ContractOptions {
+  /** `major.minor`. Another major number is another interface; a minor number grows when methods are appended. */
+  readonly version: string
+  /** The interface identifier, for an interface that exists already; otherwise it is derived from name and major version. */
+  readonly uuid?: Guid
+}
+
+/** What two sides agree on: the methods of a component, by name here and by number on the wire. */
+export interface Contract<M extends Methods = Methods> {
+  readonly name: string
+  readonly version: string
+  readonly uuid: Guid
+  readonly major: number
+  readonly minor: number
+  /** As declared. */
+  readonly methods: M
+  /** The same by number: the only way a call from the wire reaches a method. */
+  readonly procedures: readonly Procedure[]
+}
+
+/**
+ * Declares a contract. Method numbers follow the order of declaration, so a new method goes at the end.
+ * `INVALID_ARGUMENT` when a name, a type or the version cannot be.
+ */
+export function contract<const M extends Methods>(name: string, options: ContractOptions, methods: M): Contract<M> {
+  checkContractName(name)
+  const version = parseVersion(name, options.version)
+  const uuid = contractGuid(name, version, options.uuid)
+  const declared = Object.entries<AnyMethod>(methods)
+  if (declared.length === 0) refuse(`contract ${name} has no methods`)
+  if (declared.length > MAX_METHODS) {
+    refuse(`contract ${name} has ${declared.length} methods, at most ${MAX_METHODS} are allowed`)
+  }
+  const procedures = declared.map(([methodName, declaration], number) => {
+    checkName(methodName, `contract ${name}`)
+    return new Procedure(name, methodName, number, declaration, (item) =>
+      pullContract(`${name}.${methodName}`, streamGuid(uuid, methodName), options.version, item),
+    )
+  })
+  const made: Contract<M> = { name, version: options.version, uuid, ...version, methods, procedures }
+  return Object.freeze(made)
+}
+
+/** Some items of a stream. */
+export interface Page {
+  readonly items: unknown[]
+  /** Nothing follows. */
+  readonly done: boolean
+}
+
+/** What an object behind a stream answers to: the caller asks for the next items and says how much it has room for. */
+export type PullContract = Contract<{
+  readonly next: Method<{ readonly maxItems: Type<number>; readonly maxBytes: Type<number> }, Type<Page>>
+}>
+
+/** The contract of the object behind one stream result, with an identifier derived from where the stream stands. */
+function pullContract(path: string, uuid: Guid, version: string, item: TypeNode): PullContract {
+  const page = t.struct({ items: t.array(typeOf(item)), done: t.bool }) as unknown as Type<Page>
+  const next = method({ maxItems: t.uint32, maxBytes: t.uint32 }, page)
+  return contract(path, { version, uuid }, { next })
+}

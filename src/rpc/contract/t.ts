@@ -1,0 +1,144 @@
+import type { Guid } from '../../bytes/index.ts'
+import type { Client, Implementation } from './call.ts'
+import type { Contract } from './contract.ts'
+import { MAX_ENUM, MAX_NAME } from './limits.ts'
+import { checkName, refuse } from './names.ts'
+import type {
+  Fields,
+  Given,
+  GivenFields,
+  OptionalType,
+  ScalarKind,
+  StreamType,
+  Taken,
+  TakenFields,
+  Type,
+  TypeNode,
+} from './type.ts'
+
+/** Builds a type; the phantom that the compiler reads never exists. */
+function make<T extends Type>(node: TypeNode, wire: string, more: object = {}): T {
+  return Object.freeze({ node: Object.freeze(node), wire, ...more }) as unknown as T
+}
+
+function scalar<T>(kind: ScalarKind, wire: string): Type<T> {
+  return make({ kind }, wire)
+}
+
+/** The types of a contract. Each knows its TypeScript type and what it is on the wire. */
+interface Types {
+  /** Nothing: the result of a method that only happens. */
+  readonly void: Type<void>
+  readonly bool: Type<boolean>
+  readonly int8: Type<number>
+  readonly int16: Type<number>
+  readonly int32: Type<number>
+  readonly uint8: Type<number>
+  readonly uint16: Type<number>
+  readonly uint32: Type<number>
+  /** A non-negative integer up to 2^53 - 1: sizes, offsets, counters. */
+  readonly uint53: Type<number>
+  readonly int64: Type<bigint>
+  readonly uint64: Type<bigint>
+  readonly float32: Type<number>
+  readonly float64: Type<number>
+  /** Text: well-formed UTF-16 without NUL. */
+  readonly string: Type<string>
+  /** Bytes. What arrives is a view of the received message, which it keeps alive. */
+  readonly bytes: Type<Uint8Array>
+  /** A point in time, whole milliseconds, from the year 1601 on. */
+  readonly date: Type<Date>
+  readonly guid: Type<Guid>
+  /** One of a fixed set of names; new ones are appended. */
+  enumeration<const N extends readonly [string, ...string[]]>(...names: N): Type<N[number]>
+  struct<const F extends Fields>(fields: F): Type<GivenFields<F>, TakenFields<F>>
+  array<T extends Type>(item: T): Type<readonly Given<T>[], Taken<T>[]>
+  /** The value or `undefined`; a field of this type may be left out. */
+  optional<T extends Type>(type: T): OptionalType<Given<T>, Taken<T>>
+  /**
+   * A reference to an object that implements `contract`. Write a function when the contract refers to itself or to one
+   * declared later. In results; arguments cannot carry one yet.
+   */
+  ref<C extends Contract>(contract: C | (() => C)): Type<Implementation<C>, Client<C>>
+  /** Items one after the other, as fast as the caller takes them. As the whole result of a method. */
+  stream<T extends Type>(item: T): StreamType<Given<T>, Taken<T>>
+}
+
+export const t: Types = Object.freeze({
+  void: make<Type<void>>({ kind: 'void' }, 'nothing'),
+  bool: scalar<boolean>('bool', 'boolean, 1 byte'),
+  int8: scalar<number>('int8', 'small, 1 byte'),
+  int16: scalar<number>('int16', 'short, 2 bytes'),
+  int32: scalar<number>('int32', 'long, 4 bytes'),
+  uint8: scalar<number>('uint8', 'unsigned small, 1 byte'),
+  uint16: scalar<number>('uint16', 'unsigned short, 2 bytes'),
+  uint32: scalar<number>('uint32', 'unsigned long, 4 bytes'),
+  uint53: scalar<number>('uint53', 'unsigned hyper, 8 bytes, at most 2^53 - 1'),
+  int64: scalar<bigint>('int64', 'hyper, 8 bytes'),
+  uint64: scalar<bigint>('uint64', 'unsigned hyper, 8 bytes'),
+  float32: scalar<number>('float32', 'float, 4 bytes'),
+  float64: scalar<number>('float64', 'double, 8 bytes'),
+  string: make<Type<string>>(
+    { kind: 'string' },
+    '[string] wchar_t: conformant varying, NUL counted; as a member, behind a reference pointer',
+  ),
+  bytes: make<Type<Uint8Array>>(
+    { kind: 'bytes' },
+    'struct { unsigned long count; [size_is(count), ref] byte *items; }',
+  ),
+  date: scalar<Date>('date', 'unsigned hyper, 100 ns since 1601-01-01 UTC (FILETIME)'),
+  guid: scalar<Guid>('guid', 'GUID, 16 bytes, aligned to 4'),
+  enumeration<const N extends readonly [string, ...string[]]>(...names: N): Type<N[number]> {
+    if (names.length === 0) refuse('t.enumeration needs at least one name')
+    if (names.length > MAX_ENUM) refuse(`t.enumeration of ${names.length} names, at most ${MAX_ENUM} are allowed`)
+    if (new Set(names).size !== names.length) refuse('t.enumeration names one value twice')
+    for (const name of names) checkValueName(name)
+    return make({ kind: 'enumeration', names: Object.freeze([...names]) }, 'enum, 2 bytes: position of the name')
+  },
+  struct<const F extends Fields>(fields: F): Type<GivenFields<F>, TakenFields<F>> {
+    const list = Object.entries(fields).map(([name, type]) => ({
+      name,
+      type: nodeOf(type, `t.struct field "${name}"`),
+    }))
+    if (list.length === 0) refuse('t.struct needs at least one field')
+    for (const { name } of list) checkName(name, 't.struct')
+    return make({ kind: 'struct', fields: Object.freeze(list) }, 'struct, members in order')
+  },
+  array<T extends Type>(item: T): Type<readonly Given<T>[], Taken<T>[]> {
+    const node = nodeOf(item, 't.array')
+    return make({ kind: 'array', item: node }, 'struct { unsigned long count; [size_is(count), ref] T *items; }')
+  },
+  optional<T extends Type>(type: T): OptionalType<Given<T>, Taken<T>> {
+    const node = nodeOf(type, 't.optional')
+    return make({ kind: 'optional', item: node }, `unique pointer to ${type.wire}`, { optional: true })
+  },
+  ref<C extends Contract>(contract: C | (() => C)): Type<Implementation<C>, Client<C>> {
+    const get = typeof contract === 'function' ? contract : () => contract
+    return make({ kind: 'ref', contract: get }, 'interface pointer: unique pointer to MInterfacePointer with an OBJREF')
+  },
+  stream<T extends Type>(item: T): StreamType<Given<T>, Taken<T>> {
+    const node = nodeOf(item, 't.stream')
+    return make({ kind: 'stream', item: node }, 'interface pointer to an object with Next(maxItems, maxBytes)', {
+      stream: true,
+    })
+  },
+})
+
+/** A type for a node of which nothing more is known. */
+export function typeOf(node: TypeNode): Type {
+  return make(node, '')
+}
+
+/** The node of a type, or a clear refusal for what is none. */
+export function nodeOf(type: Type, where: string): TypeNode {
+  const node = (type as Type | undefined)?.node
+  if (node === undefined) refuse(`${where}: expected a type like t.string, found ${typeof type}`)
+  return node
+}
+
+/** The values of an enumeration are text for people; only their positions travel. */
+function checkValueName(name: string): void {
+  if (typeof name !== 'string' || name === '' || name.length > MAX_NAME) {
+    refuse(`t.enumeration: expected names of 1 to ${MAX_NAME} characters, found ${JSON.stringify(name)}`)
+  }
+}
