@@ -169,7 +169,17 @@ interface Surroundings {
 
 function describe(options: LaunchQemuOptions, { pid, supervised }: Machine, around: Surroundings): QemuPartition {
   const { accel, portPath, consolePath, removeDirectory } = around
-  const memoryMiB = options.memoryMiB ?? DEFAULT_MEMORY_MIB
+  const facts = {
+    name: options.name,
+    kind: 'qemu',
+    pid,
+    accel: accel.name,
+    accelReason: accel.reason,
+    memoryMiB: options.memoryMiB ?? DEFAULT_MEMORY_MIB,
+    image: options.image.key,
+    portPath,
+    consolePath,
+  }
   const stop = async (stopOptions?: StopOptions): ReturnType<RunningPartition['stop']> => {
     const exit = await supervised.stop(stopOptions)
     await removeDirectory()
@@ -185,10 +195,7 @@ function describe(options: LaunchQemuOptions, { pid, supervised }: Machine, arou
     exited: supervised.exited,
     stop,
     kill: supervised.kill,
-    inspect: () => ({
-      ...{ name: options.name, kind: 'qemu', pid, accel: accel.name, accelReason: accel.reason, memoryMiB },
-      ...{ image: options.image.key, portPath, consolePath, exit: supervised.exit() },
-    }),
+    inspect: () => ({ ...facts, exit: supervised.exit() }),
     [Symbol.asyncDispose]: async () => {
       await stop()
     },

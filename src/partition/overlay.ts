@@ -88,8 +88,11 @@ function mountLine(disk: GuestDisk, index: number): string {
 }
 
 function guestPath(path: string): string {
-  if (posix.isAbsolute(path) && posix.normalize(path) === path && path !== '/' && !/[\0\n]/.test(path)) return path
-  throw invalid(`"${path}" is no path for a guest: it must be absolute, without "." and "..".`)
+  if (posix.isAbsolute(path) && posix.normalize(path) === path && !path.endsWith('/') && !/[\0\n]/.test(path))
+    return path
+  throw invalid(
+    `"${path}" is no path for a guest: it must be absolute, without "." and ".." and without "/" at its end.`,
+  )
 }
 
 async function readFiles(files: readonly GuestFile[]): Promise<CpioEntry[]> {

@@ -58,30 +58,23 @@ export function qemuArguments(options: QemuArguments): string[] {
   const cpu = ['-cpu', options.accel === 'kvm' ? 'host' : 'max']
   const boot = ['-kernel', options.image.kernel, '-initrd', options.initrd, '-append', kernelCommandLine(options.accel)]
   const base = diskArguments('busbar-base', options.image.disk, true)
-  const disks = options.disks.flatMap(({ path, readOnly }, index) =>
+  const disks = options.disks.map(({ path, readOnly }, index) =>
     diskArguments(diskSerial(index), path, readOnly ?? true),
   )
-  return [
-    ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
-    ...machine,
-    ...cpu,
-    ...boot,
-    ...['-chardev', `file,id=console,path=${value(options.consolePath)}`, '-serial', 'chardev:console'],
-    ...['-chardev', `socket,id=monitor,fd=${QEMU_FD.monitor}`, '-mon', 'chardev=monitor,mode=control'],
-    ...['-device', 'virtio-serial-pci,max_ports=4'],
-    ...['-chardev', `socket,id=bus,path=${value(options.portPath)},server=on,wait=off`],
-    ...['-device', `virtserialport,chardev=bus,name=${GUEST.portName}`],
-    ...['-chardev', `socket,id=power,fd=${QEMU_FD.power}`],
-    ...['-device', `virtserialport,chardev=power,name=${GUEST.powerPortName}`],
-    ...base,
-    ...disks,
+  const console = ['-chardev', `file,id=console,path=${value(options.consolePath)}`, '-serial', 'chardev:console']
+  const monitor = ['-chardev', `socket,id=monitor,fd=${QEMU_FD.monitor}`, '-mon', 'chardev=monitor,mode=control']
+  const ports = [
+    ['-device', 'virtio-serial-pci,max_ports=4'],
+    ['-chardev', `socket,id=bus,path=${value(options.portPath)},server=on,wait=off`],
+    ['-device', `virtserialport,chardev=bus,name=${GUEST.portName}`],
+    ['-chardev', `socket,id=power,fd=${QEMU_FD.power}`],
+    ['-device', `virtserialport,chardev=power,name=${GUEST.powerPortName}`],
   ]
+  const nothingElse = ['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none']
+  return [nothingElse, machine, cpu, boot, console, monitor, ...ports, base, ...disks].flat()
 }
 
 function diskArguments(serial: string, path: string, readOnly: boolean): string[] {
-  const access = readOnly ? 'readonly=on' : 'readonly=off'
-  return [
-    ...['-drive', `if=none,id=${serial},file=${value(path)},format=raw,${access}`],
-    ...['-device', `virtio-blk-pci,drive=${serial},serial=${serial}`],
-  ]
+  const drive = `if=none,id=${serial},file=${value(path)},format=raw,readonly=${readOnly ? 'on' : 'off'}`
+  return ['-drive', drive, '-device', `virtio-blk-pci,drive=${serial},serial=${serial}`]
 }

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { after, before, describe, it } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { BusbarError } from '../errors/index.ts'
 import {
   AcceleratorProbe,
@@ -15,6 +19,7 @@ import {
   launchQemu,
   type QemuPartition,
 } from './index.ts'
+import { makeDisk } from './image/disk.ts'
 
 /** Sends back in capitals what comes on the bus port, and tells what the guest looks like. */
 const ENTRY = `
@@ -50,7 +55,7 @@ const missing = (await checkRequirements()).filter(({ found }) => found === unde
 const skip = missing.length > 0 && process.env['CI'] === undefined ? `needs ${installCommand(missing)}` : false
 
 /** Lines that arrive on the bus port. */
-async function* linesOf(socket: Socket): AsyncGenerator<string> {
+async function* linesOf(socket: Readable): AsyncGenerator<string> {
   let rest = ''
   for await (const chunk of socket.setEncoding('utf8') as AsyncIterable<string>) {
     const lines = (rest + chunk).split('\n')
@@ -173,6 +178,64 @@ describe('a virtual machine under QEMU', { skip, timeout: 180_000 }, () => {
     } finally {
       await machine.stop({ graceMs: 0 })
     }
+  })
+
+  it('does not outlive a parent that is killed', async () => {
+    const runDir = join(directory, 'orphans')
+    const module = new URL('./index.ts', import.meta.url).href
+    const parent = join(directory, 'parent.mts')
+    const options = { name: 'epsilon', image, accel: 'tcg', runDir, entry: '/srv/none.cjs' }
+    await writeFile(
+      parent,
+      `import { launchQemu } from ${JSON.stringify(module)}
+const machine = await launchQemu(${JSON.stringify(options)})
+console.log(machine.portPath)`,
+    )
+    const child = spawn(process.execPath, ['--import', 'tsx', parent], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const path = (await linesOf(child.stdout).next()).value as string
+    const socket = connect(path)
+    await once(socket, 'connect')
+    const closed = once(socket.resume(), 'close')
+    child.kill('SIGKILL')
+    await closed
+    // The guard removes the directory right after it killed QEMU.
+    const deadline = performance.now() + 5000
+    while ((await readdir(runDir)).length > 0 && performance.now() < deadline) await nextTurn()
+    assert.deepEqual(await readdir(runDir), [])
+  })
+
+  it('boots two at once, with a disk of their own', async (t) => {
+    const disk = join(directory, 'disk.ext4')
+    await writeFile(join(directory, 'package', 'dist', 'on-disk.txt'), 'on a disk')
+    await makeDisk(disk, [{ from: join(directory, 'package', 'dist', 'on-disk.txt'), to: 'a/b.txt' }], {
+      temporary: directory,
+    })
+    const script = `const fs = require('node:fs'); const config = JSON.parse(fs.readFileSync('/etc/busbar/guest.json', 'utf8'))
+const text = config.partition + ' ' + fs.readFileSync('/data/in/a/b.txt', 'utf8') + '\\n'
+const port = fs.openSync(config.port, 'r+'); fs.writeSync(port, text); setInterval(() => undefined, 1000)`
+    const files = [{ from: Buffer.from(script), to: '/srv/main.cjs' }]
+    const disks = [{ path: disk, target: '/data/in' }]
+    const begun = performance.now()
+    const one = async (name: string): Promise<string> => {
+      const machine = await launchQemu({
+        name,
+        image,
+        probe,
+        runDir: join(directory, 'run'),
+        entry: '/srv/main.cjs',
+        files,
+        disks,
+      })
+      try {
+        const { socket, first } = await boot(machine)
+        socket.destroy()
+        return first
+      } finally {
+        await machine.stop({ graceMs: 0 })
+      }
+    }
+    assert.deepEqual(await Promise.all([one('left'), one('right')]), ['left on a disk', 'right on a disk'])
+    t.diagnostic(`both spoke and were ended within ${Math.round(performance.now() - begun)} ms`)
   })
 
   it('reports what QEMU said when the machine cannot be built', async () => {

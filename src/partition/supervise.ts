@@ -20,9 +20,9 @@ export interface SuperviseOptions {
 export interface Supervised {
   readonly exited: Promise<PartitionExit>
   /** How it ended, once it did. */
-  exit(): PartitionExit | undefined
-  stop(options?: StopOptions): Promise<PartitionExit>
-  kill(signal?: NodeJS.Signals): void
+  readonly exit: () => PartitionExit | undefined
+  readonly stop: (options?: StopOptions) => Promise<PartitionExit>
+  readonly kill: (signal?: NodeJS.Signals) => void
 }
 
 /** Watches over a child: nothing of its group outlives it, and it does not outlive this process. */

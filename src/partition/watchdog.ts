@@ -10,7 +10,7 @@ export interface Watchdog {
  * Waits for one line on standard input. End of input without it means that the parent died, by SIGKILL too: the kernel closes
  * the pipe for it. `$1` is the group, `$2` a directory to remove or nothing.
  */
-const SCRIPT = `trap '' INT TERM HUP; read -r line && exit 0; kill -KILL -- "-$1"; [ -z "$2" ] || rm -rf -- "$2"`
+const SCRIPT = `trap '' INT TERM HUP; read -r line && exit 0; kill -KILL "-$1"; [ -z "$2" ] || rm -rf -- "$2"`
 
 /**
  * Guards the process group led by `leader`: should this process die, the group is killed and `directory` removed. Linux can tie
