@@ -64,8 +64,8 @@ async function runFiles(files: readonly string[], concurrency: number, timeout: 
         // A suite or a file that only reports the failure of what is in it adds nothing.
         if ((data.details.error as { failureType?: string }).failureType === 'subtestsFailed') break
         const name = isFile(data) ? 'the file as a whole' : data.name
-        const failure = `✖ ${named(data.file)}:${data.line ?? 1}: ${name}\n${describeError(data.details.error)}`
-        console.log(failure)
+        const failure = `✖ ${named(data.file)}: ${name}`
+        console.log(`${failure}\n${describeError(data.details.error)}`)
         failures.push(failure)
         break
       }
@@ -107,7 +107,7 @@ await runFiles(
   LONG_FILE_MS,
 )
 
-if (failures.length > 0) console.log(`\nfailed:\n\n${failures.join('\n\n')}`)
+if (failures.length > 0) console.log(`\nfailed, with the reason further up:\n${failures.join('\n')}`)
 console.log('')
 for (const key of SUMMARY) {
   const total = totals.get(key) ?? 0
