@@ -22,7 +22,7 @@ export interface AccessEvents {
  * The RPC VM bus access object: it exposes a file handle (any byte link) to RPC, and without it RPC can send nothing.
  *
  * Outgoing PDUs are gathered: those of the same turn leave in one write, of up to 64 KiB. A turn is over when a round of
- * microtasks added nothing, so a lone call waits for one microtask and never for a timer or the event loop. Large stubs
+ * microtasks added nothing, or when the association knows that there is nothing to wait for: a lone call never waits. Large stubs
  * are not gathered but written as they are. Incoming chunks are cut into PDUs. Takes the link: closing this closes that.
  */
 export class RpcAccess {
@@ -46,6 +46,8 @@ export class RpcAccess {
   #rounds = 0
   #scheduled = false
   #blocked = false
+  #cutting = false
+  #hurried = false
   #ending = false
   #over = false
   readonly #settled: Promise<void> = Promise.resolve()
@@ -65,9 +67,9 @@ export class RpcAccess {
     return this.#view
   }
 
-  /** Bytes that the link has not taken yet. */
+  /** Bytes that wait here, and those that the link took and asked to wait for. */
   get unsent(): number {
-    return this.#unsent + this.#at - this.#from
+    return this.#offered + this.#unsent + this.#at - this.#from
   }
 
   /** Bytes of an unfinished incoming PDU. */
@@ -111,6 +113,15 @@ export class RpcAccess {
     if (!this.#scheduled) this.#schedule()
   }
 
+  /**
+   * Says that nothing more is to be gathered, as far as the caller knows: what was sent leaves now, or when the chunk
+   * that is being cut has been cut.
+   */
+  hurry(): void {
+    if (this.#cutting) this.#hurried = true
+    else this.#flush()
+  }
+
   /** Sends one encoded PDU. */
   send(pdu: Uint8Array): void {
     const at = this.reserve(pdu.length)
@@ -139,18 +150,25 @@ export class RpcAccess {
         if (chunk instanceof Promise) chunk = await chunk
         if (this.#over) return
         if (chunk === undefined) break
+        this.#cutting = true
         cutter.push(chunk)
+        this.#cutting = false
+        if (this.#hurried) this.#flush()
       }
       if (cutter.held > 0) throw new BusbarError('MALFORMED', `the peer ended inside a PDU, after ${cutter.held} bytes`)
       this.#events?.ended()
     } catch (thrown) {
+      this.#cutting = false
       this.close(BusbarError.from(thrown))
     }
   }
 
   #drained(): Promise<void> {
     return new Promise((resolve) => {
-      this.#resume = resolve
+      this.#resume = () => {
+        this.#resume = undefined
+        resolve()
+      }
     })
   }
 
@@ -160,6 +178,7 @@ export class RpcAccess {
     this.#queue = []
     this.#head = 0
     this.#unsent = 0
+    this.#offered = 0
     this.#cutter?.stop()
     this.#resume?.()
     this.#events?.closed(reason)
@@ -208,33 +227,52 @@ export class RpcAccess {
   }
 
   #flush(): void {
+    this.#hurried = false
     if (this.#blocked || this.#over) return
-    this.#seal()
+    if (this.#queue.length === 0) {
+      if (this.#at > this.#from) this.#writeGathered()
+    } else {
+      this.#seal()
+      this.#drain()
+    }
+    if (this.#blocked) return
+    if (this.#resume !== undefined && this.unsent <= this.#pauseAbove) this.#resume()
+    if (this.#ending) void this.#end()
+  }
+
+  /** The common case: nothing waits, and everything gathered leaves in one write. */
+  #writeGathered(): void {
+    const gathered = this.#bytes.subarray(this.#from, this.#at)
+    this.#from = this.#at
+    const room = this.#link.write(gathered)
+    if (room !== undefined) this.#block(room, gathered.length)
+  }
+
+  #drain(): void {
     while (this.#head < this.#queue.length) {
       const chunk = this.#queue[this.#head] as Uint8Array
       this.#head++
+      this.#unsent -= chunk.length
       const room = this.#link.write(chunk)
-      if (room === undefined) {
-        this.#unsent -= chunk.length
-        continue
-      }
-      this.#blocked = true
-      this.#offered = chunk.length
-      room.then(
-        () => this.#unblock(),
-        (reason: unknown) => this.close(BusbarError.from(reason)),
-      )
-      return
+      if (room !== undefined) return this.#block(room, chunk.length)
     }
-    this.#queue.length = 0
+    this.#queue = []
     this.#head = 0
-    if (this.unsent <= this.#pauseAbove) this.#resume?.()
-    if (this.#ending) void this.#end()
+  }
+
+  /** The link holds `offered` bytes and asks to wait. */
+  #block(room: Promise<void>, offered: number): void {
+    this.#blocked = true
+    this.#offered = offered
+    room.then(
+      () => this.#unblock(),
+      (reason: unknown) => this.close(BusbarError.from(reason)),
+    )
   }
 
   #unblock(): void {
     this.#blocked = false
-    this.#unsent = Math.max(0, this.#unsent - this.#offered)
+    this.#offered = 0
     if (this.#head >= 64) {
       this.#queue.splice(0, this.#head)
       this.#head = 0

@@ -16,7 +16,7 @@ export class CallTable<C extends Numbered> {
   /** Room for `calls` at once, with as many slots free again, so that a few old calls do not slow down new ones. */
   constructor(calls: number) {
     const slots = 2 ** Math.ceil(Math.log2(calls * 2))
-    this.#slots = new Array<C | undefined>(slots).fill(undefined)
+    this.#slots = Array.from({ length: slots }, () => undefined)
     this.#mask = slots - 1
   }
 

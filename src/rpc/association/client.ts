@@ -167,6 +167,7 @@ export class RpcClient {
     call.state = 'sent'
     const uuid = object === undefined ? undefined : this.#uuids.bytes(object)
     sendRequest(this.#access, this.#fragment, call.id, contextId, opnum, uuid, stub)
+    if (this.#calls.size === 1) this.#access.hurry()
   }
 
   #ask(): void {

@@ -1,6 +1,6 @@
 import { BusbarError } from '../../errors/index.ts'
 import type { Numbered } from './call-table.ts'
-import { Reassembly } from './reassembly.ts'
+import type { Reassembly } from './reassembly.ts'
 
 /** What came back from a call: its marshalled results and the byte order they are in. */
 export interface RpcReply {

@@ -1,9 +1,9 @@
 /** Memory is taken for at most this many times the bytes that really came (our choice). */
-const TRUST = 8
+const TRUST = 16
 
 /**
  * The stub of one call from its fragments. `alloc_hint` is a wish of the peer: it only decides how far ahead of the
- * received bytes memory is taken, never beyond eight times those, and never beyond the limit.
+ * received bytes memory is taken, never beyond sixteen times those, and never beyond the limit.
  */
 export class Reassembly {
   readonly #limit: number

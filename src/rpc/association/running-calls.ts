@@ -12,7 +12,7 @@ export class RunningCalls<C extends Readonly<Numbered>> {
 
   constructor(calls: number) {
     const slots = 2 ** Math.ceil(Math.log2(calls * 2))
-    this.#slots = new Array<C | undefined>(slots).fill(undefined)
+    this.#slots = Array.from({ length: slots }, () => undefined)
     this.#mask = slots - 1
   }
 

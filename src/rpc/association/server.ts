@@ -111,25 +111,22 @@ export class RpcServer {
   }
 
   #pdu(header: PduHeader, bytes: Uint8Array, view: DataView, at: number): void {
-    if (header.type === PDUS.request.number && header.authLength === 0) {
-      return this.#guarded(header, () => this.#request(header, bytes, view, at))
+    try {
+      if (header.type === PDUS.request.number && header.authLength === 0) this.#request(header, bytes, view, at)
+      else this.#other(header, bytes.subarray(at, at + header.length))
+    } catch (thrown) {
+      throw this.#violated(header, BusbarError.from(thrown))
     }
-    this.#guarded(header, () => this.#other(header, bytes.subarray(at, at + header.length)))
   }
 
-  /** A client that breaks the protocol is told so in the way the standard has for that PDU, then the link closes. */
-  #guarded(header: PduHeader, run: () => void): void {
-    try {
-      run()
-    } catch (thrown) {
-      const error = BusbarError.from(thrown)
-      if (header.type === PDUS.bind.number && !this.#binding.bound) {
-        this.#access.send(encodeBindNak(header.callId, nakReason(header)))
-      } else if (header.type === PDUS.request.number || header.type === PDUS.alter_context.number) {
-        sendFault(this.#access, header.callId, 0, faultStatus(new BusbarError('PROTOCOL', error.message)), true)
-      }
-      throw error
+  /** A client that breaks the protocol is told so in the way the standard has for that PDU; then the link closes. */
+  #violated(header: PduHeader, error: BusbarError): BusbarError {
+    if (header.type === PDUS.bind.number && !this.#binding.bound) {
+      this.#access.send(encodeBindNak(header.callId, nakReason(header)))
+    } else if (header.type === PDUS.request.number || header.type === PDUS.alter_context.number) {
+      sendFault(this.#access, header.callId, 0, faultStatus(new BusbarError('PROTOCOL', error.message)), true)
     }
+    return error
   }
 
   #other(header: PduHeader, pdu: Uint8Array): void {
@@ -255,6 +252,7 @@ export class RpcServer {
       return sendFault(this.#access, call.id, call.contextId, faultStatus(error), false)
     }
     sendResponse(this.#access, this.#binding.fragment, call.id, call.contextId, stub)
+    if (this.#running.size === 0) this.#access.hurry()
   }
 
   #fail(call: ServerCall, thrown: unknown): void {

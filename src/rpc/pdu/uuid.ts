@@ -20,7 +20,7 @@ const REMEMBERED = 64
  */
 export class UuidMemory {
   readonly #words = new Uint32Array(REMEMBERED * 4)
-  readonly #texts: (Guid | undefined)[] = new Array<Guid | undefined>(REMEMBERED).fill(undefined)
+  readonly #texts: (Guid | undefined)[] = Array.from({ length: REMEMBERED }, () => undefined)
   #written: Guid = ''
   #writtenBytes: Uint8Array = new Uint8Array(16)
 
