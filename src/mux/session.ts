@@ -1,16 +1,15 @@
 import { BusbarError } from '../errors/index.ts'
 import { type ByteLink, Closing, type Env, type Timer } from '../link/index.ts'
-import { DATA, FLAGS, GO_AWAY_REASONS, MAX_STREAM_ID, PING, WINDOW_UPDATE } from './codec.ts'
+import { DATA, FLAGS, GO_AWAY_REASONS, PING, WINDOW_UPDATE } from './codec.ts'
 import { FrameDecoder, type FrameSink } from './decoder.ts'
 import { goAwayReason, linkLost, reasonOfGoAway } from './endings.ts'
 import { inspectStream, type MuxInspect } from './inspect.ts'
 import { MUX_LIMITS, type MuxLimits } from './limits.ts'
-import { PeerIds } from './peer-ids.ts'
 import { Pings } from './pings.ts'
 import { Sender } from './sending.ts'
 import { MuxStream } from './stream.ts'
-import { StreamCore, type StreamHost } from './stream-core.ts'
-import { ReceiveWindow, WindowBudget } from './window.ts'
+import type { StreamCore } from './stream-core.ts'
+import { StreamTable } from './stream-table.ts'
 
 /** The read loop lets others run after this many `bytes` that were there at once (our choice: one large chunk). */
 const YIELD_BYTES = 65_536
@@ -40,16 +39,11 @@ export class MuxSession {
   readonly #sender: Sender
   readonly #decoder = new FrameDecoder()
   readonly #closing = new Closing()
-  readonly #streams = new Map<number, StreamCore>()
-  readonly #host: StreamHost
+  readonly #streams: StreamTable
   readonly #sink: FrameSink
-  readonly #peerIds: PeerIds
-  readonly #budget: WindowBudget
   readonly #pings: Pings
   #state: SessionState = 'live'
   #reason: BusbarError | undefined
-  #nextId: number
-  #ours = 0
   #opened = 0
   #accepted = 0
   #refused = 0
@@ -64,16 +58,13 @@ export class MuxSession {
     this.#link = link
     this.#options = options
     this.#limits = { ...MUX_LIMITS, ...options.limits }
-    this.#nextId = options.role === 'client' ? 1 : 2
-    this.#peerIds = new PeerIds(options.role === 'client' ? 0 : 1, this.#limits.lateOpens)
-    this.#budget = new WindowBudget(this.#limits.windowBudget)
     this.#pings = new Pings(this.#limits.pings, options.env)
     this.#sender = new Sender(link, options.env, this.#limits, (reason) => this.#linkFailed(reason))
-    this.#host = {
+    this.#streams = new StreamTable(options.role, options.env, this.#limits, {
       wrote: (core, bytes) => this.#sender.wrote(core, bytes),
       owe: (core) => this.#sender.owe(core),
       over: (core, reset) => this.#streamOver(core, reset),
-    }
+    })
     this.#sink = {
       frame: (type, flags, id, length) => this.#frame(type, flags, id, length),
       payload: (piece, last) => this.#payload(piece, last),
@@ -97,15 +88,8 @@ export class MuxSession {
    */
   open(): MuxStream {
     if (this.#state !== 'live') throw this.#notLive()
-    if (this.#ours >= this.#limits.streams) {
-      throw new BusbarError('LIMIT', `${this.#ours} streams are open on this session, at most ${this.#limits.streams}`)
-    }
-    const id = this.#nextId
-    if (id > MAX_STREAM_ID) throw new BusbarError('LIMIT', 'all stream ids of this session are used up')
-    this.#nextId += 2
-    this.#ours++
+    const core = this.#streams.open()
     this.#opened++
-    const core = this.#add(id, true)
     this.#sender.owe(core)
     return new MuxStream(core)
   }
@@ -141,14 +125,14 @@ export class MuxSession {
     return {
       role: this.#options.role,
       state: this.#state,
-      streams: Array.from(this.#streams.values(), inspectStream),
+      streams: this.#streams.all().map(inspectStream),
       opened: this.#opened,
       accepted: this.#accepted,
       refused: this.#refused,
       dropped: this.#dropped,
       control: this.#sender.controls,
       unsettled: this.#sender.unsettled,
-      windowBudget: this.#budget.left,
+      windowBudget: this.#streams.windowBudget,
       pings: this.#pings.size,
     }
   }
@@ -222,30 +206,22 @@ export class MuxSession {
 
   /** The live stream that a frame is for; `undefined` when it is over, refused, or reset by this very frame. */
   #addressed(flags: number, id: number): StreamCore | undefined {
-    const core = (flags & FLAGS.SYN) === 0 ? this.#known(id) : this.#accept(id, (flags & FLAGS.RST) !== 0)
+    const core = (flags & FLAGS.SYN) === 0 ? this.#streams.find(id) : this.#accept(id, (flags & FLAGS.RST) !== 0)
     if (core === undefined || (flags & FLAGS.RST) === 0) return core
-    core.fail(new BusbarError('RESET', `the peer reset stream ${id}`), false)
-    return undefined
-  }
-
-  #known(id: number): StreamCore | undefined {
-    const core = this.#streams.get(id)
-    if (core !== undefined) return core
-    const used = id % 2 === this.#nextId % 2 ? id < this.#nextId : this.#peerIds.used(id)
-    if (!used) throw new BusbarError('PROTOCOL', `yamux: a frame for stream ${id}, which was never opened`)
+    // What both sides have ended is complete: a reset after that takes nothing away from the reader.
+    if (core.state.kind !== 'finished') core.fail(new BusbarError('RESET', `the peer reset stream ${id}`), false)
     return undefined
   }
 
   #accept(id: number, reset: boolean): StreamCore | undefined {
-    this.#peerIds.use(id)
-    if (reset) return undefined
-    if (this.#options.onStream === undefined || this.#streams.size - this.#ours >= this.#limits.streams) {
+    const core = this.#streams.accept(id)
+    if (core === undefined || reset || this.#options.onStream === undefined) {
       this.#refused++
-      this.#sender.control(WINDOW_UPDATE, FLAGS.RST, id, 0)
+      if (core !== undefined) this.#streams.remove(core)
+      if (!reset) this.#sender.control(WINDOW_UPDATE, FLAGS.RST, id, 0)
       return undefined
     }
     this.#accepted++
-    const core = this.#add(id, false)
     this.#sender.owe(core)
     const stream = new MuxStream(core)
     try {
@@ -266,7 +242,7 @@ export class MuxSession {
     this.#sender.stop()
     if (code === GO_AWAY_REASONS.NORMAL) {
       this.#leave()
-      this.#settle(this.#open() ? reason : undefined, reason, false)
+      this.#settle(this.#streams.anyUnfinished ? reason : undefined, reason, false)
     } else {
       this.#settle(reason, reason, false)
       this.#link.close(reason)
@@ -281,7 +257,7 @@ export class MuxSession {
     const reason = new BusbarError('LINK_LOST', `the link of the session ended${partial ? ' inside a frame' : ''}`)
     this.#sender.stop()
     this.#leave()
-    this.#settle(partial || this.#open() ? reason : undefined, reason, false)
+    this.#settle(partial || this.#streams.anyUnfinished ? reason : undefined, reason, false)
   }
 
   #linkFailed(found: BusbarError): void {
@@ -319,7 +295,7 @@ export class MuxSession {
     if (this.#state === 'live') this.#state = 'over'
     this.#reason = forStreams
     this.#target = undefined
-    for (const core of Array.from(this.#streams.values())) {
+    for (const core of this.#streams.all()) {
       if (everything || core.state.kind !== 'finished') core.fail(forStreams, false)
     }
     this.#pings.fail(forStreams)
@@ -330,27 +306,9 @@ export class MuxSession {
     return new BusbarError('CLOSED', 'the session is over', { cause: this.#reason })
   }
 
-  /** Whether any stream would be cut off by the end of the session. */
-  #open(): boolean {
-    for (const core of this.#streams.values()) if (core.state.kind !== 'finished') return true
-    return false
-  }
-
-  // Streams.
-
-  #add(id: number, ours: boolean): StreamCore {
-    const { window, growWithin, sendQueue } = this.#limits
-    const receiving = new ReceiveWindow(this.#budget, window, growWithin, this.#options.env.now())
-    const core = new StreamCore(id, ours, this.#host, receiving, sendQueue)
-    this.#streams.set(id, core)
-    return core
-  }
-
   #streamOver(core: StreamCore, reset: boolean): void {
-    this.#streams.delete(core.id)
-    if (core.ours) this.#ours--
+    this.#streams.remove(core)
     this.#sender.forget(core)
-    core.window.release()
     // A stream of ours whose SYN never went out does not exist for the peer.
     if (!reset || this.#state !== 'live' || (core.ours && !core.announced)) return
     try {
