@@ -91,9 +91,9 @@ describe('a good file', () => {
     assert.equal(parseBusConfig('policy: []', 'f').partitions.size, 0)
   })
 
-  test('may name the host in rules', () => {
-    const [rule] = parseBusConfig("policy: [{ allow: host, to: host, service: '*' }]", 'f').policy
-    assert.deepEqual(rule?.from, ['host'])
+  test('may name the host as a target', () => {
+    const [rule] = parseBusConfig("policy: [{ allow: '*', to: host, service: '*' }]", 'f').policy
+    assert.deepEqual(rule?.to, ['host'])
   })
 })
 
@@ -174,23 +174,28 @@ describe('a bad file says file, line, column, what was found and what is expecte
     ],
     [
       'a rule with both effects',
-      "policy: [{ allow: host, deny: host, to: host, service: '*' }]",
+      "policy: [{ allow: '*', deny: '*', to: host, service: '*' }]",
       ['1:10: found both "allow" and "deny", expected one of them'],
     ],
     [
       'a rule without service',
-      'policy: [{ allow: host, to: host }]',
+      'policy: [{ allow: ' * ', to: host }]',
       ['1:10: the key "service" is missing: the services'],
     ],
     [
       'a rule with part of a name',
-      'policy: [{ allow: host, to: host, service: files.* }]',
-      ['1:44: found the text "files.*", expected the name of a service, a list of names, or \'*\''],
+      'policy: [{ allow: ' * ', to: host, service: files.* }]',
+      ['1:43: found the text "files.*", expected the name of a service, a list of names, or \'*\''],
     ],
     [
       'a rule with an empty list',
       "policy: [{ deny: [], to: host, service: '*' }]",
       ["1:18: found an empty list, expected the name of a partition, a list of names, or '*'"],
+    ],
+    [
+      'a rule about the operator',
+      "policy: [{ deny: host, to: host, service: '*' }]",
+      ['1:18: found "host" as a caller, which no rule is about: its operator may open everything'],
     ],
     [
       'a rule about nobody',
@@ -253,7 +258,7 @@ describe('limits', () => {
     ['block nesting on one line', '- '.repeat(100_000), /nested deeper than 16 levels/],
     ['block nesting', Array.from({ length: 100 }, (_, i) => `${' '.repeat(i)}a:\n`).join(''), /nested deeper/],
     ['entries', `policy:\n${'- 1\n'.repeat(2_001)}`, /2001 entries, at most 2000/],
-    ['rules', `policy:\n${"- { deny: host, to: host, service: '*' }\n".repeat(1_001)}`, /1001 rules, at most 1000/],
+    ['rules', `policy:\n${"- { deny: '*', to: host, service: '*' }\n".repeat(1_001)}`, /1001 rules, at most 1000/],
     ['one text', `partitions: { a: { kind: process, run: [${'x'.repeat(4_097)}] } }`, /a text of 4097 characters/],
     [
       'partitions',

@@ -65,6 +65,14 @@ function checkRuleNames(root: Located, names: ReadonlySet<string>, problems: Pro
       if (key !== 'allow' && key !== 'deny' && key !== 'to') continue
       for (const node of value.kind === 'list' ? value.items : [value]) {
         if (node.kind !== 'scalar' || typeof node.value !== 'string' || node.value === '*') continue
+        if (node.value === HOST_NAME && key !== 'to') {
+          // Accepted, such a rule would look as if it held.
+          problems.add(
+            node.at,
+            `found "${HOST_NAME}" as a caller, which no rule is about: its operator may open everything`,
+          )
+          continue
+        }
         if (names.has(node.value) || !PARTITION_NAME.test(node.value)) continue
         const near = closestName(node.value, names)
         const hint = near === undefined ? 'Declare it under "partitions".' : `Did you mean ${quote(near)}?`

@@ -1,3 +1,4 @@
+import { HOST_NAME } from './names.ts'
 import type { Names, Rule } from './rule.ts'
 import { ruleText } from './rule.ts'
 
@@ -28,10 +29,16 @@ export function unreachableRules(rules: readonly Rule[]): readonly UnreachableRu
 function coversRule(cover: Rule, rule: Rule): boolean {
   return (
     coversNames(cover.from, rule.from) &&
-    coversNames(cover.to, rule.to) &&
+    coversTargets(cover, rule) &&
     coversNames(cover.service, rule.service) &&
     (cover.mode === undefined || cover.mode === rule.mode)
   )
+}
+
+/** The star of an allow leaves the host out; that of a deny does not. */
+function coversTargets(cover: Rule, rule: Rule): boolean {
+  if (cover.to !== '*' || cover.effect === 'deny') return coversNames(cover.to, rule.to)
+  return rule.to === '*' ? rule.effect === 'allow' : !rule.to.includes(HOST_NAME)
 }
 
 function coversNames(cover: Names, names: Names): boolean {

@@ -4,7 +4,10 @@ export const PARTITION_NAME: RegExp = /^[a-z][a-z0-9-]{0,62}$/
 /** Names of services: what contracts are called, and safe in a path, a URL and a terminal. */
 export const SERVICE_NAME: RegExp = /^[A-Za-z0-9._-]{1,128}$/
 
-/** The caller that programs on the host itself are: a name that rules may use and no partition may have. */
+/**
+ * The host's own programs: a target that rules may name, and that no partition may be called. As a caller it is the
+ * operator of the bus, who is not subject to rules.
+ */
 export const HOST_NAME = 'host'
 
 /** Edit distance of two names, counted no further than `limit`. */

@@ -1,4 +1,5 @@
 import { MAX_INDEXED_PAIRS } from './limits.ts'
+import { HOST_NAME } from './names.ts'
 import { allowingRule, invalidName, type Question } from './question.ts'
 import { type Names, type Rule, ruleText } from './rule.ts'
 
@@ -153,6 +154,7 @@ function mismatch(
 ): string | undefined {
   if (rule.from !== '*' && !rule.from.has(caller)) return `it is not about caller ${caller}`
   if (rule.to !== '*' && !rule.to.has(target)) return `it is not about target ${target}`
+  if (rule.to === '*' && target === HOST_NAME && rule.effect === 'allow') return 'a star never allows the host: name it'
   if (rule.service !== '*' && !rule.service.has(service)) return `it is not about service ${service}`
   if (rule.mode === undefined || rule.mode === mode) return undefined
   // With the mode unknown, a rule for one mode must not allow, and may deny.

@@ -14,7 +14,7 @@ export interface Rule {
   readonly effect: 'allow' | 'deny'
   /** Calling partitions. */
   readonly from: Names
-  /** Target partitions. */
+  /** Target partitions. A star allows every partition and not the host, which must be named; it denies the host as well. */
   readonly to: Names
   readonly service: Names
   /** Only channels of this mode; `undefined`: of both. */
