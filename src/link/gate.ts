@@ -6,16 +6,19 @@ interface Waiter {
   reject(reason: BusbarError): void
 }
 
-/** Where writers wait: open lets everyone pass at once, shut makes them wait, failed turns everyone away for good. */
+/**
+ * Where writers wait: open lets everyone pass at once, shut makes them wait, failed turns everyone away for good. A writer
+ * may ignore the promise: the failure is the link's close reason as well, so it must not count as unhandled.
+ */
 export class Gate {
   #open = true
   #failure: BusbarError | undefined
   #waiters: Waiter[] = []
 
   pass(): Awaitable<void> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    if (this.#failure !== undefined) return handled(Promise.reject(this.#failure))
     if (this.#open) return undefined
-    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }))
+    return handled(new Promise((resolve, reject) => this.#waiters.push({ resolve, reject })))
   }
 
   get isOpen(): boolean {
@@ -43,4 +46,9 @@ export class Gate {
     this.#waiters = []
     return waiters
   }
+}
+
+function handled(promise: Promise<void>): Promise<void> {
+  promise.catch(() => {})
+  return promise
 }

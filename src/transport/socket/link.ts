@@ -56,11 +56,14 @@ class SocketLink implements ByteLink {
     if (this.#ending !== undefined || this.#closing.over) return this.#ending
     this.#flush()
     this.#ending = new Promise((resolve, reject) => {
-      this.#socket.end(() => {
+      this.#socket.once('finish', () => {
         this.#finished = true
+        // Node tells no drain once the end was asked for.
+        this.#gate.open()
         resolve()
         this.#finish()
       })
+      this.#socket.end()
       void this.closed.then((reason) => (reason === undefined ? resolve() : reject(reason)))
     })
     this.#ending.catch(() => {})
