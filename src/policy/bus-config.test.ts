@@ -179,12 +179,12 @@ describe('a bad file says file, line, column, what was found and what is expecte
     ],
     [
       'a rule without service',
-      'policy: [{ allow: ' * ', to: host }]',
+      "policy: [{ allow: '*', to: host }]",
       ['1:10: the key "service" is missing: the services'],
     ],
     [
       'a rule with part of a name',
-      'policy: [{ allow: ' * ', to: host, service: files.* }]',
+      "policy: [{ allow: '*', to: host, service: files.* }]",
       ['1:43: found the text "files.*", expected the name of a service, a list of names, or \'*\''],
     ],
     [
