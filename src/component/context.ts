@@ -1,0 +1,74 @@
+import { BusbarError } from '../errors/index.ts'
+import type { CallContext, Caller, Env, Timer } from '../rpc/index.ts'
+
+/** What the association tells about a call. */
+interface Watched {
+  readonly signal: AbortSignal
+}
+
+/**
+ * The context of one call. Nothing is made before somebody looks: a method that never asks for its signal costs neither
+ * a controller nor a timer. For a stream it lives on until the stream does not.
+ */
+export class ServedCall implements CallContext {
+  readonly caller: Caller
+  readonly #call: Watched
+  readonly #env: Env
+  readonly #due: number | undefined
+  readonly #streaming: boolean
+  #controller: AbortController | undefined
+  #timer: Timer | undefined
+  #over: BusbarError | undefined
+
+  /** `deadline` in milliseconds from now; `streaming` when the call may outlive its answer. */
+  constructor(caller: Caller, call: Watched, env: Env, deadline: number | undefined, streaming: boolean) {
+    this.caller = caller
+    this.#call = call
+    this.#env = env
+    this.#due = deadline === undefined ? undefined : env.now() + deadline
+    this.#streaming = streaming
+  }
+
+  get deadline(): number | undefined {
+    return this.#due === undefined ? undefined : Math.max(0, this.#due - this.#env.now())
+  }
+
+  get signal(): AbortSignal {
+    if (this.#due === undefined && !this.#streaming) return this.#call.signal
+    this.#controller ??= this.#watch()
+    return this.#controller.signal
+  }
+
+  /** The call, or the stream it opened, is over: nothing fires any more, or it fires now with `reason`. */
+  end(reason?: BusbarError): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    if (this.#over !== undefined || reason === undefined) return
+    this.#over = reason
+    this.#controller?.abort(reason)
+  }
+
+  #watch(): AbortController {
+    const controller = new AbortController()
+    const { signal } = this.#call
+    const left = this.deadline
+    if (this.#over !== undefined) controller.abort(this.#over)
+    else if (signal.aborted) controller.abort(signal.reason)
+    else if (left === 0) controller.abort(passed())
+    else {
+      signal.addEventListener('abort', () => this.#abort(controller, signal.reason), { once: true })
+      if (left !== undefined) this.#timer = this.#env.timer(left, () => this.#abort(controller, passed()))
+    }
+    return controller
+  }
+
+  #abort(controller: AbortController, reason: unknown): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    controller.abort(reason)
+  }
+}
+
+function passed(): BusbarError {
+  return new BusbarError('DEADLINE', 'the deadline of the call passed')
+}

@@ -1,0 +1,95 @@
+import { Reader, utf8Decode, utf8Encode, Writer } from '../bytes/index.ts'
+import {
+  BusbarError,
+  codeFromNumber,
+  codeNumber,
+  type ErrorCode,
+  escapePeerText,
+  type RemoteError,
+} from '../errors/index.ts'
+import { codeOf } from './hresult.ts'
+import { MAX_ERROR_MESSAGE, MAX_ERROR_NAME } from './limits.ts'
+
+/**
+ * Codes that mean the same to a caller as to the component that threw them, so they cross as they are. Everything that
+ * speaks of a link, a pipe or a program on this machine does not: there it would say something untrue.
+ */
+const CROSSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'INVALID_ARGUMENT',
+  'CANCELLED',
+  'DEADLINE',
+  'UNAVAILABLE',
+  'LIMIT',
+  'DENIED',
+  'BUSY',
+  'NOT_READY',
+  'NO_SUCH_PARTITION',
+  'NO_SUCH_SERVICE',
+  'BAD_VALUE',
+  'NO_SUCH_CLASS',
+  'FAULT',
+])
+
+/** An error on its way: a code that crosses, and for `FAULT` what the component's own error said. */
+interface Crossing {
+  readonly code: ErrorCode
+  readonly remote: RemoteError
+}
+
+/** What of a thrown value crosses: never a stack, never a cause. */
+export function crossing(thrown: unknown): Crossing {
+  if (thrown instanceof BusbarError) {
+    if (thrown.code === 'FAULT' && thrown.remote !== undefined) return { code: 'FAULT', remote: thrown.remote }
+    if (CROSSING.has(thrown.code)) {
+      return { code: thrown.code, remote: { name: thrown.name, code: undefined, message: thrown.message } }
+    }
+    return { code: 'FAULT', remote: { name: thrown.name, code: thrown.code, message: thrown.message } }
+  }
+  if (thrown instanceof Error) {
+    const own = (thrown as { code?: unknown }).code
+    const code = typeof own === 'string' ? own : undefined
+    return { code: 'FAULT', remote: { name: String(thrown.name), code, message: String(thrown.message) } }
+  }
+  const message = typeof thrown === 'string' ? thrown : `thrown: ${typeof thrown}`
+  return { code: 'FAULT', remote: { name: 'Error', code: undefined, message } }
+}
+
+/** Data of the error extent: u32 number of the code, then name, own code and message, each u16 length and UTF-8. */
+export function encodeError({ code, remote }: Crossing): Uint8Array {
+  const writer = new Writer()
+  writer.u32(codeNumber(code))
+  writeText(writer, remote.name, MAX_ERROR_NAME)
+  writeText(writer, remote.code ?? '', MAX_ERROR_NAME)
+  writeText(writer, remote.message, MAX_ERROR_MESSAGE)
+  return writer.finish()
+}
+
+/** The error that a failed call rejects with, from the extent or, when a foreign peer sent none, from its HRESULT. */
+export function decodeError(data: Uint8Array | undefined, hresult: number, path: string): BusbarError {
+  if (data === undefined) {
+    const code = codeOf(hresult)
+    return new BusbarError(code, `${path} failed with HRESULT 0x${hresult.toString(16).padStart(8, '0')}`)
+  }
+  const reader = new Reader(data)
+  const sent = codeFromNumber(reader.u32())
+  const [name, own, message] = [readText(reader), readText(reader), readText(reader)]
+  reader.done('error extent')
+  const shown = escapePeerText(message, MAX_ERROR_MESSAGE)
+  if (sent !== undefined && sent !== 'FAULT' && CROSSING.has(sent)) return new BusbarError(sent, `${path}: ${shown}`)
+  const kind = escapePeerText(own === '' ? name : `${name} ${own}`, MAX_ERROR_NAME)
+  const remote = { name, code: own === '' ? undefined : own, message }
+  return new BusbarError('FAULT', `${path} failed: ${kind}: ${shown}`, { remote })
+}
+
+function writeText(writer: Writer, text: string, max: number): void {
+  const bytes = utf8Encode(text.slice(0, max))
+  writer.u16(bytes.length)
+  writer.bytes(bytes)
+}
+
+/** A peer of ours cuts its texts; longer ones are refused by what a UTF-16 unit can take in UTF-8. */
+function readText(reader: Reader): string {
+  const length = reader.u16()
+  if (length > MAX_ERROR_MESSAGE * 3) throw new BusbarError('MALFORMED', `an error text of ${length} bytes`)
+  return utf8Decode(reader.bytes(length))
+}

@@ -1,0 +1,68 @@
+import { type Guid, guidFromName, type Reader, type Writer } from '../bytes/index.ts'
+import { BusbarError } from '../errors/index.ts'
+import { BUSBAR_NAMESPACE, readUuid, writeUuid } from '../rpc/index.ts'
+import { MAX_EXTENTS } from './limits.ts'
+
+/** In ORPCTHIS: how long the caller will wait. Data: u32 milliseconds, little-endian. */
+export const EXTENT_DEADLINE: Guid = guidFromName(BUSBAR_NAMESPACE, 'extent deadline 1')
+/** In ORPCTHAT: why the call failed. Data: see `docs/protocol/objects.md`. */
+export const EXTENT_ERROR: Guid = guidFromName(BUSBAR_NAMESPACE, 'extent error 1')
+
+/** Any value but zero: the pointer is not null. */
+const REFERENT = 0x0002_0000
+
+/**
+ * Writes a list with one extent behind ORPCTHIS or ORPCTHAT, whose pointer was written as not null. The array of
+ * pointers is rounded up to an even count and the data to a multiple of 8 (MS-DCOM 2.2.21.3, 2.2.21.4).
+ */
+export function writeExtent(writer: Writer, id: Guid, data: Uint8Array): void {
+  writer.u32(1)
+  writer.u32(0)
+  writer.u32(REFERENT)
+  writer.u32(2)
+  writer.u32(REFERENT)
+  writer.u32(0)
+  const rounded = (data.length + 7) & ~7
+  writer.u32(rounded)
+  writeUuid(writer, id, true)
+  writer.u32(data.length)
+  writer.bytes(data)
+  writer.zeros(rounded - data.length)
+}
+
+/** The pointer to the list of extents, not null. */
+export function pointToExtents(writer: Writer): void {
+  writer.u32(REFERENT)
+}
+
+/**
+ * Reads the list of extents behind ORPCTHIS or ORPCTHAT and gives the data of the one asked for; others are skipped, as
+ * MS-DCOM asks. `MALFORMED` or `LIMIT` when the list is not one.
+ */
+export function readExtents(reader: Reader, wanted: Guid): Uint8Array | undefined {
+  reader.align(4)
+  const count = reader.u32()
+  reader.skip(4)
+  const pointer = reader.u32()
+  if (count > MAX_EXTENTS) throw new BusbarError('LIMIT', `${count} extents, at most ${MAX_EXTENTS} are taken`)
+  if (pointer === 0) {
+    if (count !== 0) throw new BusbarError('MALFORMED', `${count} extents behind a null pointer`)
+    return undefined
+  }
+  const slots = reader.u32()
+  if (slots !== ((count + 1) & ~1)) throw new BusbarError('MALFORMED', `${slots} pointers for ${count} extents`)
+  let present = 0
+  for (let i = 0; i < slots; i++) if (reader.u32() !== 0) present++
+  let found: Uint8Array | undefined
+  for (let i = 0; i < present; i++) {
+    reader.align(4)
+    const room = reader.u32()
+    const id = readUuid(reader)
+    const size = reader.u32()
+    if (room < size || room - size > 7)
+      throw new BusbarError('MALFORMED', `extent of ${size} bytes in room for ${room}`)
+    const data = reader.bytes(room)
+    if (id === wanted) found = data.subarray(0, size)
+  }
+  return found
+}

@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict'
+import { BusbarError, type ErrorCode } from '../errors/index.ts'
+import { type MemoryLink, memoryPair } from '../testing/index.ts'
+import { type CallContext, contract, type Env, method, RpcAccess, t, type Timer } from '../rpc/index.ts'
+import { ClassTable } from './classes.ts'
+import { ObjectClient, type ObjectClientOptions } from './client.ts'
+import type { ObjectLimits } from './limits.ts'
+import { ObjectServer } from './server.ts'
+
+export const File = contract(
+  'files.File',
+  { version: '1.0' },
+  { read: method({ offset: t.uint53, length: t.uint32 }, t.bytes), close: method({}, t.void) },
+)
+
+const Entry = t.struct({ name: t.string, size: t.uint53 })
+
+export const FileStore = contract(
+  'files.FileStore',
+  { version: '1.0' },
+  {
+    stat: method({ path: t.string }, t.struct({ size: t.uint53, modified: t.date })),
+    open: method({ path: t.string }, t.ref(File)),
+    list: method({ path: t.string }, t.stream(Entry)),
+    openMany: method({ count: t.uint32 }, t.array(t.struct({ name: t.string, file: t.ref(File) }))),
+    chunks: method({ count: t.uint32, size: t.uint32 }, t.stream(t.bytes)),
+    fail: method({ how: t.string }, t.void),
+    wait: method({}, t.void),
+  },
+)
+
+/** A file that counts its reads and its end. */
+export class MemoryFile {
+  readonly name: string
+  readonly #store: Store
+  constructor(name: string, store: Store) {
+    this.name = name
+    this.#store = store
+    store.open_++
+  }
+
+  read({ offset, length }: { offset: number; length: number }): Uint8Array {
+    return new TextEncoder().encode(this.name).subarray(offset, offset + length)
+  }
+
+  close(): void {}
+
+  [Symbol.dispose](): void {
+    this.#store.open_--
+    this.#store.disposed.push(this.name)
+  }
+}
+
+/** A component that does what the tests need. */
+export class Store {
+  open_ = 0
+  calls = 0
+  readonly disposed: string[] = []
+  readonly contexts: CallContext[] = []
+  waiting: (() => void)[] = []
+  failure: unknown = new Error('no')
+  /** What was produced by streams, and how each ended. */
+  produced = 0
+  readonly ended: string[] = []
+  shared: MemoryFile | undefined
+
+  stat({ path }: { path: string }, context: CallContext): { size: number; modified: Date } {
+    this.calls++
+    this.contexts.push(context)
+    return { size: path.length, modified: new Date(1000) }
+  }
+
+  open({ path }: { path: string }): MemoryFile {
+    this.calls++
+    if (path === '/shared') {
+      this.shared ??= new MemoryFile(path, this)
+      return this.shared
+    }
+    return new MemoryFile(path, this)
+  }
+
+  async *list({ path }: { path: string }, context: CallContext): AsyncGenerator<{ name: string; size: number }> {
+    this.contexts.push(context)
+    const signal = path === '/stuck' ? context.signal : undefined
+    try {
+      for (let i = 0; path === '/endless' || i < 2500; i++) {
+        if (path === '/broken' && i === 10) throw Object.assign(new TypeError('broken entry'), { code: 'EBROKEN' })
+        if (path === '/stuck' && i === 3) {
+          await new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve()))
+          return
+        }
+        this.produced++
+        yield { name: `file-${i}`, size: i }
+      }
+      this.ended.push('returned')
+    } finally {
+      this.ended.push(context.signal.aborted ? 'aborted' : 'finally')
+    }
+  }
+
+  openMany({ count }: { count: number }): { name: string; file: MemoryFile }[] {
+    return Array.from({ length: count }, (_, i) => ({ name: `n${i}`, file: new MemoryFile(`f${i}`, this) }))
+  }
+
+  *chunks({ count, size }: { count: number; size: number }): Generator<Uint8Array> {
+    try {
+      for (let i = 0; i < count; i++) {
+        this.produced++
+        yield new Uint8Array(size).fill(i)
+      }
+    } finally {
+      this.ended.push('chunks')
+    }
+  }
+
+  fail(): void {
+    throw this.failure
+  }
+
+  wait(_: unknown, context: CallContext): Promise<void> {
+    this.contexts.push(context)
+    return new Promise((resolve) => this.waiting.push(resolve))
+  }
+}
+
+/** Time that stands still until it is moved, and randomness that is the same every time. */
+export class TestEnv implements Env {
+  #now = 0
+  #seed = 1
+  #timers: { at: number; run: () => void }[] = []
+
+  now(): number {
+    return this.#now
+  }
+
+  get timers(): number {
+    return this.#timers.length
+  }
+
+  timer(delay: number, run: () => void): Timer {
+    const timer = { at: this.#now + delay, run }
+    this.#timers.push(timer)
+    return {
+      cancel: () => {
+        this.#timers = this.#timers.filter((each) => each !== timer)
+      },
+    }
+  }
+
+  advance(by: number): void {
+    this.#now += by
+    const due = this.#timers.filter((each) => each.at <= this.#now)
+    this.#timers = this.#timers.filter((each) => each.at > this.#now)
+    for (const each of due) each.run()
+  }
+
+  random(into: Uint8Array): Uint8Array {
+    for (let i = 0; i < into.length; i++) {
+      this.#seed = (Math.imul(this.#seed, 1_103_515_245) + 12_345) >>> 0
+      into[i] = this.#seed >>> 24
+    }
+    return into
+  }
+
+  post(run: () => void): void {
+    setImmediate(run)
+  }
+}
+
+export interface World {
+  env: TestEnv
+  classes: ClassTable
+  store: Store
+  client: ObjectClient
+  server: ObjectServer
+  /** The client's and the server's end of the pipe. */
+  links: [MemoryLink, MemoryLink]
+}
+
+interface Settings {
+  env?: TestEnv
+  classes?: ClassTable
+  server?: Partial<ObjectLimits>
+  client?: Partial<ObjectLimits>
+  onProxy?: ObjectClientOptions['onProxy']
+}
+
+export function world(settings: Settings = {}): World {
+  const env = settings.env ?? new TestEnv()
+  const store = new Store()
+  const classes = settings.classes ?? new ClassTable()
+  if (settings.classes === undefined) classes.offer(FileStore, store)
+  const links = memoryPair()
+  const server = new ObjectServer(new RpcAccess(links[1]), {
+    env,
+    classes,
+    caller: { partition: 'web', epoch: 3 },
+    ...(settings.server === undefined ? {} : { limits: settings.server }),
+  })
+  const client = new ObjectClient(new RpcAccess(links[0]), {
+    env,
+    ...(settings.client === undefined ? {} : { limits: settings.client }),
+    ...(settings.onProxy === undefined ? {} : { onProxy: settings.onProxy }),
+  })
+  return { env, classes, store, client, server, links }
+}
+
+/** Lets everything that is ready happen, a few macrotasks deep. */
+export async function settle(): Promise<void> {
+  for (let i = 0; i < 5; i++) await new Promise<void>((resolve) => setImmediate(resolve))
+}
+
+export function code(expected: ErrorCode, about?: RegExp): (thrown: unknown) => boolean {
+  return (thrown) => {
+    assert.ok(thrown instanceof BusbarError, String(thrown))
+    assert.equal(thrown.code, expected, thrown.message)
+    if (about !== undefined) assert.match(thrown.message, about)
+    return true
+  }
+}
+
+/** Ends a world and checks that nothing is left of it. */
+export async function end({ client, server, env, store }: World): Promise<void> {
+  client.close()
+  await Promise.all([client.closed, server.closed])
+  await settle()
+  assert.deepEqual(counts({ client, server }), { held: 0, given: 0, streams: 0, pending: 0, running: 0 })
+  assert.equal(env.timers, 0)
+  assert.equal(store.open_, 0)
+}
+
+export function counts({ client, server }: Pick<World, 'client' | 'server'>): Record<string, number> {
+  const ours = client.inspect()
+  const theirs = server.inspect()
+  return {
+    held: ours.references,
+    given: theirs.objects,
+    streams: theirs.streams,
+    pending: ours.rpc.calls.pending,
+    running: theirs.rpc.calls.running,
+  }
+}

@@ -1,0 +1,41 @@
+import type { CallContext, Contract, Marshaller } from '../rpc/index.ts'
+
+/** One operation of an interface: a procedure of a contract, or one of IRemUnknown that has no contract. */
+export interface Operation {
+  readonly name: string
+  readonly path: string
+  /** Position in the interface behind the three of IUnknown. */
+  readonly number: number
+  readonly request: Marshaller
+  readonly reply: Marshaller
+  /** The interface of the stream that it returns, if it returns one. */
+  readonly pull: Contract | undefined
+}
+
+/** What objects are served by and called through. Every contract is one. */
+export interface Interface {
+  readonly name: string
+  readonly uuid: string
+  readonly procedures: readonly Operation[]
+}
+
+/** What provides the methods of an interface. Reached only by the names in the interface's own table. */
+export type Methods = Readonly<Record<string, (args: unknown, context: CallContext) => unknown>>
+
+/** Opnums 0 to 2 belong to IUnknown, which never travels (MS-DCOM 3.1.1.5.4). */
+export const FIRST_OPNUM = 3
+
+/** All interfaces that calls on objects of `contract` can lead to: itself, its streams, and what its results refer to. */
+export function reachable(contract: Contract, into: Map<string, Interface>): void {
+  if (into.has(contract.uuid)) return
+  into.set(contract.uuid, contract)
+  for (const { result, pull } of contract.procedures) {
+    if (pull !== undefined) reachable(pull, into)
+    const pending = [result]
+    for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+      if (node.kind === 'ref') reachable(node.contract(), into)
+      else if (node.kind === 'struct') pending.push(...node.fields.map(({ type }) => type))
+      else if (node.kind === 'array' || node.kind === 'optional') pending.push(node.item)
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import { BusbarError } from '../errors/index.ts'
+import type { RpcLimits } from '../rpc/index.ts'
+
+/** What the objects of one association may cost. Every quantity that a peer could grow has its bound here. */
+export interface ObjectLimits {
+  /** Objects given to the peer and not released, or taken from it, `objects`. */
+  readonly objects: number
+  /** Streams among them, `streams`. */
+  readonly streams: number
+  /** Items in one page of a stream, `items`. */
+  readonly pageItems: number
+  /** Size of one page; a single larger item still travels, alone, `bytes`. */
+  readonly pageBytes: number
+  /** Limits of the association below, calls at a time among them. */
+  readonly rpc: Partial<RpcLimits>
+}
+
+export const DEFAULT_OBJECT_LIMITS: ObjectLimits = {
+  /** Our choice: some tens of megabytes of table at most. */
+  objects: 65_536,
+  /** Our choice: each holds up to two pages. */
+  streams: 1_024,
+  /** Our choice: enough for one call to cost little beside its items. */
+  pageItems: 1_024,
+  /** Our choice: fills a socket's buffer, stays far from the 4 MiB that foreign peers take. */
+  pageBytes: 262_144,
+  rpc: {},
+}
+
+/** The defaults with `chosen` over them; `INVALID_ARGUMENT` names the limit that cannot be. */
+export function objectLimits(chosen: Partial<ObjectLimits> = {}): ObjectLimits {
+  const limits = { ...DEFAULT_OBJECT_LIMITS, ...chosen }
+  for (const name of ['objects', 'streams', 'pageItems', 'pageBytes'] as const) {
+    const value = limits[name]
+    if (!(Number.isInteger(value) && value >= 1 && value <= 0x7fff_ffff)) {
+      throw new BusbarError(
+        'INVALID_ARGUMENT',
+        `object limit ${name} is ${value}; it must be an integer from 1 to 2^31 - 1`,
+      )
+    }
+  }
+  return limits
+}
+
+/** Longest texts of an error that crosses, UTF-16 units. Our choice: a message for people, never a dump. */
+export const MAX_ERROR_NAME = 100
+export const MAX_ERROR_MESSAGE = 1_000
+/** Most extents in one call or answer. Our choice: MS-DCOM defines two, and we add a few. */
+export const MAX_EXTENTS = 16
+/** Most references released by one call. Fixed by the protocol as 65535 (MS-DCOM 3.1.1.5.6.1.3); ours keeps requests small. */
+export const MAX_RELEASES = 1_024
+/** Most references to one object that a peer may hold, `references`. Our choice: no counter overflows. */
+export const MAX_REFERENCES = 0x7fff_ffff

@@ -1,0 +1,65 @@
+import { type Guid, Reader, Writer } from '../bytes/index.ts'
+import { BusbarError } from '../errors/index.ts'
+import { readUuid, writeUuid } from '../rpc/index.ts'
+
+/** "MEOW" (MS-DCOM 2.2.18). */
+const SIGNATURE = 0x574f_454d
+/** OBJREF_STANDARD: the only kind that is taken. */
+const STANDARD = 1
+/** SORF_NOPING: the pipe itself says whether the holder lives (MS-DCOM 2.2.18.2). */
+const NO_PING = 0x1000
+/** Two empty lists of bindings, as units: each list is ended by a zero, and so is the last binding of each. */
+const NO_BINDINGS = 4
+/** Where the second list begins, as units. */
+const SECURITY_AT = 2
+/** Signature, flags, IID, STDOBJREF, and a DUALSTRINGARRAY without bindings, `bytes`. */
+const OBJREF_BYTES = 24 + 40 + 4 + NO_BINDINGS * 2
+
+/** What a reference says: which object, through which interface, and how many references come with it. */
+export interface ObjRef {
+  readonly iid: Guid
+  readonly ipid: Guid
+  readonly references: number
+}
+
+/** The OBJREF for an object of ours. It names no address: the reference is good on this association only. */
+export function encodeObjRef({ iid, ipid, references }: ObjRef, oxid: bigint, oid: number): Uint8Array {
+  const writer = new Writer(true, OBJREF_BYTES, OBJREF_BYTES)
+  writer.u32(SIGNATURE)
+  writer.u32(STANDARD)
+  writeUuid(writer, iid, true)
+  writer.u32(NO_PING)
+  writer.u32(references)
+  writer.u64(oxid)
+  writer.uint53(oid)
+  writeUuid(writer, ipid, true)
+  writer.u16(NO_BINDINGS)
+  writer.u16(SECURITY_AT)
+  writer.zeros(NO_BINDINGS * 2)
+  return writer.finish()
+}
+
+/**
+ * Reads an OBJREF, always little-endian. String bindings are checked for size and never followed: a reference is reached
+ * through the association it came on. `MALFORMED` when it is none, `UNAVAILABLE` for kinds that are not taken.
+ */
+export function decodeObjRef(bytes: Uint8Array): ObjRef {
+  const reader = new Reader(bytes)
+  const signature = reader.u32()
+  if (signature !== SIGNATURE) throw new BusbarError('MALFORMED', `a reference begins with 0x${signature.toString(16)}`)
+  const kind = reader.u32()
+  if (kind !== STANDARD)
+    throw new BusbarError('UNAVAILABLE', `a reference of kind ${kind}; only standard ones are taken`)
+  const iid = readUuid(reader)
+  reader.skip(4)
+  const references = reader.u32()
+  reader.skip(8 + 8)
+  const ipid = readUuid(reader)
+  const entries = reader.u16()
+  const security = reader.u16()
+  if (security > entries) throw new BusbarError('MALFORMED', `security bindings at ${security} of ${entries}`)
+  reader.skip(entries * 2)
+  reader.done('reference')
+  if (references === 0) throw new BusbarError('MALFORMED', 'a reference that holds nothing')
+  return { iid, ipid, references }
+}

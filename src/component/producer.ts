@@ -1,0 +1,150 @@
+import { BusbarError } from '../errors/index.ts'
+import type { Env, Marshaller, Page } from '../rpc/index.ts'
+import type { ServedCall } from './context.ts'
+import type { ObjectLimits } from './limits.ts'
+
+/** What the caller of `next` has room for. */
+interface Room {
+  readonly maxItems: number
+  readonly maxBytes: number
+}
+
+type Source = Iterator<unknown> | AsyncIterator<unknown>
+type Step = IteratorResult<unknown>
+
+/**
+ * The serving side of one stream. Items are taken from the component only when the caller asked for them, and a page
+ * leaves as soon as no further item is ready, so nothing waits for a page to fill and nothing piles up.
+ */
+export class Producer {
+  readonly #source: Source
+  readonly #context: ServedCall
+  readonly #env: Env
+  readonly #limits: ObjectLimits
+  readonly #page: Marshaller
+  /** The item that is being made while no caller waits for it. */
+  #coming: Promise<Step> | undefined
+  /** What the next page begins with: an item that did not fit the last one. */
+  #left: { readonly item: unknown } | undefined
+  #failure: { readonly thrown: unknown } | undefined
+  #ended = false
+  #wake: ((reason: BusbarError) => void) | undefined
+  #asked = false
+  #disposed = false
+
+  /** Takes what the component returned; `BAD_VALUE` when it cannot be iterated. `page` marshals the pages. */
+  constructor(returned: unknown, path: string, page: Marshaller, context: ServedCall, env: Env, limits: ObjectLimits) {
+    this.#source = open(returned, path)
+    this.#page = page
+    this.#context = context
+    this.#env = env
+    this.#limits = limits
+  }
+
+  async next(room: Room): Promise<Page> {
+    if (this.#asked) throw new BusbarError('BUSY', 'the next items of this stream were asked for already')
+    const maxItems = Math.min(room.maxItems, this.#limits.pageItems)
+    const maxBytes = Math.min(room.maxBytes, this.#limits.pageBytes)
+    if (maxItems === 0 || maxBytes === 0) throw new BusbarError('INVALID_ARGUMENT', 'no room for a single item')
+    this.#asked = true
+    try {
+      return await this.#fill(maxItems, maxBytes)
+    } finally {
+      this.#asked = false
+      this.#wake = undefined
+    }
+  }
+
+  /** The caller left or is gone: the component hears it at once, through its signal and through its iterator. */
+  [Symbol.dispose](): void {
+    if (this.#disposed) return
+    this.#disposed = true
+    const reason = new BusbarError('CANCELLED', 'the caller left the stream')
+    this.#wake?.(reason)
+    this.#context.end(this.#ended ? undefined : reason)
+    if (this.#ended) return
+    this.#coming?.catch(() => {})
+    try {
+      void Promise.resolve(this.#source.return?.()).catch(() => {})
+    } catch {
+      // The stream is over, and nobody is left who could be told.
+    }
+  }
+
+  async #fill(maxItems: number, maxBytes: number): Promise<Page> {
+    const items: unknown[] = []
+    let bytes = 0
+    let patience: Promise<undefined> | undefined
+    while (items.length < maxItems) {
+      let item: unknown
+      if (this.#left !== undefined) {
+        item = this.#left.item
+        this.#left = undefined
+      } else {
+        if (items.length > 0) patience ??= new Promise((resolve) => this.#env.post(() => resolve(undefined)))
+        const step = await this.#step(patience, items.length === 0)
+        if (step === undefined) break
+        if (step.done === true) return { items, done: true }
+        item = step.value
+      }
+      bytes += this.#page.measure({ items: [item], done: false })
+      if (bytes > maxBytes && items.length > 0) {
+        this.#left = { item }
+        break
+      }
+      items.push(item)
+    }
+    return { items, done: false }
+  }
+
+  /** The next item; `undefined` when `patience` ends first or when a failure must wait until `items` are delivered. */
+  async #step(patience: Promise<undefined> | undefined, first: boolean): Promise<Step | undefined> {
+    if (this.#ended) return { done: true, value: undefined }
+    if (this.#failure === undefined) {
+      this.#coming ??= this.#advance()
+      const coming = this.#coming
+      const step = await (patience === undefined ? this.#orGone(coming) : Promise.race([coming, patience]))
+      if (step === undefined) return undefined
+      this.#coming = undefined
+      if (this.#failure === undefined) {
+        if (step.done === true) this.#finish()
+        return step
+      }
+    }
+    if (!first) return undefined
+    this.#finish()
+    throw (this.#failure as { thrown: unknown } | undefined)?.thrown
+  }
+
+  /** Never rejects: a failure is kept until its turn comes. */
+  async #advance(): Promise<Step> {
+    try {
+      return await this.#source.next()
+    } catch (thrown) {
+      this.#failure = { thrown }
+      return { done: true, value: undefined }
+    }
+  }
+
+  #orGone(coming: Promise<Step>): Promise<Step> {
+    return new Promise((resolve, reject) => {
+      this.#wake = reject
+      coming.then(resolve, reject)
+    })
+  }
+
+  #finish(): void {
+    this.#ended = true
+    this.#context.end()
+  }
+}
+
+function open(returned: unknown, path: string): Source {
+  const iterable = returned as Partial<AsyncIterable<unknown> & Iterable<unknown>> | null | undefined
+  if (typeof iterable === 'object' && iterable !== null) {
+    const { [Symbol.asyncIterator]: isAsync, [Symbol.iterator]: isSync } = iterable
+    if (typeof isAsync === 'function') return isAsync.call(iterable)
+    if (typeof isSync === 'function') return isSync.call(iterable)
+  }
+  throw new BusbarError('BAD_VALUE', `${path}: the component returned something that cannot be iterated`)
+}

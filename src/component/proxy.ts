@@ -1,0 +1,75 @@
+import { BusbarError } from '../errors/index.ts'
+import type { CallOptions } from '../rpc/index.ts'
+import type { Held } from './held.ts'
+import type { Interface, Operation } from './interface.ts'
+
+/** Makes the call that a proxy was asked for. */
+export type Invoke = (held: Held, operation: Operation, args: unknown, options: CallOptions | undefined) => unknown
+
+/** Makes proxies for one interface. */
+export interface ProxyMaker {
+  make(held: Held): object
+}
+
+/** Names that JavaScript itself asks every object for: there a proxy is like any other object. */
+const ASKED_BY_LANGUAGE: ReadonlySet<string> = new Set(['then', 'catch', 'finally', 'toJSON'])
+
+/**
+ * The class of all proxies for one interface: its methods and nothing else. What the contract contains is an ordinary
+ * method; only what it does not contain reaches the trap behind the prototype, which refuses it before anything is
+ * packaged or sent.
+ */
+export function proxyMaker(served: Interface, invoke: Invoke): ProxyMaker {
+  class RemoteObject {
+    readonly #held: Held
+
+    constructor(held: Held) {
+      this.#held = held
+    }
+
+    static held(proxy: RemoteObject): Held {
+      return proxy.#held
+    }
+
+    [Symbol.dispose](): void {
+      void this.#held.release()
+    }
+
+    [Symbol.asyncDispose](): Promise<void> {
+      return this.#held.release()
+    }
+  }
+  for (const operation of served.procedures) {
+    Object.defineProperty(RemoteObject.prototype, operation.name, {
+      value(this: RemoteObject, args?: unknown, options?: CallOptions) {
+        return invoke(RemoteObject.held(this), operation, args, options)
+      },
+    })
+  }
+  Object.defineProperty(RemoteObject, 'name', { value: served.name })
+  Object.setPrototypeOf(RemoteObject.prototype, nothingElse(served))
+  return { make: (held) => new RemoteObject(held) }
+}
+
+/** Stands behind a proxy's own methods. */
+function nothingElse(served: Interface): object {
+  return new Proxy(Object.freeze({}), {
+    get(target, key) {
+      if (typeof key === 'symbol' || key in target || ASKED_BY_LANGUAGE.has(key)) return Reflect.get(target, key)
+      return () => refusal(served, key)
+    },
+  })
+}
+
+/** A promise that rejects, and an iterable that fails: whichever the caller expected, it is told. */
+function refusal(served: Interface, command: string): Promise<never> & AsyncIterable<never> {
+  const names = served.procedures.map(({ name }) => name).join(', ')
+  const refused = Promise.reject<never>(
+    new BusbarError(
+      'NOT_IN_CONTRACT',
+      `${served.name} does not contain "${command}"; nothing was sent. It contains: ${names}`,
+      { stage: 'call' },
+    ),
+  )
+  return Object.assign(refused, { [Symbol.asyncIterator]: () => ({ next: () => refused }) })
+}
