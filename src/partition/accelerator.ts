@@ -80,5 +80,5 @@ export class AcceleratorProbe {
 /** The first line of what QEMU said that is no warning, without its own name. */
 function firstError(text: string): string | undefined {
   const line = text.split('\n').find((candidate) => candidate.trim() !== '' && !candidate.includes('warning:'))
-  return line?.replace(/^\S*qemu\S*: /, '').replace(/\.$/, '')
+  return line?.replace(/^\S*qemu\S*: (?:error: )?/, '').replace(/\.$/, '')
 }

@@ -23,6 +23,8 @@ export interface DiskOptions {
 const BLOCK = 4096
 /** Room for tables and directories, bytes (our choice; the disk is sparse, so it costs nothing). */
 const HEADROOM = 16 * 1024 * 1024
+/** Progress is told when this much more is done, bytes: small files are many. */
+const PROGRESS_STEP = 4 * 1024 * 1024
 
 /**
  * Makes an ext4 disk with these files, owned by root, without root: `mke2fs -d`.
@@ -35,10 +37,14 @@ export async function makeDisk(image: string, files: readonly DiskFile[], option
   const sizes = await Promise.all(files.map(async ({ from }) => (await stat(from)).size))
   const total = sizes.reduce((sum, size) => sum + size, 0)
   let done = 0
+  let told = 0
   await mkdir(staging, { mode: 0o755 })
   for (const [index, file] of files.entries()) {
     options.signal?.throwIfAborted()
-    options.onProgress?.({ step, done, total, unit: 'bytes' })
+    if (done === 0 || done - told >= PROGRESS_STEP) {
+      told = done
+      options.onProgress?.({ step, done, total, unit: 'bytes' })
+    }
     const to = join(staging, file.to)
     await mkdir(dirname(to), { recursive: true, mode: 0o755 })
     // A reflink where the file system can: then 100 MB cost nothing.
