@@ -3,6 +3,7 @@ import type { Env } from '../link/index.ts'
 import type { Carrier } from './carrier.ts'
 import type { Incoming } from './channel-table.ts'
 import type { BusLimits } from './limits.ts'
+import type { PipeMode } from './messages.ts'
 import { isPartitionName } from './names.ts'
 import { OfferRegistry, type RegisteredOffer } from './registry.ts'
 import { type Relay, relay } from './relay.ts'
@@ -13,6 +14,7 @@ export interface AccessQuestion {
   readonly caller: string
   readonly target: string
   readonly service: string
+  readonly mode: PipeMode
 }
 
 export interface AccessAnswer {
@@ -146,10 +148,10 @@ export class Broker implements SessionHost {
 
   open(session: ServerSession, opening: Incoming): void {
     const { partition: target, service } = opening.message
-    const question = { caller: session.partition, target, service }
+    const question = { caller: session.partition, target, service, mode: opening.message.mode }
     let offer: RegisteredOffer
     try {
-      offer = this.#admit(question, opening.message.mode)
+      offer = this.#admit(question)
     } catch (thrown) {
       const reason = BusbarError.from(thrown)
       opening.refuse(reason)
@@ -168,8 +170,8 @@ export class Broker implements SessionHost {
   }
 
   /** The offer, if the caller may open it in that mode. Policy comes first: a refusal tells nothing about what exists. */
-  #admit(question: AccessQuestion, mode: RegisteredOffer['mode']): RegisteredOffer {
-    const { caller, target, service } = question
+  #admit(question: AccessQuestion): RegisteredOffer {
+    const { caller, target, service, mode } = question
     const { allowed, rule } = this.#policy.decide(question)
     if (!allowed) {
       throw new BusbarError('DENIED', `"${caller}" may not open ${target}/${service}: ${rule}`)
@@ -198,7 +200,7 @@ export class Broker implements SessionHost {
     this.#observe({ kind: 'withdrawn', partition: offer.partition, service: offer.service })
   }
 
-  #sees(session: ServerSession, { partition, service }: RegisteredOffer): boolean {
-    return this.#policy.sees({ caller: session.partition, target: partition, service })
+  #sees(session: ServerSession, { partition, service, mode }: RegisteredOffer): boolean {
+    return this.#policy.sees({ caller: session.partition, target: partition, service, mode })
   }
 }

@@ -65,12 +65,12 @@ export class Channel implements ByteLink, ChannelDescription {
 
   write(chunk: Uint8Array): Awaitable<void> {
     const room = this.#stream.write(chunk)
-    return room instanceof Promise ? room.catch(this.#explain) : room
+    return room instanceof Promise ? this.#explained(room) : room
   }
 
   end(): Awaitable<void> {
     const ended = this.#stream.end()
-    return ended instanceof Promise ? ended.catch(this.#explain) : ended
+    return ended instanceof Promise ? this.#explained(ended) : ended
   }
 
   close(reason: BusbarError = new BusbarError('CLOSED', 'closed by this side')): void {
@@ -83,6 +83,13 @@ export class Channel implements ByteLink, ChannelDescription {
   fail(reason: BusbarError): void {
     if (!this.#closing.settle(reason)) return
     this.#stream.close(reason)
+  }
+
+  /** A caller may ignore the promise of a write: then its failure must not count as unhandled. */
+  #explained(settling: Promise<void>): Promise<void> {
+    const explained = settling.catch(this.#explain)
+    explained.catch(() => {})
+    return explained
   }
 
   /** A broken stream only says that it broke; the channel's reason is the one that counts. */

@@ -2,3 +2,4 @@
 export { PipeDuplex } from './duplex.ts'
 export { Pipe } from './handle.ts'
 export { offerPipe, openChannel, openPipe, type PipeOfferOptions, type PipeOpenOptions } from './open.ts'
+export { type PipeName, parsePipeName } from '../bus/index.ts'

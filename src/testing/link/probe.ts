@@ -17,6 +17,8 @@ export interface LinkTraits {
    * medium cannot tell a close from an end (a Unix socket with nothing unread), and writes fail afterwards.
    */
   readonly peerSees?: 'code' | 'broken' | 'end'
+  /** Reads may be issued before the last one settled, and are answered in order: what a pipe adds to the contract. */
+  readonly queuesReads?: boolean
   /** Most `bytes` that may be written before the writer has to wait while nobody reads. Default 4 MiB. */
   readonly maxInFlight?: number
   /** Longest chunk the checks write, `bytes`. Default 64 KiB; for message links the longest message when that is less. */
@@ -34,6 +36,7 @@ export class Probe<Link extends ByteLink = ByteLink> {
   readonly a: Link
   readonly b: Link
   readonly peerSees: 'code' | 'broken' | 'end'
+  readonly queuesReads: boolean
   readonly maxInFlight: number
   readonly maxChunk: number
   readonly bulk: number
@@ -44,6 +47,7 @@ export class Probe<Link extends ByteLink = ByteLink> {
     this.a = a
     this.b = b
     this.peerSees = traits.peerSees ?? 'broken'
+    this.queuesReads = traits.queuesReads ?? false
     this.maxInFlight = traits.maxInFlight ?? 4_194_304
     this.maxChunk = traits.maxChunk ?? 65_536
     this.bulk = traits.bulk ?? 8_388_608
