@@ -1,9 +1,15 @@
 import { NIL_GUID } from '../../bytes/index.ts'
 import type { Env, Timer } from '../../link/index.ts'
 import { type MemoryLink, memoryPair } from '../../link/index.ts'
+import { BusbarError } from '../../errors/index.ts'
 import { RpcAccess } from '../access.ts'
 import type { RpcLimits } from '../limits.ts'
-import type { InterfaceId } from '../pdu/syntax.ts'
+import { type ContextOffer, encodeBind, encodeBindAck, RESULT } from '../pdu/bind.ts'
+import { writeFault, writeRequest, writeResponse } from '../pdu/call.ts'
+import { PduCutter } from '../pdu/cutter.ts'
+import { PFC, type PduHeader, WHOLE } from '../pdu/header.ts'
+import { type InterfaceId, NDR20, NO_SYNTAX } from '../pdu/syntax.ts'
+import { pduName } from '../pdu/table.ts'
 import { RpcClient } from './client.ts'
 import type { IncomingCall, RpcInterface } from './incoming-call.ts'
 import { RpcServer } from './server.ts'
@@ -140,4 +146,114 @@ export function bytes(length: number, seed = 1): Uint8Array {
     all[i] = state >>> 24
   }
   return all
+}
+
+export interface RawPdu {
+  header: PduHeader
+  bytes: Uint8Array
+}
+
+/** A peer that writes and reads bytes by hand. */
+export class RawPeer {
+  readonly link: MemoryLink
+  readonly pdus: RawPdu[] = []
+  /** Why the link closed; `'ended'` when the other side only ended. */
+  outcome: BusbarError | 'ended' | undefined
+  readonly #cutter = new PduCutter(65_535, (header, bytes, _, at) => {
+    this.pdus.push({ header: { ...header }, bytes: bytes.slice(at, at + header.length) })
+  })
+
+  constructor(link: MemoryLink) {
+    this.link = link
+    void this.#run()
+  }
+
+  /** Sends and lets the other side work. */
+  async send(...pdus: Uint8Array[]): Promise<void> {
+    for (const each of pdus) void this.link.write(each)
+    await settle()
+  }
+
+  /** Takes what came, as names with the number that matters. */
+  take(): string[] {
+    return this.pdus.splice(0).map(({ header, bytes: pdu }) => {
+      const view = new DataView(pdu.buffer)
+      const name = pduName(header.type)
+      if (name === 'fault') {
+        const executed = (header.flags & PFC.DID_NOT_EXECUTE) === 0 ? '' : ' not executed'
+        return `fault ${header.callId} ${view.getUint32(24, true).toString(16)}${executed}`
+      }
+      if (name === 'bind_nak') return `bind_nak ${view.getUint16(16, true)}`
+      return `${name} ${header.callId}`
+    })
+  }
+
+  async #run(): Promise<void> {
+    try {
+      for (;;) {
+        const chunk = await this.link.read()
+        if (chunk === undefined) break
+        this.#cutter.push(chunk)
+      }
+      this.outcome = 'ended'
+    } catch (thrown) {
+      this.outcome = BusbarError.from(thrown)
+    }
+  }
+}
+
+export function request(
+  callId: number,
+  opnum: number,
+  stub: Uint8Array = new Uint8Array(0),
+  flags: number = WHOLE,
+  contextId = 0,
+  little = true,
+): Uint8Array {
+  const pdu = new Uint8Array(24 + stub.length)
+  writeRequest(new DataView(pdu.buffer), 0, flags, pdu.length, callId, stub.length, contextId, opnum, little)
+  pdu.set(stub, 24)
+  return pdu
+}
+
+export function response(
+  callId: number,
+  stub: Uint8Array = new Uint8Array(0),
+  flags: number = WHOLE,
+  little = true,
+  hint: number = stub.length,
+): Uint8Array {
+  const pdu = new Uint8Array(24 + stub.length)
+  writeResponse(new DataView(pdu.buffer), 0, flags, pdu.length, callId, hint, 0, little)
+  pdu.set(stub, 24)
+  return pdu
+}
+
+export function fault(callId: number, status: number, notExecuted = false): Uint8Array {
+  const pdu = new Uint8Array(32)
+  writeFault(new DataView(pdu.buffer), 0, callId, 0, status, notExecuted)
+  return pdu
+}
+
+export interface BindChoice {
+  flags?: number
+  size?: number
+  group?: number
+  contexts?: ContextOffer[]
+  little?: boolean
+}
+
+export const OFFER: ContextOffer = { id: 0, abstract: ECHO, transfers: [NDR20] }
+
+export function bind(choice: BindChoice = {}, type: 11 | 14 = 11, callId = 1): Uint8Array {
+  const { flags = WHOLE | PFC.CONC_MPX, size = 65_528, group = 0, contexts = [OFFER], little = true } = choice
+  return encodeBind(type, flags, callId, { transmit: size, receive: size, group, contexts }, little)
+}
+
+export function ack(callId: number, flags: number = WHOLE | PFC.CONC_MPX, size = 65_528, little = true): Uint8Array {
+  const results = [
+    { result: RESULT.ACCEPTED, reason: 0, transfer: NDR20 },
+    { result: RESULT.NEGOTIATED, reason: 2, transfer: NO_SYNTAX },
+  ]
+  return encodeBindAck(12, flags, callId, { transmit: size, receive: size, group: 9, results }, little)
 }

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { BusbarError } from '../../errors/index.ts'
+import { writeRequest } from './call.ts'
+import { PduCutter } from './cutter.ts'
+import { encodeBare } from './header.ts'
+
+const seed = 20_261_122
+
+function request(callId: number, stub: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(24 + stub.length)
+  writeRequest(new DataView(bytes.buffer), 0, 3, bytes.length, callId, stub.length, 0, callId & 0xff)
+  bytes.set(stub, 24)
+  return bytes
+}
+
+function cutAll(chunks: readonly Uint8Array[], max = 65_528): { pdus: string[]; cutter: PduCutter; most: number } {
+  const pdus: string[] = []
+  const cutter = new PduCutter(max, (header, bytes, view, at) => {
+    assert.equal(view.getUint8(at), 5)
+    pdus.push(Buffer.from(bytes.subarray(at, at + header.length)).toString('hex'))
+  })
+  let most = 0
+  for (const chunk of chunks) {
+    cutter.push(chunk)
+    most = Math.max(most, cutter.held)
+  }
+  return { pdus, cutter, most }
+}
+
+function split(whole: Uint8Array, cuts: readonly number[]): Uint8Array[] {
+  const points = [...new Set(cuts.map((cut) => cut % (whole.length + 1)))].sort((a, b) => a - b)
+  const chunks: Uint8Array[] = []
+  let from = 0
+  for (const point of [...points, whole.length]) {
+    // Each chunk at another offset of memory of its own, as media hand them out.
+    const memory = new Uint8Array(point - from + 3)
+    memory.set(whole.subarray(from, point), 3)
+    chunks.push(memory.subarray(3))
+    from = point
+  }
+  return chunks
+}
+
+describe('cutting chunks into PDUs', () => {
+  const pdu = fc.oneof(
+    fc.tuple(fc.nat(1_000), fc.uint8Array({ maxLength: 80 })).map(([id, stub]) => request(id, stub)),
+    fc.nat(1_000).map((id) => encodeBare(18, id)),
+  )
+
+  test('any split gives the same PDUs and holds at most one of them', () => {
+    fc.assert(
+      fc.property(fc.array(pdu, { maxLength: 12 }), fc.array(fc.nat(), { maxLength: 20 }), (pdus, cuts) => {
+        const whole = Uint8Array.from(pdus.flatMap((each) => [...each]))
+        const { pdus: cut, cutter, most } = cutAll(split(whole, cuts))
+        assert.deepEqual(
+          cut,
+          pdus.map((each) => Buffer.from(each).toString('hex')),
+        )
+        assert.equal(cutter.held, 0)
+        assert.ok(most <= Math.max(0, ...pdus.map((each) => each.length)))
+      }),
+      { seed, numRuns: 300 },
+    )
+  })
+
+  test('byte by byte', () => {
+    const whole = Uint8Array.from([
+      ...request(1, new Uint8Array(33)),
+      ...encodeBare(19, 2),
+      ...request(3, new Uint8Array(0)),
+    ])
+    assert.equal(cutAll([...whole].map((byte) => Uint8Array.of(byte))).pdus.length, 3)
+  })
+
+  test('random bytes are MALFORMED or wait for more, and never hold more than the limit', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ minLength: 1, maxLength: 64 }), { maxLength: 30 }), (chunks) => {
+        try {
+          assert.ok(cutAll(chunks, 2_048).most <= 2_048)
+        } catch (thrown) {
+          assert.ok(thrown instanceof BusbarError && thrown.code === 'MALFORMED', String(thrown))
+        }
+      }),
+      { seed, numRuns: 1_000 },
+    )
+  })
+
+  test('a flipped byte is MALFORMED or another PDU, never anything else', () => {
+    const whole = Uint8Array.from([...request(1, new Uint8Array(40)), ...request(2, new Uint8Array(8))])
+    fc.assert(
+      fc.property(fc.nat(whole.length - 1), fc.nat(255), fc.array(fc.nat(), { maxLength: 5 }), (at, value, cuts) => {
+        const bad = whole.slice()
+        bad[at] = value
+        try {
+          cutAll(split(bad, cuts))
+        } catch (thrown) {
+          assert.ok(thrown instanceof BusbarError && thrown.code === 'MALFORMED', String(thrown))
+        }
+      }),
+      { seed, numRuns: 1_000 },
+    )
+  })
+
+  test('a length above the limit is refused when the header is in, before the body is waited for', () => {
+    const header = request(1, new Uint8Array(3_000)).subarray(0, 16)
+    assert.throws(() => cutAll([header.subarray(0, 9), header.subarray(9)], 2_048), { code: 'MALFORMED' })
+    assert.equal(cutAll([header], 3_024).cutter.held, 16)
+  })
+
+  test('a PDU inside a chunk is not copied', () => {
+    const chunk = request(1, new Uint8Array(10))
+    let seen: Uint8Array | undefined
+    new PduCutter(2_048, (_, bytes) => {
+      seen = bytes
+    }).push(chunk)
+    assert.equal(seen, chunk)
+  })
+
+  test('stopping takes effect within a chunk, and the limit may change between two PDUs', () => {
+    const whole = Uint8Array.from([...request(1, new Uint8Array(4)), ...request(2, new Uint8Array(100))])
+    let count = 0
+    const stopping: PduCutter = new PduCutter(2_048, () => {
+      count++
+      stopping.stop()
+    })
+    stopping.push(whole)
+    stopping.push(whole)
+    assert.equal(count, 1)
+    const narrowing: PduCutter = new PduCutter(2_048, () => {
+      narrowing.max = 64
+    })
+    assert.throws(() => narrowing.push(whole), { code: 'MALFORMED' })
+  })
+})
