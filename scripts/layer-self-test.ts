@@ -58,11 +58,12 @@ const PLANTS: readonly Plant[] = [
     says: /planted\.ts:1: layer policy may not import layer bytes/,
   },
   {
-    wall: 'a skipped layer does not compile either',
+    // The compiler lets this one through: it accepts what is referenced by way of another layer.
+    wall: 'a skipped layer is refused where a layer between them knows it',
     path: 'src/component/planted.ts',
     text: "export { memoryPair as planted } from '../link/index.ts'\n",
-    refusedBy: 'compiler',
-    says: /planted\.ts.*TS6307|TS6307[\s\S]*planted\.ts/,
+    refusedBy: 'check-layers',
+    says: /planted\.ts:1: layer component may not import layer link/,
   },
   {
     wall: 'layers are imported through their doors',
@@ -157,8 +158,8 @@ const PLANTS: readonly Plant[] = [
   },
 ]
 
-/** The projects with planted compiler errors, and what they need; the build step of `npm run ok` compiles the rest. */
-const COMPILED = ['src/bytes', 'src/component']
+/** The projects in which compiler errors are planted; the build step of `npm run ok` compiles the rest. */
+const COMPILED = ['src/bytes']
 
 function node(args: readonly string[], copy: string): { status: number; output: string } {
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: copy, encoding: 'utf8' })
