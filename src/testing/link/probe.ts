@@ -25,7 +25,7 @@ export interface LinkTraits {
   readonly maxChunk?: number
   /** `bytes` of the longest transfer. Default 8 MiB. */
   readonly bulk?: number
-  /** Lets the world go on for one macrotask. Default `setImmediate`. */
+  /** Lets the world go on for one macrotask, wherever the link's parts run. Default `setImmediate`. */
   readonly turn?: () => Promise<void>
   /** Gives up waiting for a promise after this many turns, and fails the check; by default it waits for the test's own timeout. */
   readonly patience?: number

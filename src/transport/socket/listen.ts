@@ -1,5 +1,6 @@
-import { chmod, lstat, unlink } from 'node:fs/promises'
+import { chmod, lstat, stat, unlink } from 'node:fs/promises'
 import net from 'node:net'
+import { dirname } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import { BusbarError } from '../../errors/index.ts'
 import type { ByteLink } from '../../link/index.ts'
@@ -38,7 +39,7 @@ export async function listenUnix(path: string, options: ListenOptions): Promise<
   try {
     server = await listen(path, mode, options)
   } catch (thrown) {
-    if (systemCode(thrown) !== 'EADDRINUSE') throw listenFailed(path, thrown)
+    if (systemCode(thrown) !== 'EADDRINUSE') throw await whyListenFailed(path, thrown)
     await removeStale(path)
     server = await listen(path, mode, options).catch((again: unknown) => {
       throw listenFailed(path, again)
@@ -106,6 +107,21 @@ function isAlive(path: string): Promise<boolean> {
     }
     socket.once('connect', () => settle(true))
     socket.once('error', (thrown) => settle(systemCode(thrown) !== 'ECONNREFUSED' && systemCode(thrown) !== 'ENOENT'))
+  })
+}
+
+/** As `listenFailed`, and tells a missing directory from a forbidden one: libuv reports both as EACCES. */
+async function whyListenFailed(path: string, thrown: unknown): Promise<BusbarError> {
+  const directory = dirname(path)
+  const missing = await stat(directory).then(
+    () => false,
+    (error: unknown) => systemCode(error) === 'ENOENT',
+  )
+  if (!missing) return listenFailed(path, thrown)
+  return new BusbarError('UNAVAILABLE', `listening on ${path} failed: there is no directory ${directory}`, {
+    cause: thrown,
+    stage: 'listen',
+    hints: [`Create it: mkdir -p ${directory}`],
   })
 }
 

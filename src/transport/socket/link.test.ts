@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import type { ByteLink } from '../../link/index.ts'
+import { linkSuite } from '../../testing/index.ts'
+import { connectUnix } from './connect.ts'
+import { fdLink, socketLink } from './link.ts'
+import { listenUnix } from './listen.ts'
+
+let directory = ''
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'busbar-link-'))
+})
+after(() => rm(directory, { recursive: true }))
+
+let count = 0
+
+async function unixPair(): Promise<{ a: ByteLink; b: ByteLink; dispose(): Promise<void> }> {
+  const path = join(directory, `${count++}`)
+  let accept: (link: ByteLink) => void = () => {}
+  const accepted = new Promise<ByteLink>((resolve) => {
+    accept = resolve
+  })
+  const listener = await listenUnix(path, { onLink: accept })
+  const a = await connectUnix(path)
+  return { a, b: await accepted, dispose: () => listener[Symbol.asyncDispose]() }
+}
+
+linkSuite('Unix socket', unixPair, { peerSees: 'end' })
+
+/** Socketpairs that a child process inherits as file descriptors and joins two and two. */
+class Bridge {
+  readonly #child
+  #next = 3
+  #ping: { a: ByteLink; b: ByteLink } | undefined
+
+  constructor(pairs: number) {
+    const program = `
+      import { join } from ${JSON.stringify(new URL('../../link/index.ts', import.meta.url).href)}
+      import { fdLink } from ${JSON.stringify(new URL('./link.ts', import.meta.url).href)}
+      for (let fd = 3; fd < ${3 + 2 * pairs}; fd += 2) void join(fdLink(fd), fdLink(fd + 1))`
+    const pipes = Array.from({ length: 2 * pairs }, () => 'pipe' as const)
+    this.#child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], {
+      stdio: ['ignore', 'inherit', 'inherit', ...pipes],
+    })
+  }
+
+  /** The child's event loop has turned when a byte has passed through it and come back. */
+  async turn(): Promise<void> {
+    this.#ping ??= this.pair()
+    const { a, b } = this.#ping
+    void a.write(new Uint8Array(1))
+    await b.read()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  pair(): { a: ByteLink; b: ByteLink; dispose(): Promise<void> } {
+    const [a, b] = [this.#end(), this.#end()]
+    return { a, b, dispose: async () => {} }
+  }
+
+  async stop(): Promise<void> {
+    const over = new Promise((resolve) => this.#child.once('exit', resolve))
+    this.#child.kill('SIGKILL')
+    await over
+  }
+
+  #end(): ByteLink {
+    const socket = this.#child.stdio[this.#next++]
+    assert.ok(socket instanceof net.Socket)
+    return socketLink(socket)
+  }
+}
+
+describe('inherited socketpairs', () => {
+  let bridge: Bridge
+  before(() => {
+    bridge = new Bridge(60)
+  })
+  after(() => bridge.stop())
+  linkSuite('socketpair through a child process', async () => bridge.pair(), {
+    peerSees: 'end',
+    turn: () => bridge.turn(),
+  })
+})
+
+test('a descriptor that is no socket is refused', () => {
+  assert.throws(() => fdLink(987_654), { code: 'INVALID_ARGUMENT' })
+})
+
+test('small writes of one tick arrive together', async () => {
+  const { a, b, dispose } = await unixPair()
+  for (let i = 0; i < 20; i++) void a.write(new Uint8Array([i]))
+  assert.deepEqual(
+    [...((await b.read()) ?? [])],
+    Array.from({ length: 20 }, (_, index) => index),
+  )
+  a.close()
+  await b.end()
+  await b.read()
+  await dispose()
+})
+
+test('an unread socket takes no more than the limit and what the kernel holds', async () => {
+  const { a, b, dispose } = await unixPair()
+  const block = new Uint8Array(65_536)
+  let written = 0
+  for (let waits = 0; waits < 30; ) {
+    const room = a.write(block)
+    written += block.length
+    if (room === undefined) continue
+    let given = false
+    room.then(
+      () => {
+        given = true
+      },
+      () => {},
+    )
+    for (waits = 0; waits < 30 && !given; waits++) await new Promise((resolve) => setImmediate(resolve))
+  }
+  // 256 KiB unread, one read more, 208 KiB in the kernel, 64 KiB unsent, and the block that was refused.
+  assert.ok(written <= 1_048_576, `${written} bytes were taken`)
+  a.close()
+  b.close()
+  await dispose()
+})
+
+test('a peer that dies with bytes unread is LINK_LOST with the cause', async () => {
+  const { a, b, dispose } = await unixPair()
+  void a.write(new Uint8Array(300_000))
+  const read = a.read()
+  await b.read()
+  b.close()
+  await assert.rejects(async () => await read, { code: 'LINK_LOST' })
+  const reason = await a.closed
+  assert.equal(reason?.code, 'LINK_LOST')
+  assert.match(String((reason?.cause as { code?: string }).code), /^(ECONNRESET|EPIPE)$/)
+  await dispose()
+})
