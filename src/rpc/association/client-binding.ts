@@ -153,6 +153,7 @@ export class ClientBinding {
   refused(callId: number, reason: number): BusbarError {
     const wanted = this.#answered(callId, 'binding', 'bind_nak')
     const error = nakError(reason)
+    this.#asked = undefined
     wanted.reject(error)
     return error
   }
@@ -175,17 +176,18 @@ export class ClientBinding {
     for (const wanted of this.#queue.splice(0)) wanted.reject(reason)
   }
 
+  /** The question this answers; it stays asked until the answer proves good, so that a bad one rejects it too. */
   #answered(callId: number, state: State['kind'], name: string): Wanted {
     const asked = this.#asked
     if (asked?.callId !== callId || this.#state.kind !== state) {
       throw new BusbarError('PROTOCOL', `${name} for call id ${callId}, which asked for none`)
     }
-    this.#asked = undefined
     return asked.wanted
   }
 
   #settle(wanted: Wanted, result: ContextResult | undefined): void {
     const { context } = wanted
+    this.#asked = undefined
     if (result === undefined || result.result !== RESULT.ACCEPTED) {
       wanted.reject(rejection(context.interface, result))
       return

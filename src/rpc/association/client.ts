@@ -65,6 +65,7 @@ export class RpcClient {
   #reassembling = 0
   #made = 0
   #leaving = false
+  /** Why nothing new is started: the association is over, or about to be. */
   #over: BusbarError | undefined
 
   /** Takes the access object and the link behind it. */
@@ -130,7 +131,7 @@ export class RpcClient {
   inspect(): RpcClientView {
     const agreement = this.#binding.agreement
     return {
-      state: this.#over === undefined ? this.#binding.state : 'closed',
+      state: this.#closing.over ? 'closed' : this.#binding.state,
       group: agreement?.group ?? 0,
       fragment: agreement?.transmit ?? this.#limits.fragment,
       multiplexed: agreement?.multiplexed ?? false,
@@ -281,6 +282,7 @@ export class RpcClient {
     this.#leaving = true
     this.#window = 0
     const reason = new BusbarError('RESET', 'the server is shutting down and takes no more calls')
+    this.#over ??= reason
     for (const { call } of this.#takeQueue()) call.fail(reason)
     this.#leave()
   }

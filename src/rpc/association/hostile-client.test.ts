@@ -6,7 +6,20 @@ import { memoryPair } from '../../link/index.ts'
 import type { RpcLimits } from '../limits.ts'
 import { encodeBare, PFC, WHOLE } from '../pdu/header.ts'
 import { featureSyntax, NDR20 } from '../pdu/syntax.ts'
-import { bind, bytes, type Echo, ECHO, OFFER, OTHER, RawPeer, request, serve, settle, TestEnv } from './harness.test.ts'
+import {
+  bind,
+  bytes,
+  type Echo,
+  ECHO,
+  OFFER,
+  OTHER,
+  type RawPdu,
+  RawPeer,
+  request,
+  serve,
+  settle,
+  TestEnv,
+} from './harness.test.ts'
 import type { RpcServer } from './server.ts'
 
 const NDR64 = { uuid: '71710533-beba-4937-8319-b5dbef9ccc36', major: 1, minor: 0 }
@@ -213,7 +226,7 @@ describe('refusals that leave the link alone', () => {
       { ...OFFER, id: 2 },
     ]
     await raw.send(bind({ contexts }))
-    const results = new DataView((raw.pdus[0]?.bytes as Uint8Array).buffer)
+    const results = new DataView((raw.pdus[0] as RawPdu).bytes.buffer)
     const read = (i: number): [number, number] => [
       results.getUint16(32 + i * 24, true),
       results.getUint16(34 + i * 24, true),
