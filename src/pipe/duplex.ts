@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream'
-import type { ReadableStream, WritableStream } from 'node:stream/web'
 import { BusbarError } from '../errors/index.ts'
 import type { Pipe } from './handle.ts'
+import { type WebStreams, webStreams } from './web-streams.ts'
 
 /**
  * A pipe as a Node stream: back-pressure, half-close in each direction (`end()` leaves the readable side open), and an
@@ -18,13 +18,15 @@ export class PipeDuplex extends Duplex {
     super({ allowHalfOpen: true, readableObjectMode: message, writableObjectMode: message, emitClose: true })
     this.handle = handle
     void handle.closed.then((reason) => {
-      if (reason !== undefined && !this.destroyed) this.destroy(reason)
+      if (reason === undefined || this.destroyed) return
+      // Closed through the handle by this program: that is no error to tell it of.
+      this.destroy(reason.code === 'CLOSED' ? undefined : reason)
     })
   }
 
   /** The same pipe as a pair of WHATWG streams. The Duplex must not be used beside them. */
-  web(): { readable: ReadableStream; writable: WritableStream } {
-    return Duplex.toWeb(this)
+  web(): WebStreams {
+    return webStreams(this.handle)
   }
 
   override _read(): void {
@@ -63,7 +65,8 @@ export class PipeDuplex extends Duplex {
         this.push(null)
         return
       }
-      if (!this.push(chunk)) return
+      // A Node stream gives Buffers; in object mode it would pass the array on as it is.
+      if (!this.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length))) return
     }
   }
 }
