@@ -8,6 +8,7 @@
 export const INIT_SCRIPT: string = `#!/bin/busybox sh
 export PATH=/bin:/usr/bin
 export HOME=/root
+export NO_COLOR=1
 mount -t proc -o nosuid,nodev,noexec proc /proc
 mount -t sysfs -o nosuid,nodev,noexec sysfs /sys
 mount -t devtmpfs -o nosuid dev /dev
@@ -24,20 +25,39 @@ done < /modules/order
 
 mkdir -p /run/busbar /dev/virtio-ports /home/program
 chown 1000:1000 /home/program
-for directory in /sys/class/virtio-ports/*; do
-  read -r name < "$directory/name" && ln -s "../\${directory##*/}" "/dev/virtio-ports/$name"
-done
 
-disk_by_serial() {
+# Devices appear, and get their names, a moment after their driver is loaded: 10 s for a busy machine.
+try() {
+  attempt=0
+  until "$@"; do
+    attempt=$((attempt + 1))
+    [ "$attempt" -lt 500 ] || return 1
+    usleep 20000
+  done
+}
+
+link_ports() {
+  for directory in /sys/class/virtio-ports/*; do
+    name=
+    { read -r name < "$directory/name"; } 2> /dev/null
+    [ -n "$name" ] && ln -sf "../\${directory##*/}" "/dev/virtio-ports/$name"
+  done
+  [ -e /dev/virtio-ports/org.busbar.0 ] && [ -e /dev/virtio-ports/org.busbar.power ]
+}
+try link_ports || { say "the ports of the bus do not appear"; stop_machine; }
+
+find_disk() {
   for block in /sys/block/vd*; do
-    read -r serial < "$block/serial"
-    [ "$serial" = "$1" ] && { echo "/dev/\${block##*/}"; return 0; }
+    serial=
+    { read -r serial < "$block/serial"; } 2> /dev/null
+    device="/dev/\${block##*/}"
+    [ "$serial" = "$1" ] && [ -e "$device" ] && return 0
   done
   return 1
 }
 
 mount_disk() {
-  device=$(disk_by_serial "$1") || { say "no disk $1"; return 1; }
+  try find_disk "$1" || { say "no disk $1"; return 1; }
   mkdir -p "$2"
   mount -t "$3" -o "$4" "$device" "$2"
 }

@@ -15,6 +15,7 @@ import { type Kernel, provideKernel } from './kernel.ts'
 import { nodeIdentity, nodeRuntime } from './node-runtime.ts'
 import { type PackageFile, packageFiles } from './package-files.ts'
 import type { OnProgress } from './progress.ts'
+import { pruneCache } from './prune.ts'
 
 /** Everything QEMU needs to boot a guest; shared, read-only, by all guests. */
 export interface GuestImage {
@@ -88,8 +89,9 @@ async function build(options: BuildImageOptions): Promise<GuestImage> {
     await pipeline(Readable.from(archive), createWriteStream(join(temporary, 'initrd')), { signal })
   })
   const now = new Date()
-  // Tells whoever clears the cache what is still in use; a cache owned by someone else is no reason to fail.
+  // Tells the next clearing of the cache that it is in use; a cache owned by someone else is no reason to fail.
   await utimes(directory, now, now).catch(() => undefined)
+  await pruneCache(cache, now.getTime())
   return {
     key,
     directory,

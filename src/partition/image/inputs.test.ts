@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
@@ -8,6 +8,7 @@ import { isStatic } from './busybox.ts'
 import { fillOnce } from './cache.ts'
 import { parseLdd } from './node-runtime.ts'
 import { packageFiles } from './package-files.ts'
+import { pruneCache } from './prune.ts'
 
 let directory: string
 
@@ -129,5 +130,33 @@ describe('a directory of the cache', () => {
     await second
     assert.equal(await readFile(join(target, 'who'), 'utf8'), 'first')
     assert.deepEqual(await readdir(directory), ['entry'])
+  })
+})
+
+describe('clearing the cache', () => {
+  it('removes what is old and ours, and nothing else', async () => {
+    const image = (digit: string): string => digit.repeat(24)
+    const names = [
+      image('a'),
+      image('b'),
+      `${image('c')}.part-AbC123`,
+      `${image('d')}.part-AbC123`,
+      'kernels/k.part-AbC123',
+      'kernels/k.1',
+      'notes',
+    ]
+    const day = 24 * 60 * 60 * 1000
+    const now = Date.parse('2026-06-01T00:00:00Z')
+    const age = async (name: string, days: number): Promise<void> => {
+      const at = new Date(now - days * day)
+      await utimes(join(directory, name), at, at)
+    }
+    for (const name of names) await mkdir(join(directory, name), { recursive: true })
+    const ages = [31, 29, 2, 0.5, 2, 400, 400]
+    for (const [index, name] of names.entries()) await age(name, ages[index] ?? 0)
+    await pruneCache(directory, now)
+    const left = [...(await readdir(directory)), ...(await readdir(join(directory, 'kernels')))]
+    assert.deepEqual(new Set(left), new Set([image('b'), `${image('d')}.part-AbC123`, 'k.1', 'kernels', 'notes']))
+    await pruneCache(join(directory, 'absent'), now)
   })
 })
