@@ -216,12 +216,17 @@ export class RpcAccess {
   /** Moves what was gathered to the queue. The memory behind it stays ours, and the memory before it is the link's. */
   #seal(): void {
     if (this.#at === this.#from) return
+    if (this.#over) {
+      this.#from = this.#at
+      return
+    }
     const gathered = this.#bytes.subarray(this.#from, this.#at)
     this.#from = this.#at
     this.#push(gathered)
   }
 
   #push(bytes: Uint8Array): void {
+    if (this.#over) return
     this.#queue.push(bytes)
     this.#unsent += bytes.length
   }

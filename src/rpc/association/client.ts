@@ -107,13 +107,14 @@ export class RpcClient {
    * `LIMIT` when the stub or the answer is too large; or with why the link is over.
    */
   call(context: PresentationContext, opnum: number, stub: Uint8Array, options: CallOptions = {}): Promise<RpcReply> {
-    const { object, signal } = options
+    const { object, signal, late } = options
     if (this.#over !== undefined) return Promise.reject(this.#over)
     if (signal?.aborted === true) return Promise.reject(abortError(signal))
     const wrong = this.#check(context, opnum, stub)
     if (wrong !== undefined) return Promise.reject(wrong)
     return new Promise((resolve, reject) => {
       const call = new PendingCall(resolve, reject)
+      call.late = late
       if (signal !== undefined) call.watch(signal, () => this.#abort(call, abortError(signal)))
       if (this.#calls.size < this.#window && this.#head === this.#queue.length) {
         this.#send(call, context.id, opnum, object, stub)
@@ -294,8 +295,11 @@ export class RpcClient {
   #abort(call: PendingCall, reason: BusbarError): void {
     const { state } = call
     call.fail(reason)
-    call.state = 'dropped'
-    this.#release(call)
+    if (call.late !== undefined && state !== 'queued') call.handOver(call.late)
+    else {
+      call.state = 'dropped'
+      this.#release(call)
+    }
     if (state === 'queued') return
     this.#access.send(encodeBare(PDUS.co_cancel.number, call.id))
     this.#orphans.add(call)

@@ -1,6 +1,5 @@
 import { NIL_GUID } from '../../bytes/index.ts'
-import type { Env, Timer } from '../../link/index.ts'
-import { type MemoryLink, memoryPair } from '../../link/index.ts'
+import { type ByteLink, type Env, type MemoryLink, memoryPair, type Timer } from '../../link/index.ts'
 import { BusbarError } from '../../errors/index.ts'
 import { RpcAccess } from '../access.ts'
 import type { RpcLimits } from '../limits.ts'
@@ -118,7 +117,7 @@ export function world(clientLimits: Partial<RpcLimits> = {}, serverLimits: Parti
 
 export function serve(
   env: TestEnv,
-  link: MemoryLink,
+  link: ByteLink,
   limits: Partial<RpcLimits> = {},
 ): { server: RpcServer; echo: Echo } {
   const echo = new Echo()

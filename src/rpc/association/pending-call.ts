@@ -12,6 +12,11 @@ export interface CallOptions {
   /** UUID of the object that is called. */
   readonly object?: string
   readonly signal?: AbortSignal
+  /**
+   * Takes the answer of a call whose signal fired first: what it gives can then be given back. Not called when the call
+   * was never sent, when it failed, or when the link ends first.
+   */
+  readonly late?: (reply: RpcReply) => void
 }
 
 type State =
@@ -34,8 +39,10 @@ export class PendingCall implements Numbered {
   little = true
   /** When a cancelled call is orphaned, `milliseconds` of the clock. */
   orphanAt = 0
-  readonly #resolve: (reply: RpcReply) => void
-  readonly #reject: (reason: BusbarError) => void
+  /** Who takes the answer once the caller has its outcome. */
+  late: ((reply: RpcReply) => void) | undefined
+  #resolve: (reply: RpcReply) => void
+  #reject: (reason: BusbarError) => void
   #signal: AbortSignal | undefined
   #aborted: (() => void) | undefined
 
@@ -59,6 +66,12 @@ export class PendingCall implements Numbered {
   fail(reason: BusbarError): void {
     this.#unwatch()
     this.#reject(reason)
+  }
+
+  /** The caller has its outcome; the answer, if one comes, goes to `late`. */
+  handOver(late: (reply: RpcReply) => void): void {
+    this.#resolve = late
+    this.#reject = () => {}
   }
 
   #unwatch(): void {
