@@ -129,6 +129,13 @@ const PLANTS: readonly Plant[] = [
     says: /no-floating-promises/,
   },
   {
+    wall: 'a floating promise is refused in tests too',
+    path: 'src/transport/planted.test.ts',
+    text: "import { readFile } from 'node:fs/promises'\n\nexport function planted(): void {\n  readFile('x')\n}\n",
+    refusedBy: 'linter',
+    says: /no-floating-promises/,
+  },
+  {
     wall: 'a file over 500 lines is refused',
     path: 'src/bytes/planted.ts',
     text: Array.from({ length: 501 }, (_, line) => `export const planted${line} = ${line}\n`).join(''),
@@ -189,7 +196,14 @@ function expect(holds: boolean, what: string, output: string): void {
 }
 
 try {
-  for (const path of ['src', 'package.json', '.oxlintrc.json', 'tsconfig.json', 'tsconfig.layer.json']) {
+  for (const path of [
+    'src',
+    'package.json',
+    '.oxlintrc.json',
+    'tsconfig.json',
+    'tsconfig.layer.json',
+    'tsconfig.tests.json',
+  ]) {
     cpSync(join(root, path), join(copy, path), { recursive: true })
   }
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))

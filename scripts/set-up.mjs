@@ -95,7 +95,7 @@ async function installNpmPackages() {
 
 /** Incremental: well under a second when `dist` is fresh. */
 async function build() {
-  return run('building dist', process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b'])
+  return run('building dist', process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b', 'src'])
 }
 
 function onPath(program) {
