@@ -86,7 +86,7 @@ describe('what the contract does not contain', () => {
     assert.equal(await Promise.resolve(store), store)
     assert.equal(inspect(store), 'files.FileStore {}')
     assert.equal(JSON.stringify(store), '{}')
-    assert.equal(String(store), '[object Object]')
+    assert.equal(Object.prototype.toString.call(store), '[object Object]')
     assert.equal(Object.keys(store).length, 0)
     assert.equal((store as unknown as { [Symbol.iterator]: unknown })[Symbol.iterator], undefined)
     await end(all)

@@ -15,11 +15,17 @@ interface Offered {
 }
 
 /** What activation of a class gives. */
-export interface Activated {
+export class Activated {
   readonly contract: Contract
   readonly methods: Methods
   /** Whether it was made for this caller alone, and so ends with it. */
   readonly owned: boolean
+
+  constructor(contract: Contract, methods: Methods, owned: boolean) {
+    this.contract = contract
+    this.methods = methods
+    this.owned = owned
+  }
 }
 
 /** The classes that a partition offers. Nothing else can be activated. Shared by all associations. */
@@ -77,8 +83,8 @@ export class ClassTable {
     const offered = this.#offered.get(classId)
     if (offered === undefined) throw new BusbarError('NO_SUCH_CLASS', `no class ${classId} is offered here`)
     const { contract, source } = offered
-    if (source.kind === 'component') return { contract, methods: source.methods, owned: false }
-    return { contract, methods: methodsOf(contract, await source.make(context), 'BAD_VALUE'), owned: true }
+    if (source.kind === 'component') return new Activated(contract, source.methods, false)
+    return new Activated(contract, methodsOf(contract, await source.make(context), 'BAD_VALUE'), true)
   }
 }
 

@@ -198,7 +198,10 @@ export class ObjectClient {
       if (context !== undefined) return this.#rpc.call(context, opnum, stub, held.target)
       return this.#bind(uuid).then((bound) => this.#rpc.call(bound, opnum, stub, held.target))
     }
-    const options = { ...held.target, signal: guard.signal }
+    const { signal } = guard
+    // An answer that crosses the cancel may give references: they go back at once, not when the pipe closes.
+    const late = operation.reply.refs ? (reply: RpcReply) => this.#giveBack(operation, reply) : undefined
+    const options = { ...held.target, signal, ...(late === undefined ? {} : { late }) }
     if (context !== undefined) return this.#rpc.call(context, opnum, stub, options)
     return guard.until(this.#bind(uuid)).then((bound) => this.#rpc.call(bound, opnum, stub, options))
   }
@@ -226,6 +229,21 @@ export class ObjectClient {
       this.#imports.rollback()
       throw thrown
     }
+  }
+
+  #giveBack(operation: Operation, reply: RpcReply): void {
+    try {
+      this.#unpack(operation, reply, {
+        ...this.#bare,
+        take: (contract, reference) => this.#returned(contract, reference),
+      })
+    } catch {
+      // It gave nothing that could be read.
+    }
+  }
+
+  #returned(contract: Contract, reference: Uint8Array): undefined {
+    void this.#imports.take(contract, reference).release()
   }
 
   async #release(refs: InterfaceRefs[]): Promise<void> {

@@ -27,6 +27,7 @@ const CROSSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'NO_SUCH_SERVICE',
   'BAD_VALUE',
   'NO_SUCH_CLASS',
+  'NO_SUCH_INTERFACE',
   'FAULT',
 ])
 

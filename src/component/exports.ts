@@ -35,6 +35,7 @@ export class ExportTable {
   readonly #oxid: bigint
   readonly #byIpid = new Map<Guid, Exported>()
   readonly #byMethods = new Map<Methods, Exported>()
+  #installed = 0
   #streams = 0
   #given = 0
   #failures = 0
@@ -47,8 +48,9 @@ export class ExportTable {
     this.#oxid = new DataView(env.random(new Uint8Array(8)).buffer).getBigUint64(0)
   }
 
+  /** Objects that the peer was given and holds. */
   get size(): number {
-    return this.#byIpid.size
+    return this.#byIpid.size - this.#installed
   }
 
   get streams(): number {
@@ -76,6 +78,7 @@ export class ExportTable {
       running: 0,
     }
     this.#byIpid.set(ipid, installed)
+    this.#installed++
   }
 
   /** An identity that nobody can guess. */
@@ -98,11 +101,17 @@ export class ExportTable {
     if (this.#journal.length > 0) this.#journal = []
   }
 
-  /** Takes back what the last message gave: it will not be sent. */
-  rollback(): void {
+  /** Takes back what the last message gave: it will not be sent. Returns what that was. */
+  rollback(): ReadonlySet<Methods> {
     const journal = this.#journal
     this.#journal = []
     for (const exported of journal) this.#drop(exported, 1)
+    return new Set(journal.map(({ methods }) => methods))
+  }
+
+  /** Disposes of an object that was meant for the peer and never given, unless the peer holds it from before. */
+  discard(methods: Methods): void {
+    if (!this.#byMethods.has(methods)) this.#dispose(methods)
   }
 
   /** One reference more, for a holder that already has one. */
@@ -122,7 +131,7 @@ export class ExportTable {
   /** A call on the object is over; an object whose last reference went in the meantime is disposed of now. */
   finished(exported: Exported): void {
     exported.running--
-    if (exported.running === 0 && exported.references === 0 && !exported.stream) this.#dispose(exported)
+    if (exported.running === 0 && exported.references === 0 && !exported.stream) this.#end(exported)
   }
 
   /** The peer is gone: everything it held is disposed of at once. */
@@ -130,11 +139,12 @@ export class ExportTable {
     const all = [...this.#byIpid.values()]
     this.#byIpid.clear()
     this.#byMethods.clear()
+    this.#installed = 0
     this.#streams = 0
     this.#journal = []
     for (const exported of all) {
       exported.references = 0
-      this.#dispose(exported)
+      this.#end(exported)
       // What still runs must not dispose of it again.
       exported.running = Number.POSITIVE_INFINITY
     }
@@ -142,7 +152,7 @@ export class ExportTable {
 
   #add(served: Interface, methods: Methods, { owned, stream }: Terms): Exported {
     const { objects, streams } = this.#limits
-    if (this.#byIpid.size >= objects) throw new BusbarError('LIMIT', `the peer holds ${objects} objects; release some`)
+    if (this.size >= objects) throw new BusbarError('LIMIT', `the peer holds ${objects} objects; release some`)
     if (stream && this.#streams >= streams) throw new BusbarError('LIMIT', `the peer has ${streams} streams open`)
     const ipid = this.newIpid()
     const exported: Exported = { ipid, interface: served, methods, owned, stream, references: 0, running: 0 }
@@ -160,13 +170,16 @@ export class ExportTable {
     this.#byIpid.delete(exported.ipid)
     if (this.#byMethods.get(exported.methods) === exported) this.#byMethods.delete(exported.methods)
     if (exported.stream) this.#streams--
-    if (exported.running === 0 || exported.stream) this.#dispose(exported)
+    if (exported.running === 0 || exported.stream) this.#end(exported)
+  }
+
+  #end(exported: Exported): void {
+    if (exported.owned) this.#dispose(exported.methods)
   }
 
   /** A disposer that fails has nobody to tell: the peer let go. It is counted, and `inspect` shows it. */
-  #dispose(exported: Exported): void {
-    if (!exported.owned) return
-    const disposable = exported.methods as unknown as Partial<Disposable & AsyncDisposable>
+  #dispose(methods: Methods): void {
+    const disposable = methods as unknown as Partial<Disposable & AsyncDisposable>
     try {
       if (disposable[Symbol.dispose] !== undefined) (disposable as Disposable)[Symbol.dispose]()
       else if (disposable[Symbol.asyncDispose] !== undefined) {

@@ -12,8 +12,8 @@ import {
   RpcServer,
   type RpcServerView,
 } from '../rpc/index.ts'
-import { ACTIVATOR, ACTIVATOR_IPID, type Activation, ANY_OBJECT } from './activator.ts'
-import { type Activated, type ClassTable, methodsOf } from './classes.ts'
+import { ACTIVATOR, ACTIVATOR_IPID, type Activation } from './activator.ts'
+import { Activated, type ClassTable, methodsOf } from './classes.ts'
 import { ServedCall } from './context.ts'
 import { crossing, encodeError } from './errors.ts'
 import { type Exported, ExportTable } from './exports.ts'
@@ -24,6 +24,7 @@ import { beginAnswer, readThis } from './orpc.ts'
 import { Producer } from './producer.ts'
 import { REM_UNKNOWN } from './rem-unknown.ts'
 import { remUnknownMethods } from './reference-counts.ts'
+import { referencesIn } from './references.ts'
 
 export interface ObjectServerOptions {
   readonly env: Env
@@ -45,9 +46,6 @@ export interface ObjectServerView {
   readonly disposeFailures: number
   readonly rpc: RpcServerView
 }
-
-/** Every association has the activator and IRemUnknown. */
-const OWN_OBJECTS = 2
 
 /**
  * Serves the objects of this side to the caller at the other end of one pipe. A call reaches a method only by an
@@ -94,7 +92,7 @@ export class ObjectServer {
   inspect(): ObjectServerView {
     return {
       caller: this.#caller,
-      objects: Math.max(0, this.#exports.size - OWN_OBJECTS),
+      objects: this.#exports.size,
       streams: this.#exports.streams,
       ...this.#exports.counts,
       rpc: this.#rpc.inspect(),
@@ -151,10 +149,12 @@ export class ObjectServer {
     value: unknown,
   ): Uint8Array {
     const { reply, pull } = operation
+    let result = value
     try {
       const page = pull?.procedures[0]?.reply
-      const result =
-        page === undefined ? value : new Producer(value, operation.path, page, context, this.#env, this.#limits)
+      if (page !== undefined) {
+        result = new Producer(value, operation.path, page, context, this.#env, this.#limits)
+      }
       const writer = beginAnswer(reply.measure(result) + 8, undefined)
       reply.write(writer, result, this.#port)
       writer.align(4)
@@ -168,12 +168,23 @@ export class ObjectServer {
       this.#exports.finished(exported)
       return writer.finish()
     } catch (thrown) {
+      if (reply.refs) this.#letGo(operation, result)
       return this.#failure(exported, operation, context, thrown)
     }
   }
 
+  /** Ends everything that an answer which will not be sent was to give. */
+  #letGo({ result }: Operation, value: unknown): void {
+    const given = this.#exports.rollback()
+    if (value instanceof Producer) return value[Symbol.dispose]()
+    for (const each of result === undefined ? [] : new Set(referencesIn(result, value))) {
+      const methods = (each instanceof Activated ? each.methods : each) as Methods
+      const owned = each instanceof Activated ? each.owned : !this.#classes.keeps(methods)
+      if (owned && !given.has(methods)) this.#exports.discard(methods)
+    }
+  }
+
   #failure(exported: Exported, operation: Operation, context: ServedCall, thrown: unknown): Uint8Array {
-    this.#exports.rollback()
     context.end()
     this.#exports.finished(exported)
     const error = crossing(thrown)
@@ -189,9 +200,8 @@ export class ObjectServer {
     if (value instanceof Producer) {
       return this.#exports.give(contract, value as unknown as Methods, { owned: true, stream: true })
     }
-    if (contract === ANY_OBJECT) {
-      const activated = value as Activated
-      return this.#exports.give(activated.contract, activated.methods, { owned: activated.owned, stream: false })
+    if (value instanceof Activated) {
+      return this.#exports.give(value.contract, value.methods, { owned: value.owned, stream: false })
     }
     const methods = methodsOf(contract, value, 'BAD_VALUE')
     return this.#exports.give(contract, methods, { owned: !this.#classes.keeps(methods), stream: false })

@@ -10,6 +10,7 @@ import { encodeBare, PFC, type PduHeader, requireWhole } from '../pdu/header.ts'
 import type { InterfaceId } from '../pdu/syntax.ts'
 import { PDUS, pduName } from '../pdu/table.ts'
 import { UuidMemory } from '../pdu/uuid.ts'
+import { CallQueue } from './call-queue.ts'
 import { CallTable } from './call-table.ts'
 import { ClientBinding, type PresentationContext } from './client-binding.ts'
 import { sendRequest } from './fragments.ts'
@@ -39,12 +40,6 @@ export interface RpcClientView {
   readonly memory: { readonly unsent: number; readonly partial: number; readonly reassembly: number }
 }
 
-/** Makes a call that waits for its turn. */
-interface Queued {
-  readonly call: PendingCall
-  readonly send: () => void
-}
-
 /**
  * The calling side of one association. Calls may overlap when the server multiplexes; otherwise they go one at a time
  * and wait here. When the link ends or breaks, every pending call rejects at once.
@@ -58,8 +53,8 @@ export class RpcClient {
   readonly #uuids = new UuidMemory()
   readonly #closing = new Closing()
   readonly #nextId = (): number => this.#calls.next()
-  #queue: Queued[] = []
-  #head = 0
+  readonly #queue = new CallQueue()
+  readonly #hasRoom = (): boolean => this.#calls.size < this.#window
   #window = 1
   #fragment = 0
   #reassembling = 0
@@ -116,10 +111,10 @@ export class RpcClient {
       const call = new PendingCall(resolve, reject)
       call.late = late
       if (signal !== undefined) call.watch(signal, () => this.#abort(call, abortError(signal)))
-      if (this.#calls.size < this.#window && this.#head === this.#queue.length) {
+      if (this.#hasRoom() && this.#queue.length === 0) {
         this.#send(call, context.id, opnum, object, stub)
       } else {
-        this.#queue.push({ call, send: () => this.#send(call, context.id, opnum, object, stub) })
+        this.#queue.push(call, () => this.#send(call, context.id, opnum, object, stub))
       }
     })
   }
@@ -142,7 +137,7 @@ export class RpcClient {
       })),
       calls: {
         pending: this.#calls.size,
-        queued: this.#queue.length - this.#head,
+        queued: this.#queue.length,
         cancelled: this.#orphans.size,
         made: this.#made,
       },
@@ -284,7 +279,7 @@ export class RpcClient {
     this.#window = 0
     const reason = new BusbarError('RESET', 'the server is shutting down and takes no more calls')
     this.#over ??= reason
-    for (const { call } of this.#takeQueue()) call.fail(reason)
+    this.#queue.fail(reason)
     this.#leave()
   }
 
@@ -328,24 +323,13 @@ export class RpcClient {
     this.#release(call)
     this.#calls.remove(call)
     if (call.orphanAt !== 0) this.#orphans.remove(call)
-    while (this.#head < this.#queue.length && this.#calls.size < this.#window) {
-      const next = this.#queue[this.#head++] as Queued
-      if (next.call.state === 'queued') next.send()
-    }
-    if (this.#head === this.#queue.length && this.#head > 0) this.#takeQueue()
+    if (this.#queue.length > 0) this.#queue.advance(this.#hasRoom)
     this.#leave()
-  }
-
-  #takeQueue(): Queued[] {
-    const waiting = this.#queue.slice(this.#head).filter(({ call }) => call.state === 'queued')
-    this.#queue = []
-    this.#head = 0
-    return waiting
   }
 
   /** The server finished: whoever still waits will wait in vain. */
   #ended(): void {
-    const waits = this.#calls.size > 0 || this.#queue.length > this.#head || this.#binding.state === 'binding'
+    const waits = this.#calls.size > 0 || this.#queue.length > 0 || this.#binding.state === 'binding'
     if (waits) return this.#access.close(new BusbarError('PEER_DIED', 'the server ended the association'))
     this.#over ??= new BusbarError('CLOSED', 'the server ended the association')
     this.#access.end()
@@ -355,7 +339,7 @@ export class RpcClient {
     const error = reason ?? new BusbarError('CLOSED', 'the association is over')
     this.#over = error
     this.#orphans.clear()
-    for (const { call } of this.#takeQueue()) call.fail(error)
+    this.#queue.fail(error)
     for (const call of this.#calls.clear()) {
       if (call.state !== 'dropped') call.fail(error)
       call.parts = undefined

@@ -1,0 +1,24 @@
+import type { TypeNode } from '../rpc/index.ts'
+
+/**
+ * The values in `value` that stand where its type says there is a reference. The value may not fit its type: that is
+ * why the answer failed, and what it holds must be let go of all the same.
+ */
+export function referencesIn(node: TypeNode, value: unknown, into: unknown[] = []): unknown[] {
+  if (typeof value !== 'object' || value === null) return into
+  switch (node.kind) {
+    case 'ref':
+      into.push(value)
+      return into
+    case 'optional':
+      return referencesIn(node.item, value, into)
+    case 'array':
+      if (Array.isArray(value)) for (const item of value) referencesIn(node.item, item, into)
+      return into
+    case 'struct':
+      for (const { name, type } of node.fields) referencesIn(type, (value as Record<string, unknown>)[name], into)
+      return into
+    default:
+      return into
+  }
+}

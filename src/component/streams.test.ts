@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { BusbarError } from '../errors/index.ts'
+import { code, counts, end, FileStore, settle, world } from './harness.test.ts'
+
+describe('streams', () => {
+  test('all items arrive, in order', async () => {
+    const all = world()
+    const store = await all.client.activate(FileStore)
+    let count = 0
+    for await (const { name, size } of store.list({ path: '/' })) {
+      assert.deepEqual([name, size], [`file-${count}`, count])
+      count++
+    }
+    assert.equal(count, 2500)
+    await settle()
+    assert.deepEqual(all.store.ended, ['returned', 'finally'])
+    assert.equal(counts(all)['streams'], 0)
+    await end(all)
+  })
+
+  test('nothing happens before somebody reads', async () => {
+    const all = world()
+    const store = await all.client.activate(FileStore)
+    const made = all.client.inspect().rpc.calls.made
+    const stream = store.list({ path: '/' })
+    await settle()
+    assert.equal(all.client.inspect().rpc.calls.made, made)
+    assert.deepEqual(await stream.return(), { done: true, value: undefined })
+    assert.deepEqual(await stream.next(), { done: true, value: undefined })
+    assert.equal(all.client.inspect().rpc.calls.made, made)
+    await end(all)
+  })
+
+  test('leaving the loop releases the producer at once', async () => {
+    const all = world()
+    const store = await all.client.activate(FileStore)
+    for await (const { size } of store.list({ path: '/endless' })) if (size === 5) break
+    await settle()
+    assert.deepEqual(all.store.ended, ['aborted'])
+    assert.deepEqual([counts(all)['streams'], counts(all)['held']], [0, 1])
+    assert.ok(all.store.contexts.at(-1)?.signal.aborted)
+    await end(all)
+  })
+
+  test('leaving while the producer is stuck ends it through its signal', async () => {
+    const all = world()
+    const store = await all.client.activate(FileStore)
+    const stream = store.list({ path: '/stuck' })
+    for (let i = 0; i < 3; i++) assert.equal((await stream.next()).value?.size, i)
+    const pending = stream.next()
+    await settle()
+    await stream.return()
+    assert.deepEqual(await pending, { done: true, value: undefined })
+    await settle()
+    assert.deepEqual(all.store.ended, ['aborted'])
+    await end(all)
+  })
+
+  test('items that are ready arrive although the producer is stuck afterwards', async () => {
+    const all = world()
+    const store = await all.client.activate(FileStore)
+    const stream = store.list({ path: '/stuck' })
+    assert.equal((await stream.next()).value?.size, 0)
+    await stream[Symbol.asyncDispose]()
+    await end(all)
+  })
+
+  test('a slow reader stops the producer', async () => {
+    const all = world({ client: { pageItems: 10 } })
+    const store = await all.client.activate(FileStore)
+    const stream = store.list({ path: '/endless' })
+    await stream.next()
+    await settle()
+    // The page that is read and the one after it.
+    assert.equal(all.store.produced, 20)
+    for (let i = 0; i < 9; i++) await stream.next()
+    await settle()
+    assert.equal(all.store.produced, 30)
+    await stream.return()
+    await end(all)
+  })
+
+  test('pages keep to their size; a larger item travels alone', async () => {
+    const all = world({ client: { pageBytes: 10_000 } })
+    const store = await all.client.activate(FileStore)
+    const made = all.client.inspect().rpc.calls.made
+    const sizes: number[] = []
+    for await (const chunk of store.chunks({ count: 6, size: 4000 })) sizes.push(chunk.length)
+    assert.deepEqual(sizes, [4000, 4000, 4000, 4000, 4000, 4000])
+    // Opening, and three pages of two chunks each.
+    assert.equal(all.client.inspect().rpc.calls.made - made, 4)
+    sizes.length = 0
+    for await (const chunk of store.chunks({ count: 3, size: 50_000 })) sizes.push(chunk.length)
+    assert.deepEqual(sizes, [50_000, 50_000, 50_000])
+    await settle()
+    await end(all)
+  })
+
+  test('an error in the middle arrives typed, after the items before it', async () => {
+    const all = world()
+    const store = await all.client.activate(FileStore)
+    const sizes: number[] = []
+    await assert.rejects(
+      async () => {
+        for await (const { size } of store.list({ path: '/broken' })) sizes.push(size)
+      },
+      (thrown: BusbarError) => {
+        assert.ok(code('FAULT', /broken entry/)(thrown))
+        assert.deepEqual(thrown.remote, { name: 'TypeError', code: 'EBROKEN', message: 'broken entry' })
+        return true
+      },
+    )
+    assert.deepEqual(sizes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    await settle()
+    assert.equal(counts(all)['streams'], 0)
+    await end(all)
+  })
+
+  test('an item that does not fit, and a result that cannot be iterated', async () => {
+    const all = world()
+    const store = await all.client.activate(FileStore)
+    all.store.list = async function* () {
+      yield { name: 'good', size: 1 }
+      yield { name: 'bad', size: -1 }
+    }
+    await assert.rejects(
+      async () => {
+        for await (const _ of store.list({ path: '/' })) void _
+      },
+      code('BAD_VALUE', /size/),
+    )
+    all.store.list = () => 7 as never
+    await assert.rejects(store.list({ path: '/' }).next(), code('BAD_VALUE', /iterated/))
+    await settle()
+    await end(all)
+  })
+
+  test('an error before the first item', async () => {
+    const all = world()
+    const store = await all.client.activate(FileStore)
+    all.store.list = () => {
+      throw new BusbarError('DENIED', 'not here')
+    }
+    const stream = store.list({ path: '/' })
+    await assert.rejects(stream.next(), code('DENIED', /not here/))
+    assert.deepEqual(await stream.next(), { done: true, value: undefined })
+    await end(all)
+  })
+
+  test('several readers of one stream share its items', async () => {
+    const all = world()
+    const store = await all.client.activate(FileStore)
+    const stream = store.list({ path: '/' })
+    const results = await Promise.all(Array.from({ length: 2510 }, () => stream.next()))
+    assert.deepEqual(
+      results.filter(({ done }) => done !== true).map(({ value }) => value?.size),
+      Array.from({ length: 2500 }, (_, i) => i),
+    )
+    await settle()
+    await end(all)
+  })
+
+  test('a signal that fires in the middle', async () => {
+    const all = world()
+    const store = await all.client.activate(FileStore)
+    const controller = new AbortController()
+    await assert.rejects(async () => {
+      for await (const { size } of store.list({ path: '/endless' }, { signal: controller.signal })) {
+        if (size === 7) controller.abort()
+      }
+    }, code('CANCELLED'))
+    await settle()
+    assert.deepEqual(all.store.ended, ['aborted'])
+    await assert.rejects(store.list({ path: '/' }, { signal: AbortSignal.abort() }).next(), code('CANCELLED'))
+    await end(all)
+  })
+
+  test('a deadline is for the whole stream', async () => {
+    const all = world()
+    const store = await all.client.activate(FileStore)
+    const stream = store.list({ path: '/stuck' }, { deadline: 100 })
+    for (let i = 0; i < 3; i++) await stream.next()
+    const pending = stream.next()
+    await settle()
+    assert.ok((all.store.contexts.at(-1)?.deadline ?? 0) <= 100)
+    all.env.advance(101)
+    await assert.rejects(pending, code('DEADLINE'))
+    await settle()
+    assert.deepEqual(all.store.ended, ['aborted'])
+    await end(all)
+  })
+
+  test('a pipe that dies in the middle', async () => {
+    const all = world()
+    const store = await all.client.activate(FileStore)
+    const stream = store.list({ path: '/stuck' })
+    for (let i = 0; i < 3; i++) await stream.next()
+    const pending = stream.next()
+    await settle()
+    all.links[0].close(new BusbarError('PEER_DIED', 'killed'))
+    await assert.rejects(pending, code('PEER_DIED'))
+    await settle()
+    assert.deepEqual(all.store.ended, ['aborted'])
+    await end(all)
+  })
+
+  test('a limit on streams', async () => {
+    const all = world({ server: { streams: 2 } })
+    const store = await all.client.activate(FileStore)
+    const streams = [1, 2, 3].map(() => store.list({ path: '/endless' }))
+    await streams[0]!.next()
+    await streams[1]!.next()
+    await assert.rejects(streams[2]!.next(), code('LIMIT', /2 streams/))
+    await Promise.all(streams.map((stream) => stream.return()))
+    await settle()
+    for await (const _ of store.list({ path: '/' })) break
+    await settle()
+    await end(all)
+  })
+})
