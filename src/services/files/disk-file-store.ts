@@ -7,8 +7,8 @@ import type { File, FileStore } from './contract.ts'
 
 /** Most bytes that one `read` gives, whatever was asked for (our choice: a reader that wants more streams). */
 const MAX_READ = 1_048_576
-/** Bytes in one chunk of `content` (our choice: one page of a stream holds four). */
-const CHUNK = 65_536
+/** Bytes in one chunk of `content` (our choice: nearly a page of a stream, so that each answer is full). */
+const CHUNK = 245_760
 
 interface Entry {
   name: string
@@ -79,11 +79,14 @@ class DiskFile implements Implementation<typeof File> {
   }
 
   async *content({ offset }: { offset: number }): AsyncGenerator<Uint8Array> {
+    let coming = this.#ahead(offset)
     for (let at = offset; ; ) {
-      const chunk = await this.read({ offset: at, length: CHUNK })
+      const chunk = await coming
       if (chunk.length === 0) return
-      yield chunk
       at += chunk.length
+      // The disk works while the last chunk travels.
+      coming = this.#ahead(at)
+      yield chunk
     }
   }
 
@@ -93,6 +96,13 @@ class DiskFile implements Implementation<typeof File> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#handle.close()
+  }
+
+  /** A read that may be left unread when the caller leaves. */
+  #ahead(offset: number): Promise<Uint8Array> {
+    const coming = this.read({ offset, length: CHUNK })
+    coming.catch(() => {})
+    return coming
   }
 }
 

@@ -1,0 +1,64 @@
+import { stat } from 'node:fs/promises'
+import { DialledCarrier, Endpoint, MuxCarrier } from '../bus/index.ts'
+import { BusbarError } from '../errors/index.ts'
+import { connectUnix, fdLink, nodeEnv } from '../transport/index.ts'
+import { Bus } from './bus.ts'
+import { defaultBusSocket } from './paths.ts'
+
+export interface AttachOptions {
+  /** Path of the socket of a guest's agent or of a broker. */
+  socket?: string
+  /** Descriptor of a socket pair whose other end is the bus. */
+  fd?: number
+}
+
+/** Where the agent of a guest listens for the guest's programs. */
+const GUEST_SOCKET = '/run/busbar/agent.sock'
+
+/**
+ * Finds the bus and attaches to it: what `options` name, else descriptor `BUSBAR_FD` (a partition of kind `process`), else the
+ * socket `BUSBAR_SOCKET`, else the agent of this guest, else the broker of this user on this host.
+ * Rejects with `UNAVAILABLE` when there is none, `VERSION` when it speaks no common version.
+ */
+export async function attach(options: AttachOptions = {}): Promise<Bus> {
+  const env = nodeEnv()
+  const fd = options.socket === undefined ? (options.fd ?? inheritedDescriptor()) : undefined
+  if (fd !== undefined) {
+    const carrier = new MuxCarrier(fdLink(fd), { side: 'partition', env })
+    return new Bus(await Endpoint.attach(carrier, { env }), env)
+  }
+  const path = options.socket ?? process.env['BUSBAR_SOCKET'] ?? (await findSocket())
+  const dial = () => connectUnix(path)
+  return new Bus(await Endpoint.attach(new DialledCarrier(await dial(), dial), { env }), env)
+}
+
+/** The descriptor that the launcher left for this program. It can be opened once, so it is taken out of the environment. */
+function inheritedDescriptor(): number | undefined {
+  const text = process.env['BUSBAR_FD']
+  if (text === undefined || process.env['BUSBAR_SOCKET'] !== undefined) return undefined
+  const fd = Number(text)
+  if (!Number.isInteger(fd) || fd < 3) {
+    throw new BusbarError('INVALID_ARGUMENT', `BUSBAR_FD is "${text}", not a descriptor`, { stage: 'attach' })
+  }
+  delete process.env['BUSBAR_FD']
+  return fd
+}
+
+async function findSocket(): Promise<string> {
+  const tried = [GUEST_SOCKET, defaultBusSocket()]
+  for (const path of tried) {
+    const found = await stat(path).catch(() => undefined)
+    if (found?.isSocket() === true) return path
+  }
+  throw new BusbarError(
+    'UNAVAILABLE',
+    `no bus here: neither BUSBAR_FD nor BUSBAR_SOCKET is set, and there is no ${tried.join(' or ')}`,
+    {
+      stage: 'attach',
+      hints: [
+        'start a bus with `busbar up`, or run this program in one of its partitions',
+        'a program that attached already has to pass its `Bus` on: a descriptor can be attached once',
+      ],
+    },
+  )
+}

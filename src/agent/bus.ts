@@ -1,0 +1,178 @@
+import { type Caller, Endpoint, type Offer, type OfferChange, type PipeMode, type VisibleOffer } from '../bus/index.ts'
+import { ClassTable, ObjectClient, ObjectServer } from '../component/index.ts'
+import { BusbarError } from '../errors/index.ts'
+import type { Env } from '../link/index.ts'
+import { openChannel, offerPipe, openPipe, Pipe, PipeDuplex, type PipeOpenOptions } from '../pipe/index.ts'
+import { type Client, type Contract, type Implementation, RpcAccess } from '../rpc/index.ts'
+
+export interface ActivateOptions {
+  /** The partition that offers the component. */
+  in: string
+  /** Most `ms` for finding and activating it, waiting included; 10,000 when absent. */
+  deadline?: number
+  /** Wait until the partition offers it, instead of failing with `NOT_READY` or `NO_SUCH_SERVICE`. */
+  wait?: boolean
+  signal?: AbortSignal
+}
+
+export interface StreamOfferOptions {
+  /** `byte` when absent. */
+  mode?: PipeMode
+}
+
+/** Takes a pipe that somebody opened, with the caller as the bus attests it. */
+export type PipeHandler = (pipe: PipeDuplex, caller: Caller) => void
+
+/** One service of this partition that serves components: all classes offered under its name, and the offer itself. */
+interface ComponentService {
+  readonly classes: ClassTable
+  readonly offer: Promise<Offer>
+}
+
+/**
+ * A program's end of the bus: what `attach()` gives. Opens pipes by name, offers services, activates components.
+ * Closing it ends everything that came from it.
+ */
+export class Bus implements AsyncDisposable {
+  readonly #endpoint: Endpoint
+  readonly #env: Env
+  readonly #services = new Map<string, ComponentService>()
+  readonly #servers = new Set<ObjectServer>()
+
+  /** Takes the endpoint. */
+  constructor(endpoint: Endpoint, env: Env) {
+    this.#endpoint = endpoint
+    this.#env = env
+  }
+
+  /** The partition that the bus holds this program for. */
+  get partition(): string {
+    return this.#endpoint.identity.partition
+  }
+
+  /** How many times the partition has attached: a restart has another one. */
+  get epoch(): number {
+    return this.#endpoint.identity.epoch
+  }
+
+  /** Settles with the reason when the session with the bus is over. */
+  get closed(): Promise<BusbarError | undefined> {
+    return this.#endpoint.closed
+  }
+
+  /** Opens a pipe to `partition/service` as a Node Duplex. */
+  async open(name: string, options?: PipeOpenOptions): Promise<PipeDuplex> {
+    return new PipeDuplex(await this.openPipe(name, options))
+  }
+
+  /** Opens a pipe to `partition/service` as its file handle: reads, writes and offsets by hand. */
+  openPipe(name: string, options?: PipeOpenOptions): Promise<Pipe> {
+    return openPipe(this.#endpoint, name, options)
+  }
+
+  /** Offers a component under its contract's name: each caller gets a pipe, and objects, of its own. */
+  offer<C extends Contract>(
+    contract: C,
+    implementation: Implementation<C> | ((caller: Caller) => Implementation<C>),
+  ): Promise<Offer>
+  /** Offers a plain stream under a name: `serve` gets each pipe that is opened. */
+  offer(service: string, serve: PipeHandler, options?: StreamOfferOptions): Promise<Offer>
+  offer<C extends Contract>(
+    what: C | string,
+    how: PipeHandler | Implementation<C> | ((caller: Caller) => Implementation<C>),
+    options: StreamOfferOptions = {},
+  ): Promise<Offer> {
+    if (typeof what !== 'string') return this.#offerComponent(what, how as Implementation<C>)
+    const serve = how as PipeHandler
+    return offerPipe(this.#endpoint, what, {
+      ...options,
+      accept: (pipe, caller) => serve(new PipeDuplex(pipe), caller),
+    })
+  }
+
+  /** Finds the component that a partition offers for this contract, and gives a proxy. Disposing of it closes the pipe. */
+  async activate<C extends Contract>(contract: C, options: ActivateOptions): Promise<Client<C>> {
+    const { in: partition, ...rest } = options
+    const channel = await openChannel(this.#endpoint, `${partition}/${contract.name}`, rest)
+    const client: ObjectClient = new ObjectClient(new RpcAccess(channel), {
+      env: this.#env,
+      onIdle: () => client.close(),
+    })
+    try {
+      return await client.activate(contract, rest)
+    } catch (thrown) {
+      client.close()
+      throw thrown
+    }
+  }
+
+  /** Speaks to the components behind a pipe that was opened by hand. Takes the pipe. */
+  objects(pipe: Pipe): ObjectClient {
+    return new ObjectClient(new RpcAccess(pipe), { env: this.#env })
+  }
+
+  /** The services that this partition may open now. */
+  offers(): Promise<readonly VisibleOffer[]> {
+    return this.#endpoint.offers.list()
+  }
+
+  /** Every service there is, as `added`, then each change as the bus tells it. Returns how to stop. */
+  watch(changed: (change: OfferChange) => void): () => void {
+    return this.#endpoint.offers.watch(changed)
+  }
+
+  /** Leaves the bus in order. */
+  async close(): Promise<void> {
+    await this.#endpoint.detach()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  inspect(): unknown {
+    return {
+      endpoint: this.#endpoint.inspect(),
+      components: [...this.#servers].map((server) => server.inspect()),
+    }
+  }
+
+  async #offerComponent<C extends Contract>(contract: C, implementation: Implementation<C>): Promise<Offer> {
+    const known = this.#services.get(contract.name)
+    if (known !== undefined) {
+      await known.offer
+      known.classes.offer(contract, implementation)
+      return { service: contract.name, withdraw: () => known.classes.withdraw(contract) }
+    }
+    const classes = new ClassTable()
+    classes.offer(contract, implementation)
+    const offer = this.#endpoint.offer(contract.name, {
+      contract: `${contract.name}@${contract.version}`,
+      decide: (opening, caller) => {
+        opening.accept(caller).then(
+          (channel) => this.#serve(new Pipe(channel), classes, caller),
+          // Taken back while it was being opened: there is nobody left to serve.
+          () => {},
+        )
+      },
+    })
+    this.#services.set(contract.name, { classes, offer })
+    try {
+      const { service, withdraw } = await offer
+      const forget = (): void => {
+        this.#services.delete(contract.name)
+        withdraw()
+      }
+      return { service, withdraw: forget }
+    } catch (thrown) {
+      this.#services.delete(contract.name)
+      throw thrown
+    }
+  }
+
+  #serve(pipe: Pipe, classes: ClassTable, caller: Caller): void {
+    const server = new ObjectServer(new RpcAccess(pipe), { env: this.#env, classes, caller })
+    this.#servers.add(server)
+    void server.closed.then(() => this.#servers.delete(server))
+  }
+}

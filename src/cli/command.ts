@@ -1,0 +1,47 @@
+import type { ParseArgsConfig } from 'node:util'
+
+/** What a command was given: words in order, options by name. */
+export interface Given {
+  readonly words: readonly string[]
+  readonly options: Readonly<Record<string, string | boolean | undefined>>
+}
+
+/** Where a command writes. Data goes to `out`, everything else to `note`. */
+export interface Terminal {
+  /** A line of data on standard output. */
+  out(line: string): void
+  /** A line for the person, on standard error. */
+  note(line: string): void
+  /** Overwrites the last such line on a terminal; writes nothing elsewhere. */
+  status(line: string): void
+  readonly isTerminal: boolean
+  /** Aborts on Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal
+}
+
+/** One option, as `util.parseArgs` takes it, with its line of help. */
+export type OptionTable = Readonly<
+  Record<string, NonNullable<ParseArgsConfig['options']>[string] & { readonly help: string; readonly value?: string }>
+>
+
+export interface Command {
+  readonly name: string
+  /** Words after the name, as in `PARTITION/SERVICE`. */
+  readonly words: string
+  readonly summary: string
+  readonly options: OptionTable
+  readonly examples: readonly string[]
+  /** Fewest and most words it takes. */
+  readonly arity: readonly [least: number, most: number]
+  /** Gives the exit status. */
+  run(given: Given, terminal: Terminal): Promise<number>
+}
+
+/** Options that several commands share. */
+export const JSON_OPTION: OptionTable = {
+  json: { type: 'boolean', help: 'print JSON instead of a table' },
+}
+
+export const SOCKET_OPTION: OptionTable = {
+  socket: { type: 'string', value: 'PATH', help: "the bus's socket; default: BUSBAR_SOCKET, then this user's bus" },
+}

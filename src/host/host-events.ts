@@ -1,0 +1,14 @@
+import type { BusEvent } from '../bus/index.ts'
+import type { BusbarError } from '../errors/index.ts'
+import type { PartitionExit, Progress } from '../partition/index.ts'
+import type { AuditRecord } from '../policy/index.ts'
+
+/** What whoever runs a bus hears of, as it happens. Texts from partitions are theirs: escape before printing. */
+export type HostEvent =
+  | BusEvent
+  | { readonly kind: 'decided'; readonly record: Omit<AuditRecord, 'sequence'> }
+  | { readonly kind: 'starting'; readonly partition: string; readonly how: string }
+  | { readonly kind: 'exited'; readonly partition: string; readonly exit: PartitionExit }
+  | { readonly kind: 'output'; readonly partition: string; readonly line: string; readonly from: 'stdout' | 'stderr' }
+  | { readonly kind: 'image'; readonly progress: Progress }
+  | { readonly kind: 'broken'; readonly partition: string; readonly reason: BusbarError }

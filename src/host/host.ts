@@ -1,0 +1,214 @@
+import { mkdir } from 'node:fs/promises'
+import { Bus } from '../agent/index.ts'
+import { type AccessPolicy, Broker, CarrierListener, Endpoint, MuxCarrier, SystemObject } from '../bus/index.ts'
+import { BusbarError } from '../errors/index.ts'
+import { type Env, memoryPair } from '../link/index.ts'
+import { AcceleratorProbe, buildImage, type GuestImage } from '../partition/index.ts'
+import type { BusConfig } from '../policy/index.ts'
+import { HOST_PARTITION, Operator } from '../services/index.ts'
+import { listenUnix, nodeEnv, type UnixListener } from '../transport/index.ts'
+import type { HostEvent } from './host-events.ts'
+import { type Launched, launch } from './launched.ts'
+
+export interface BusHostOptions {
+  config: BusConfig
+  policy: AccessPolicy
+  /** Folder that relative paths of the configuration start at. */
+  directory: string
+  /** Where consoles and logs of the partitions are kept; created when missing. */
+  logDirectory: string
+  /** Directory of the built package, which guests get a copy of. */
+  packageDirectory: string
+  /** Where programs of this host attach; none when absent. */
+  socket?: string
+  /** Stops building an image and waiting for partitions. */
+  signal?: AbortSignal
+  observe?(event: HostEvent): void
+}
+
+interface Entry {
+  launched: Launched | undefined
+  /** Resolved each time the partition attaches. */
+  attached: { promise: Promise<number>; resolve(epoch: number): void }
+}
+
+/** A bus on this host: the broker, the partitions of a configuration, and the socket for the host's own programs. */
+export class BusHost implements AsyncDisposable {
+  readonly #options: BusHostOptions
+  readonly #env: Env
+  readonly #broker: Broker
+  readonly #partitions = new Map<string, Entry>()
+  readonly #probe = new AcceleratorProbe()
+  #image: Promise<GuestImage> | undefined
+  #listener: UnixListener | undefined
+  #bus: Bus | undefined
+
+  private constructor(options: BusHostOptions) {
+    this.#options = options
+    this.#env = nodeEnv()
+    this.#broker = new Broker({
+      env: this.#env,
+      policy: options.policy,
+      observe: (event) => {
+        if (event.kind === 'attached') this.#partitions.get(event.partition)?.attached.resolve(event.epoch)
+        this.#observe(event)
+      },
+    })
+    for (const name of options.config.partitions.keys()) {
+      this.#broker.declare(name)
+      this.#partitions.set(name, { launched: undefined, attached: deferred() })
+    }
+  }
+
+  /** A bus without any partition started yet. Rejects when the socket cannot be listened on. */
+  static async open(options: BusHostOptions): Promise<BusHost> {
+    const host = new BusHost(options)
+    try {
+      await mkdir(options.logDirectory, { recursive: true, mode: 0o700 })
+      await host.#attachSelf()
+      return host
+    } catch (thrown) {
+      await host.close()
+      throw thrown
+    }
+  }
+
+  /** The host's own end of its bus. */
+  get bus(): Bus {
+    if (this.#bus === undefined) throw new BusbarError('CLOSED', 'the bus is closed')
+    return this.#bus
+  }
+
+  /** The partitions of the configuration. */
+  get names(): string[] {
+    return [...this.#partitions.keys()]
+  }
+
+  /** Starts a partition; settles when it runs, before it has attached. */
+  async start(name: string): Promise<Launched> {
+    const config = this.#options.config.partitions.get(name)
+    if (config === undefined) throw new BusbarError('NO_SUCH_PARTITION', `the configuration has no partition "${name}"`)
+    const entry = this.#entry(name)
+    if (entry.launched !== undefined) throw new BusbarError('BUSY', `partition "${name}" runs already`)
+    entry.attached = deferred()
+    const launched = await launch(name, config, {
+      env: this.#env,
+      broker: this.#broker,
+      directory: this.#options.directory,
+      logDirectory: this.#options.logDirectory,
+      probe: this.#probe,
+      image: () => this.image(),
+      observe: (event) => this.#observe(event),
+    })
+    entry.launched = launched
+    void launched.running?.exited.then((exit) => {
+      launched.detach()
+      if (entry.launched === launched) entry.launched = undefined
+      this.#observe({ kind: 'exited', partition: name, exit })
+    })
+    return launched
+  }
+
+  /** Settles with the epoch when a started partition has attached; rejects when it stops before, or `signal` aborts. */
+  async attached(name: string, signal?: AbortSignal): Promise<number> {
+    const entry = this.#entry(name)
+    const { launched } = entry
+    return new Promise((resolve, reject) => {
+      void entry.attached.promise.then(resolve)
+      void launched?.running?.exited.then(({ code, signal: by, reason }) => {
+        const how = reason ?? (by === null ? `status ${code}` : `signal ${by}`)
+        const hints = launched.log === undefined ? [] : [`its console is in ${launched.log}`]
+        reject(
+          new BusbarError('PARTITION_EXITED', `"${name}" stopped before it attached: ${how}`, { stage: 'boot', hints }),
+        )
+      })
+      signal?.addEventListener('abort', () => {
+        reject(new BusbarError('CANCELLED', `stopped waiting for "${name}"`, { stage: 'boot' }))
+      })
+    })
+  }
+
+  /** Ends a partition at once, as a crash would. Settles when it is gone. */
+  async kill(name: string): Promise<void> {
+    const { launched } = this.#entry(name)
+    launched?.running?.kill('SIGKILL')
+    await launched?.running?.exited
+  }
+
+  /** Asks a partition to end, then ends it. */
+  async stop(name: string): Promise<void> {
+    const entry = this.#entry(name)
+    await entry.launched?.running?.stop()
+    entry.launched?.detach()
+    entry.launched = undefined
+  }
+
+  /** The guest image, built once for all partitions. */
+  image(): Promise<GuestImage> {
+    const { packageDirectory, signal } = this.#options
+    this.#image ??= buildImage({
+      packageDir: packageDirectory,
+      ...(signal === undefined ? {} : { signal }),
+      onProgress: (progress) => this.#observe({ kind: 'image', progress }),
+    })
+    return this.#image
+  }
+
+  inspect(): unknown {
+    return {
+      bus: this.#broker.inspect(),
+      partitions: [...this.#partitions].map(([name, { launched }]) => ({
+        name,
+        kind: this.#options.config.partitions.get(name)?.kind,
+        running: launched?.running?.inspect(),
+        log: launched?.log,
+      })),
+    }
+  }
+
+  /** Stops every partition, then the bus. Idempotent. */
+  async close(): Promise<void> {
+    await this.#listener?.[Symbol.asyncDispose]()
+    this.#listener = undefined
+    await Promise.all([...this.#partitions.keys()].map((name) => this.stop(name)))
+    this.#broker.close()
+    this.#bus = undefined
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** The host is a partition like any other: its programs attach to a system object, and this process is one of them. */
+  async #attachSelf(): Promise<void> {
+    const env = this.#env
+    const [near, far] = memoryPair()
+    this.#broker.attach(HOST_PARTITION, new MuxCarrier(far, { side: 'bus', env }))
+    const endpoint = await Endpoint.attach(new MuxCarrier(near, { side: 'partition', env }), { env })
+    this.#bus = new Bus(endpoint, env)
+    await this.#bus.offer(Operator, { inspect: () => JSON.stringify(this.inspect()) })
+    const { socket } = this.#options
+    if (socket === undefined) return
+    const system = new SystemObject(endpoint, env)
+    const carriers = new CarrierListener({ env, onCarrier: (carrier) => void system.attach(carrier) })
+    this.#listener = await listenUnix(socket, { onLink: (link) => carriers.accept(link) })
+  }
+
+  #entry(name: string): Entry {
+    const entry = this.#partitions.get(name)
+    if (entry === undefined) throw new BusbarError('NO_SUCH_PARTITION', `the configuration has no partition "${name}"`)
+    return entry
+  }
+
+  #observe(event: HostEvent): void {
+    this.#options.observe?.(event)
+  }
+}
+
+function deferred(): Entry['attached'] {
+  let resolve: (epoch: number) => void = () => {}
+  const promise = new Promise<number>((settle) => {
+    resolve = settle
+  })
+  return { promise, resolve }
+}

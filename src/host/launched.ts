@@ -1,0 +1,130 @@
+import { join, resolve } from 'node:path'
+import { type Broker, MuxCarrier } from '../bus/index.ts'
+import { BusbarError } from '../errors/index.ts'
+import type { ByteLink, Env } from '../link/index.ts'
+import {
+  AcceleratorProbe,
+  type GuestImage,
+  launchProcess,
+  launchQemu,
+  type ProcessPartition,
+  type QemuPartition,
+} from '../partition/index.ts'
+import type {
+  ExternalPartitionConfig,
+  PartitionConfig,
+  ProcessPartitionConfig,
+  QemuPartitionConfig,
+} from '../policy/index.ts'
+import { connectHybridVsock, connectUnix, SerialPort, socketLink } from '../transport/index.ts'
+import type { HostEvent } from './host-events.ts'
+
+/** What launching needs of the host around it. */
+export interface Surroundings {
+  readonly env: Env
+  readonly broker: Broker
+  /** Folder that relative paths of the configuration start at. */
+  readonly directory: string
+  /** Where consoles and logs of the partitions are kept. */
+  readonly logDirectory: string
+  readonly probe: AcceleratorProbe
+  image(): Promise<GuestImage>
+  observe(event: HostEvent): void
+}
+
+/** A partition that runs, by whatever means. */
+export interface Launched {
+  /** What runs it here; `undefined` for one that somebody else runs. */
+  readonly running: QemuPartition | ProcessPartition | undefined
+  /** Where to look when it does not do what it should. */
+  readonly log: string | undefined
+  /** Lets go of its link. */
+  detach(): void
+}
+
+/** Starts a partition, or finds it, and attaches it to the broker; each new session of its link is a new epoch. */
+export function launch(name: string, config: PartitionConfig, around: Surroundings): Promise<Launched> {
+  switch (config.kind) {
+    case 'qemu':
+      return launchMachine(name, config, around)
+    case 'process':
+      return launchProgram(name, config, around)
+    case 'external':
+      return attachExternal(name, config, around)
+    default:
+      return config satisfies never
+  }
+}
+
+async function launchMachine(name: string, config: QemuPartitionConfig, around: Surroundings): Promise<Launched> {
+  const { directory, probe, observe } = around
+  const image = await around.image()
+  const accel = await probe.detect(image.kernel)
+  observe({ kind: 'starting', partition: name, how: `QEMU with ${accel.name.toUpperCase()}` })
+  const [command, ...args] = config.run ?? []
+  const programs = command === undefined ? [] : [{ name, command, args, env: Object.fromEntries(config.env) }]
+  const disks = config.disks.map(({ image: path, mount, filesystem, readonly }) => ({
+    path: resolve(directory, path),
+    readOnly: readonly,
+    type: filesystem,
+    target: mount ?? '',
+  }))
+  const running = await launchQemu({
+    name,
+    image,
+    probe,
+    accel: accel.name,
+    memoryMiB: Math.ceil(config.memory / 1024 ** 2),
+    programs,
+    disks: disks.filter(({ target }) => target !== ''),
+    files: config.files.map(({ from, to }) => ({ from: resolve(directory, from), to })),
+    consolePath: join(around.logDirectory, `${name}.console.log`),
+  })
+  const raw = await connectUnix(running.portPath)
+  const detach = serveSerial(name, raw, around)
+  return { running, log: running.consolePath, detach }
+}
+
+async function launchProgram(name: string, config: ProcessPartitionConfig, around: Surroundings): Promise<Launched> {
+  const { directory, env, broker, observe } = around
+  observe({ kind: 'starting', partition: name, how: 'a process of this host, without isolation' })
+  const [program = '', ...args] = config.run
+  const running = await launchProcess({
+    name,
+    // `node` is the Node that runs the bus: the one that is known to be new enough.
+    command: program === 'node' ? process.execPath : program,
+    args,
+    env: Object.fromEntries(config.env),
+    cwd: resolve(directory, config.cwd ?? '.'),
+    onLine: (line, from) => observe({ kind: 'output', partition: name, line, from }),
+  })
+  const session = broker.attach(name, new MuxCarrier(socketLink(running.socket), { side: 'bus', env }))
+  const detach = (): void => session.close(new BusbarError('CLOSED', 'the bus let the partition go'))
+  return { running, log: undefined, detach }
+}
+
+async function attachExternal(name: string, config: ExternalPartitionConfig, around: Surroundings): Promise<Launched> {
+  const { directory, env, broker, observe } = around
+  const path = resolve(directory, config.socket)
+  observe({ kind: 'starting', partition: name, how: `${config.medium} at ${path}` })
+  if (config.medium === 'virtio-serial') {
+    return { running: undefined, log: undefined, detach: serveSerial(name, await connectUnix(path), around) }
+  }
+  const link =
+    config.medium === 'vsock' ? await connectHybridVsock(path, config.port ?? 0, { env }) : await connectUnix(path)
+  const session = broker.attach(name, new MuxCarrier(link, { side: 'bus', env }))
+  return { running: undefined, log: undefined, detach: () => session.close(new BusbarError('CLOSED', 'let go')) }
+}
+
+/** A serial port has sessions: each one that both sides agree on is a new epoch of the partition. */
+function serveSerial(name: string, raw: ByteLink, { env, broker, observe }: Surroundings): () => void {
+  const port = new SerialPort(raw, { env })
+  const serve = async (): Promise<void> => {
+    for (;;) broker.attach(name, new MuxCarrier(await port.accept(), { side: 'bus', env }))
+  }
+  serve().catch((thrown: unknown) => {
+    const reason = BusbarError.from(thrown)
+    if (reason.code !== 'CLOSED') observe({ kind: 'broken', partition: name, reason })
+  })
+  return () => port.close(new BusbarError('CLOSED', 'the bus let the partition go'))
+}
