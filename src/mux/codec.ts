@@ -3,7 +3,7 @@ import { BusbarError } from '../errors/index.ts'
 /** Bytes of every header. Fixed by the protocol (HashiCorp yamux `spec.md`, "Framing"). */
 export const HEADER_BYTES = 12
 /** The only version. Fixed by the protocol (`spec.md`, "Version Field"). */
-export const VERSION = 0
+const VERSION = 0
 /** Window of each direction of a new stream, `bytes`. Fixed by the protocol (`spec.md`, "Flow Control"). */
 export const INITIAL_WINDOW = 262_144
 /** Largest window that can be granted, `bytes`: implementations keep it in 32 bits (HashiCorp `stream.go`, `sendWindow`). */

@@ -146,6 +146,18 @@ describe('yamux: back-pressure', () => {
     assert.deepEqual(ids.toSpliced(ahead, 1), [1, 1, 1, 3, 1, 3, 3, 3], 'in turn')
   })
 
+  test('nothing is left behind when the link has next to no room', async () => {
+    const pair = sessionPair({ client: { limits: { linkQueue: 1 } } })
+    const streams = Array.from({ length: 20 }, () => pair.client.open())
+    const sent = pattern(20_000)
+    const writing = streams.map((stream) => writeAll(stream, sent, 700).then(() => stream.end()))
+    await turns()
+    for (const stream of pair.accepted) same(await readAll(stream), sent)
+    await Promise.all(writing)
+    assert.equal(pair.accepted.length, 20)
+    pair.client.close()
+  })
+
   test('under a fence too', async () => {
     const pair = sessionPair()
     const bulk = pair.client.open()

@@ -7,7 +7,7 @@ import type { StreamCore } from './stream-core.ts'
 import { StreamQueue } from './stream-queue.ts'
 
 /** Largest payload of a data frame that we send, `bytes` (our choice: a small frame waits at most for one of these a stream). */
-export const MAX_PAYLOAD = 65_536
+const MAX_PAYLOAD = 65_536
 /** Small writes are gathered up to this many `bytes` before they go without waiting for more (our choice: one full slab). */
 const GATHER_BYTES = 16_384
 
@@ -35,7 +35,11 @@ export class Sender {
   #held = false
   /** Something that must not wait was queued while held. */
   #urgent = false
-  /** A small frame went out in this run of microtasks: the ones after it are gathered. */
+  /**
+   * A small frame went out in this run of microtasks: the ones after it are gathered until its end. Measured over a Unix
+   * socket with 64 calls in flight: about a fifth more calls than without, and the single call as fast; gathering for a
+   * macrotask (`Env.post`) instead costs the single call 8 %.
+   */
   #gathering = false
   #gathered = 0
   #posted = false
@@ -142,11 +146,17 @@ export class Sender {
   pump(): void {
     if (this.#pumping || this.#stopped) return
     this.#pumping = true
-    this.#pumpControl()
-    this.#pumpOwing()
-    this.#pumpData()
-    this.#writer.flush()
+    while (this.#writer.hasRoom && !this.#idle) {
+      this.#pumpControl()
+      this.#pumpOwing()
+      this.#pumpData()
+      this.#writer.flush()
+    }
     this.#pumping = false
+  }
+
+  get #idle(): boolean {
+    return this.#control.length === 0 && this.#owing.empty && this.#ready.empty
   }
 
   #soon(): void {

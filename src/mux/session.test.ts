@@ -96,6 +96,20 @@ describe('yamux session: what goes over the wire', () => {
     session.close(new BusbarError('CANCELLED', 'done'))
   })
 
+  test('bytes that are there before the session: no stream arrives inside the constructor', async () => {
+    const [near, far] = memoryPair()
+    await far.write(new Uint8Array(Buffer.from(header(TYPE.WINDOW, FLAG.SYN, 1, 0), 'hex')))
+    let arrived = false
+    const onStream = (): void => {
+      arrived = true
+    }
+    const session = new MuxSession(near, { role: 'server', env: new Peer().env, onStream })
+    assert.equal(arrived, false)
+    await turns()
+    assert.equal(arrived, true)
+    session.close()
+  })
+
   test('large payloads are not copied and never above 64 KiB a frame', async () => {
     const [near, far] = memoryPair(10_000_000)
     const session = new MuxSession(near, { role: 'client', env: new Peer().env })

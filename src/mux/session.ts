@@ -69,7 +69,8 @@ export class MuxSession {
       frame: (type, flags, id, length) => this.#frame(type, flags, id, length),
       payload: (piece, last) => this.#payload(piece, last),
     }
-    void this.#receive()
+    // Not before the caller has the session: `onStream` may need it.
+    void Promise.resolve().then(() => this.#receive())
   }
 
   /** Settles once: `undefined` after an orderly end with no stream open, else the reason. */
