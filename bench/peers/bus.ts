@@ -1,54 +1,106 @@
 /** A partition of a benchmark: attached over descriptor 3 to the broker in the parent. */
-import { Endpoint, MuxCarrier } from '../../src/bus/index.ts'
-import { offerPipe, openPipe } from '../../src/pipe/index.ts'
-import { fdLink, nodeEnv } from '../../src/transport/index.ts'
+import { attach, type Bus } from '../../src/agent/index.ts'
+import type { Client } from '../../src/rpc/index.ts'
+import { Echo } from './contract.ts'
 import { serve } from './serve.ts'
 
 type Request =
   | { do: 'offer-sink' }
-  | { do: 'upload'; bytes: number; chunk: number }
+  | { do: 'upload'; bytes: number; chunk: number; to?: string }
+  | { do: 'offer-echo' }
+  | { do: 'activate' }
+  | { do: 'calls'; size: number; count: number }
+  | { do: 'calls-many'; size: number; count: number; inFlight: number }
   | { do: 'offer-slow'; delay: number }
+  | { do: 'upload-watched'; bytes: number; chunk: number; to: string }
+  | { do: 'calls-under-bulk'; size: number; bytes: number; uploads: number }
   | { do: 'rss' }
 
-const env = nodeEnv()
-let attached: Promise<Endpoint> | undefined
-const endpoint = () => {
-  attached ??= Endpoint.attach(new MuxCarrier(fdLink(3), { side: 'partition', env }), { env })
+let attached: Promise<Bus> | undefined
+const bus = (): Promise<Bus> => {
+  attached ??= attach()
   return attached
 }
+let echo: Client<typeof Echo>
 
 const handlers = {
   'offer-sink': async () => {
-    await offerPipe(await endpoint(), 'sink', {
-      accept: async (pipe) => {
-        for (;;) {
-          const chunk = await pipe.read()
-          if (chunk === undefined) break
-        }
-        await pipe.end()
-      },
+    await (await bus()).offer('sink', async ({ handle }) => {
+      while ((await handle.read()) !== undefined) {}
+      await handle.end()
     })
   },
   /** Reads a chunk, rests, reads the next: slower than any writer, fast enough to finish. */
   'offer-slow': async ({ delay }: { delay: number }) => {
-    await offerPipe(await endpoint(), 'slow', {
-      accept: async (pipe) => {
-        let since = 0
-        for (;;) {
-          const chunk = await pipe.read()
-          if (chunk === undefined) break
-          since += chunk.length
-          if (since >= 4_194_304) {
-            since = 0
-            await new Promise((resolve) => setTimeout(resolve, delay))
-          }
-        }
-        await pipe.end()
-      },
+    await (await bus()).offer('slow', async ({ handle }) => {
+      let since = 0
+      for (let chunk = await handle.read(); chunk !== undefined; chunk = await handle.read()) {
+        since += chunk.length
+        if (since < 4_194_304) continue
+        since = 0
+        await new Promise((resolve) => setTimeout(resolve, delay))
+      }
+      await handle.end()
     })
   },
-  upload: async ({ bytes, chunk, to = 'sink' }: { bytes: number; chunk: number; to?: string }) => {
-    const pipe = await openPipe(await endpoint(), `server/${to}`)
+  'offer-echo': async () => {
+    await (await bus()).offer(Echo, { echo: ({ data }) => data })
+  },
+  activate: async () => {
+    echo = await (await bus()).activate(Echo, { in: 'server' })
+  },
+  /** One call after the other; each call's time in ms. */
+  calls: async ({ size, count }: { size: number; count: number }) => {
+    const data = new Uint8Array(size)
+    const times: number[] = []
+    for (let i = 0; i < count; i++) {
+      const start = performance.now()
+      await echo.echo({ data })
+      times.push(performance.now() - start)
+    }
+    return times
+  },
+  /** So many calls with so many in flight; ms in all. */
+  'calls-many': async ({ size, count, inFlight }: { size: number; count: number; inFlight: number }) => {
+    const data = new Uint8Array(size)
+    let left = count
+    const worker = async () => {
+      while (left-- > 0) await echo.echo({ data })
+    }
+    const start = performance.now()
+    await Promise.all(Array.from({ length: inFlight }, worker))
+    return performance.now() - start
+  },
+  /** The same upload, telling the most memory this process had meanwhile. */
+  'upload-watched': async (request: { bytes: number; chunk: number; to: string }) => {
+    let highest = 0
+    const watch = setInterval(() => {
+      highest = Math.max(highest, process.memoryUsage.rss())
+    }, 50)
+    await handlers.upload(request)
+    clearInterval(watch)
+    return highest
+  },
+  /** Times of calls made while uploads of `bytes` follow one another. */
+  'calls-under-bulk': async ({ size, bytes, uploads }: { size: number; bytes: number; uploads: number }) => {
+    const data = new Uint8Array(size)
+    const times: number[] = []
+    let uploading = true
+    const bulk = async (): Promise<void> => {
+      for (let i = 0; i < uploads; i++) await handlers.upload({ bytes, chunk: 65_536 })
+      uploading = false
+    }
+    const finished = bulk()
+    while (uploading) {
+      const start = performance.now()
+      await echo.echo({ data })
+      times.push(performance.now() - start)
+    }
+    await finished
+    return times
+  },
+  upload: async ({ bytes, chunk, to = 'sink' }: { bytes: number; chunk: number; to?: string }): Promise<number> => {
+    const pipe = await (await bus()).openPipe(`server/${to}`)
     const data = new Uint8Array(chunk).fill(7)
     const start = performance.now()
     for (let sent = 0; sent < bytes; sent += chunk) {

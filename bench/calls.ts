@@ -1,0 +1,79 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { withPeers } from './bulk.ts'
+import { startChild } from './children.ts'
+import { median, percentile, type Row, rowOf } from './rows.ts'
+
+const SIZE = 100
+const CALLS = 5000
+const MANY = 100_000
+const IN_FLIGHT = 64
+
+/** `call-broker-p50` and `call-broker-64`: 100-byte calls through the broker, against a raw framed echo over one socket. */
+export async function callBroker(repetitions: number): Promise<Row[]> {
+  const p50: number[] = []
+  const rates: number[] = []
+  const rawP50: number[] = []
+  const rawRates: number[] = []
+  for (let i = 0; i < repetitions; i++) {
+    const raw = await rawEcho()
+    rawP50.push(raw.p50)
+    rawRates.push(raw.rate)
+    await withPeers(async ({ client, server }) => {
+      await server.ask({ do: 'offer-echo' })
+      await client.ask({ do: 'activate' })
+      await client.ask({ do: 'calls', size: SIZE, count: CALLS })
+      const times = (await client.ask({ do: 'calls', size: SIZE, count: CALLS })) as number[]
+      p50.push(percentile(times, 0.5) * 1000)
+      await client.ask({ do: 'calls-many', size: SIZE, count: MANY, inFlight: IN_FLIGHT })
+      const ms = (await client.ask({ do: 'calls-many', size: SIZE, count: MANY, inFlight: IN_FLIGHT })) as number
+      rates.push(MANY / (ms / 1000))
+    })
+  }
+  return [
+    rowOf('call-broker-p50', 'µs', p50, rawP50, '<= 2.5'),
+    rowOf('call-broker-64', 'calls/s', rates, rawRates, '>= 0.4'),
+  ]
+}
+
+/** `call-under-bulk-p50`: small calls while 4 MiB uploads run between the same two partitions on another channel. */
+export async function callUnderBulk(repetitions: number): Promise<Row[]> {
+  const values: number[] = []
+  const baselines: number[] = []
+  for (let i = 0; i < repetitions; i++) {
+    await withPeers(async ({ client, server }) => {
+      await server.ask({ do: 'offer-echo' })
+      await server.ask({ do: 'offer-sink' })
+      await client.ask({ do: 'activate' })
+      await client.ask({ do: 'calls', size: SIZE, count: 2000 })
+      baselines.push(percentile((await client.ask({ do: 'calls', size: SIZE, count: 2000 })) as number[], 0.5))
+      const times = (await client.ask({
+        do: 'calls-under-bulk',
+        size: SIZE,
+        bytes: 4_194_304,
+        uploads: 40,
+      })) as number[]
+      values.push(median(times))
+    })
+  }
+  return [rowOf('call-under-bulk-p50', 'ms', values, baselines, '< 1 ms')]
+}
+
+async function rawEcho(): Promise<{ p50: number; rate: number }> {
+  const directory = await mkdtemp(join(tmpdir(), 'busbar-bench-'))
+  const [from, to] = await Promise.all([startChild('raw'), startChild('raw')])
+  try {
+    const path = join(directory, 's')
+    await to.ask({ do: 'listen-echo', path })
+    await from.ask({ do: 'connect', path })
+    await from.ask({ do: 'echo', size: SIZE, count: CALLS })
+    const times = (await from.ask({ do: 'echo', size: SIZE, count: CALLS })) as number[]
+    await from.ask({ do: 'echo-many', size: SIZE, count: MANY, inFlight: IN_FLIGHT })
+    const ms = (await from.ask({ do: 'echo-many', size: SIZE, count: MANY, inFlight: IN_FLIGHT })) as number
+    return { p50: percentile(times, 0.5) * 1000, rate: MANY / (ms / 1000) }
+  } finally {
+    await Promise.all([from.stop(), to.stop()])
+    await rm(directory, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * `npm run bench`: every case beside its baseline of the same run, as ratios.
+ * `-- --json FILE` writes the rows too, `-- --repeat N` says how often (median and spread), `-- CASE` picks cases.
+ */
+import { writeFileSync } from 'node:fs'
+import { cpus, totalmem } from 'node:os'
+import { parseArgs } from 'node:util'
+import { pipeBroker } from './bulk.ts'
+import { callBroker, callUnderBulk } from './calls.ts'
+import { slowReader } from './memory.ts'
+import type { Row } from './rows.ts'
+
+const CASES: Readonly<Record<string, (repetitions: number) => Promise<Row[]>>> = {
+  'pipe-broker': pipeBroker,
+  'call-broker': callBroker,
+  'call-under-bulk': callUnderBulk,
+  'slow-reader': slowReader,
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'string' }, repeat: { type: 'string', default: '5' } },
+})
+const repetitions = Number(values.repeat)
+const machine = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 1024 ** 3)} GiB, Node ${process.version}`
+console.log(`${machine}, ${new Date().toISOString().slice(0, 10)}, ${repetitions} repetitions\n`)
+console.log('| case | value | baseline | ratio | asked | lowest and highest ratio |')
+console.log('| --- | --- | --- | --- | --- | --- |')
+
+const rows: Row[] = []
+for (const [name, run] of Object.entries(CASES)) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue
+  for (const row of await run(repetitions)) {
+    rows.push(row)
+    const spread = row.spread?.map((ratio) => ratio.toFixed(2)).join(' to ') ?? ''
+    const of = (value: number): string => `${value >= 100 ? Math.round(value) : value.toFixed(2)} ${row.unit}`
+    console.log(
+      `| ${row.case} | ${of(row.value)} | ${of(row.baseline)} | ${row.ratio.toFixed(2)} | ${row.target ?? ''} | ${spread} |`,
+    )
+  }
+}
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, undefined, 2)}\n`)
+process.exit(0)
