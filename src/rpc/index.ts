@@ -2,6 +2,7 @@
 export { RpcAccess } from './access.ts'
 export type { PresentationContext } from './association/client-binding.ts'
 export { RpcClient, type RpcClientOptions, type RpcClientView } from './association/client.ts'
+export { AssociationGroups } from './association/groups.ts'
 export type { IncomingCall, RpcInterface } from './association/incoming-call.ts'
 export type { RpcReply } from './association/pending-call.ts'
 export { RpcServer, type RpcServerOptions, type RpcServerView } from './association/server.ts'

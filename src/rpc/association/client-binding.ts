@@ -54,6 +54,7 @@ const MUST_RECEIVE = 1_432
 export class ClientBinding {
   readonly #fragment: number
   readonly #most: number
+  readonly #group: number
   #state: State = { kind: 'unbound' }
   #asked: Asked | undefined
   readonly #queue: Wanted[] = []
@@ -61,10 +62,11 @@ export class ClientBinding {
   readonly #agreed: PresentationContext[] = []
   #nextId = 0
 
-  /** `fragment` is the largest PDU we take, `most` how many contexts there may be. */
-  constructor(fragment: number, most: number) {
+  /** `fragment` is the largest PDU we take, `most` how many contexts there may be, `group` the one to join, or 0. */
+  constructor(fragment: number, most: number, group: number) {
     this.#fragment = fragment
     this.#most = most
+    this.#group = group
   }
 
   get agreement(): Agreement | undefined {
@@ -110,7 +112,7 @@ export class ClientBinding {
     this.#asked = { callId, wanted }
     const offer = { id: wanted.context.id, abstract: wanted.context.interface, transfers: [NDR20] }
     const agreement = this.agreement
-    const sizes = { transmit: this.#fragment, receive: this.#fragment, group: agreement?.group ?? 0 }
+    const sizes = { transmit: this.#fragment, receive: this.#fragment, group: agreement?.group ?? this.#group }
     if (agreement !== undefined) {
       return encodeBind(PDUS.alter_context.number, WHOLE, callId, { ...sizes, contexts: [offer] })
     }

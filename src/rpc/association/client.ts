@@ -21,6 +21,8 @@ import { Reassembly } from './reassembly.ts'
 export interface RpcClientOptions {
   readonly env: Env
   readonly limits?: Partial<RpcLimits>
+  /** The association group to join: what `inspect().group` of a bound client on another link to the same server says. */
+  readonly group?: number
 }
 
 /** What a client shows of itself. */
@@ -67,7 +69,7 @@ export class RpcClient {
   constructor(access: RpcAccess, options: RpcClientOptions) {
     this.#access = access
     this.#limits = rpcLimits(options.limits)
-    this.#binding = new ClientBinding(this.#limits.fragment, this.#limits.contexts)
+    this.#binding = new ClientBinding(this.#limits.fragment, this.#limits.contexts, options.group ?? 0)
     this.#calls = new CallTable(this.#limits.calls)
     this.#orphans = new Orphans(options.env, this.#limits.cancelGrace, (call) => this.#orphan(call))
     access.start(

@@ -36,10 +36,6 @@ export class ServerBinding {
     return this.#fragment
   }
 
-  get group(): number {
-    return this.#group
-  }
-
   get features(): number {
     return this.#features
   }

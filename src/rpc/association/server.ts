@@ -11,6 +11,7 @@ import type { InterfaceId } from '../pdu/syntax.ts'
 import { PDUS, pduName } from '../pdu/table.ts'
 import { UuidMemory } from '../pdu/uuid.ts'
 import { sendFault, sendResponse } from './fragments.ts'
+import { AssociationGroups } from './groups.ts'
 import { type RpcInterface, ServerCall } from './incoming-call.ts'
 import { Reassembly } from './reassembly.ts'
 import { RunningCalls } from './running-calls.ts'
@@ -21,6 +22,8 @@ export interface RpcServerOptions {
   /** The interface that serves an id, by the version rule of whoever offers it: same major, at least that minor. */
   readonly lookup: (id: InterfaceId) => RpcInterface | undefined
   readonly limits?: Partial<RpcLimits>
+  /** The groups that links of this caller may join; without them every link is a group of its own. */
+  readonly groups?: AssociationGroups
 }
 
 /** What a server shows of itself. */
@@ -52,13 +55,15 @@ const IDLE: Receiving = { kind: 'idle' }
  */
 export class RpcServer {
   readonly #access: RpcAccess
-  readonly #env: Env
+  readonly #groups: AssociationGroups
   readonly #limits: RpcLimits
   readonly #binding: ServerBinding
   readonly #running: RunningCalls<ServerCall>
   readonly #uuids = new UuidMemory()
   readonly #closing = new Closing()
   #receiving: Receiving = IDLE
+  /** The group this link is in; 0 before a bind. */
+  #group = 0
   #multiplexed = false
   #taken = 0
   #refused = 0
@@ -66,7 +71,7 @@ export class RpcServer {
   /** Takes the access object and the link behind it. */
   constructor(access: RpcAccess, options: RpcServerOptions) {
     this.#access = access
-    this.#env = options.env
+    this.#groups = options.groups ?? new AssociationGroups(options.env)
     this.#limits = rpcLimits(options.limits)
     this.#binding = new ServerBinding(options.lookup, this.#limits.contexts)
     this.#running = new RunningCalls(this.#limits.calls)
@@ -94,7 +99,7 @@ export class RpcServer {
   inspect(): RpcServerView {
     return {
       state: this.#closing.over ? 'closed' : this.#binding.bound ? 'bound' : 'unbound',
-      group: this.#binding.group,
+      group: this.#group,
       fragment: this.#binding.fragment,
       multiplexed: this.#multiplexed,
       contexts: this.#binding.contexts.map(({ id, interface: { uuid, major, minor } }) => ({
@@ -150,8 +155,8 @@ export class RpcServer {
     requireWhole(header)
     if (this.#binding.bound) throw new BusbarError('PROTOCOL', 'a second bind on one association')
     const bind = decodeBind(pdu, header.little)
-    if (bind.group !== 0) throw new BusbarError('PROTOCOL', `association group ${bind.group} is not known`)
-    const ack = this.#binding.bind(bind, this.#limits.fragment, this.#newGroup())
+    this.#joinGroup(bind.group)
+    const ack = this.#binding.bind(bind, this.#limits.fragment, this.#group)
     this.#multiplexed = (header.flags & PFC.CONC_MPX) !== 0
     this.#access.accept(this.#binding.fragment)
     const flags = WHOLE | (header.flags & PFC.CONC_MPX)
@@ -280,10 +285,10 @@ export class RpcServer {
     if (gathered !== undefined) this.#receiving = IDLE
   }
 
-  /** A random number that is not zero: zero on the wire asks for a new group. */
-  #newGroup(): number {
-    const random = this.#env.random(new Uint8Array(4))
-    return (new DataView(random.buffer).getUint32(0) | 1) >>> 0
+  #joinGroup(id: number): void {
+    if (id === 0) this.#group = this.#groups.open()
+    else if (this.#groups.join(id)) this.#group = id
+    else throw new BusbarError('PROTOCOL', `association group ${id} is not known`)
   }
 
   #ended(): void {
@@ -293,6 +298,7 @@ export class RpcServer {
 
   #closed(reason: BusbarError | undefined): void {
     this.#abort(reason ?? new BusbarError('PEER_DIED', 'the association is over'))
+    if (this.#group !== 0) this.#groups.leave(this.#group)
     this.#closing.settle(reason)
   }
 

@@ -1,0 +1,46 @@
+import type { Env } from '../../link/index.ts'
+
+/**
+ * Association groups: several links between the same client and server, so that bulk and small calls take different
+ * ones (C706 12.6.3.1). Make one of these per caller: a link can only join a group that it finds in the same object, so
+ * no caller joins that of another. A group is over with its last link.
+ */
+export class AssociationGroups {
+  readonly #env: Env
+  /** Links by group id. */
+  readonly #links = new Map<number, number>()
+
+  constructor(env: Env) {
+    this.#env = env
+  }
+
+  get size(): number {
+    return this.#links.size
+  }
+
+  /** A new group with one link; its id is random and not zero, which on the wire asks for a new one. */
+  open(): number {
+    const random = new Uint8Array(4)
+    const view = new DataView(random.buffer)
+    this.#env.random(random)
+    let id = view.getUint32(0)
+    while (id === 0 || this.#links.has(id)) id = (id + 1) >>> 0
+    this.#links.set(id, 1)
+    return id
+  }
+
+  /** Adds a link to a group; false when there is none of that id. */
+  join(id: number): boolean {
+    const links = this.#links.get(id)
+    if (links === undefined) return false
+    this.#links.set(id, links + 1)
+    return true
+  }
+
+  leave(id: number): void {
+    const links = this.#links.get(id)
+    if (links === undefined) return
+    if (links === 1) this.#links.delete(id)
+    else this.#links.set(id, links - 1)
+  }
+}
