@@ -21,3 +21,11 @@ export const TRANSPORT_LIMITS: TransportLimits = {
 export function maxSocketPath(platform: string = process.platform): number {
   return platform === 'linux' ? 107 : 103
 }
+
+/** Limits of the hybrid vsock handshake. */
+export const HYBRID_LIMITS = {
+  /** From dialling to the answer, `ms`. Firecracker gives the guest 2 s to accept (our choice: with some room for a busy host). */
+  timeoutMs: 5000,
+  /** Longest answer, `bytes`: `OK ` and a GUID, the longest any implementation sends, and some room (our choice). */
+  line: 64,
+} as const
