@@ -8,11 +8,17 @@ import type { Message } from './messages.ts'
 /** Links that have not said what they are for: more are turned away (our choice: a burst of programs starting). */
 const MAX_UNDECIDED = 64
 
+/** Who waits for a stream that the other side has not dialled yet. */
+interface Waiter {
+  resolve(link: ByteLink): void
+  reject(reason: BusbarError): void
+}
+
 /** The bus's side of a session that gives each channel a socket of its own: the other side dials, this one matches. */
 class AcceptedCarrier implements Carrier {
   readonly control: ByteLink
   readonly token: Uint8Array
-  readonly #waiting = new Map<number, (link: ByteLink) => void>()
+  readonly #waiting = new Map<number, Waiter>()
   readonly #arrived = new Map<number, ByteLink>()
   readonly #live = new Set<ByteLink>()
   readonly #closing = new Closing()
@@ -32,21 +38,29 @@ class AcceptedCarrier implements Carrier {
 
   authorise(): void {}
 
-  open(): CarrierStream {
+  open(unwanted: AbortSignal): CarrierStream {
     const id = this.#nextId
     this.#nextId += 2
-    return { id, link: this.claim(id) }
+    return { id, link: this.claim(id, unwanted) }
   }
 
-  claim(id: number): Awaitable<ByteLink> {
+  claim(id: number, unwanted: AbortSignal): Awaitable<ByteLink> {
     const link = this.#arrived.get(id)
     if (link !== undefined) {
       this.#arrived.delete(id)
       return link
     }
+    if (this.#closing.over) return Promise.reject(new BusbarError('LINK_LOST', 'the session ended'))
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, resolve)
-      void this.closed.then((reason) => reject(reason ?? new BusbarError('LINK_LOST', 'the session ended')))
+      const giveUp = (): void => this.#answer(id)?.reject(BusbarError.from(unwanted.reason))
+      this.#waiting.set(id, {
+        resolve: (stream) => {
+          unwanted.removeEventListener('abort', giveUp)
+          resolve(stream)
+        },
+        reject,
+      })
+      unwanted.addEventListener('abort', giveUp)
     })
   }
 
@@ -61,17 +75,24 @@ class AcceptedCarrier implements Carrier {
       this.#arrived.delete(id)
     })
     const stream = new PacketStream(link)
-    const waiting = this.#waiting.get(id)
-    this.#waiting.delete(id)
-    if (waiting === undefined) this.#arrived.set(id, stream)
-    else waiting(stream)
+    const waiter = this.#answer(id)
+    if (waiter === undefined) this.#arrived.set(id, stream)
+    else waiter.resolve(stream)
   }
 
   close(reason?: BusbarError): void {
     if (!this.#closing.settle(reason)) return
-    this.#waiting.clear()
+    const lost = reason ?? new BusbarError('LINK_LOST', 'the session ended')
+    for (const id of [...this.#waiting.keys()]) this.#answer(id)?.reject(lost)
     this.control.close(reason)
     for (const link of [...this.#live]) link.close(reason)
+  }
+
+  /** Whoever waits for this stream, who waits no more. */
+  #answer(id: number): Waiter | undefined {
+    const waiter = this.#waiting.get(id)
+    this.#waiting.delete(id)
+    return waiter
   }
 }
 

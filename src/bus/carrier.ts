@@ -20,10 +20,13 @@ export interface Carrier {
   readonly token: Uint8Array
   /** Tells the partition's side the token that the bus's side gave out. */
   authorise(token: Uint8Array): void
-  /** Opens a stream of ours; throws `LIMIT` or the reason the carrier closed. */
-  open(): CarrierStream
-  /** Takes the stream that the peer opened under this id; rejects with `PROTOCOL` when there is none. */
-  claim(id: number): Awaitable<ByteLink>
+  /**
+   * Opens a stream of ours; throws `LIMIT` or the reason the carrier closed. `unwanted` aborts when nobody waits for the
+   * stream any more: a carrier that still waits for the peer to dial it then stops.
+   */
+  open(unwanted: AbortSignal): CarrierStream
+  /** Takes the stream that the peer opened under this id; rejects with `PROTOCOL` when there is none. `unwanted` as above. */
+  claim(id: number, unwanted: AbortSignal): Awaitable<ByteLink>
   /** Closes everything at once; every stream fails with `reason`. */
   close(reason?: BusbarError): void
   readonly closed: Promise<BusbarError | undefined>

@@ -51,9 +51,10 @@ export class ChannelTable implements ChannelOwner {
     if (this.#failure !== undefined) throw this.#failure
     if (request.signal?.aborted === true) throw cancelled(request)
     if (this.#slots.size >= this.#limits.channels) throw tooMany(this.#limits.channels)
-    const stream = this.#carrier.open()
+    const unwanted = new AbortController()
+    const stream = this.#carrier.open(unwanted.signal)
     const deadline = request.deadline ?? this.#limits.openTime
-    const opened = this.#opening(stream, request, deadline)
+    const opened = this.#opening(stream, request, deadline, unwanted)
     const { partition, service, mode, offerId, caller, callerEpoch } = request
     const channelId = stream.id
     this.#send({ kind: 'openChannel', channelId, offerId, partition, service, mode, deadline, caller, callerEpoch })
@@ -64,25 +65,49 @@ export class ChannelTable implements ChannelOwner {
   incoming(message: Messages['openChannel'], decide: (opening: Incoming) => void): void {
     const id = message.channelId
     if (this.#slots.has(id)) throw new BusbarError('PROTOCOL', `channel ${id} is open already`)
-    const link = this.#carrier.claim(id)
-    if (this.#slots.size >= this.#limits.channels) return this.#refuse(id, link, tooMany(this.#limits.channels))
+    const unwanted = new AbortController()
+    let link: Awaitable<ByteLink>
+    try {
+      link = this.#carrier.claim(id, unwanted.signal)
+    } catch (thrown) {
+      // The peer took the request back: the reset of its stream can overtake the message, so this is no offence.
+      const { message: found } = BusbarError.from(thrown)
+      this.#send({ kind: 'openResult', channelId: id, code: codeNumber('RESET'), text: found })
+      return
+    }
+    const refuse = (reason: BusbarError): void => {
+      this.#send({ kind: 'openResult', channelId: id, code: codeNumber(reason.code), text: reason.message })
+      drop(link, reason, unwanted)
+    }
+    if (this.#slots.size >= this.#limits.channels) return refuse(tooMany(this.#limits.channels))
     const aborted = new AbortController()
     const slot: Slot = {
       state: 'deciding',
       abort: (reason) => {
         this.#slots.delete(id)
-        closeLink(link, reason)
+        drop(link, reason, unwanted)
         aborted.abort(reason)
       },
     }
     this.#slots.set(id, slot)
+    // A stream that cannot be had is told to whoever accepts, and nobody may.
+    if (link instanceof Promise) link.catch(() => {})
     const undecided = (): boolean => this.#slots.get(id) === slot
     decide({
       message,
       signal: aborted.signal,
       accept: async (caller) => {
         if (!undecided()) throw BusbarError.from(aborted.signal.reason)
-        const stream = await link
+        let stream: ByteLink
+        try {
+          stream = await link
+        } catch (thrown) {
+          if (undecided()) {
+            this.#slots.delete(id)
+            refuse(BusbarError.from(thrown))
+          }
+          throw thrown
+        }
         if (!undecided()) throw BusbarError.from(aborted.signal.reason)
         this.#send({ kind: 'openResult', channelId: id, code: 0, text: '' })
         const { partition, service, mode } = message
@@ -91,7 +116,7 @@ export class ChannelTable implements ChannelOwner {
       refuse: (reason) => {
         if (!undecided()) return
         this.#slots.delete(id)
-        this.#refuse(id, link, reason)
+        refuse(reason)
       },
     })
   }
@@ -139,21 +164,31 @@ export class ChannelTable implements ChannelOwner {
     })
   }
 
-  #opening({ id, link }: CarrierStream, request: OpenRequest, deadline: number): Promise<Channel> {
+  #opening(
+    { id, link }: CarrierStream,
+    request: OpenRequest,
+    deadline: number,
+    unwanted: AbortController,
+  ): Promise<Channel> {
     const { partition, service, mode, signal } = request
     return new Promise((resolve, reject) => {
+      // Until the stream is there: a peer that answers yes and never dials must not get past the deadline.
+      const stopWaiting = (): void => {
+        timer.cancel()
+        signal?.removeEventListener('abort', abort)
+      }
       const refuse = (reason: BusbarError): void => {
+        stopWaiting()
         this.#slots.delete(id)
-        closeLink(link, reason)
+        drop(link, reason, unwanted)
         reject(reason)
       }
       const adopt = (stream: ByteLink): void => {
         if (this.#slots.get(id) !== slot) return
+        stopWaiting()
         resolve(this.#adopt({ id, partition, service, mode, caller: undefined }, stream))
       }
       const settle = (reason: BusbarError | undefined): void => {
-        timer.cancel()
-        signal?.removeEventListener('abort', abort)
         if (reason !== undefined) refuse(reason)
         else if (link instanceof Promise) link.then(adopt, (thrown: unknown) => refuse(BusbarError.from(thrown)))
         // Within this turn: a close may follow in the same bytes, and it must find the channel.
@@ -171,6 +206,11 @@ export class ChannelTable implements ChannelOwner {
       const slot: Slot = { state: 'opening', settle }
       this.#slots.set(id, slot)
       signal?.addEventListener('abort', abort)
+      if (link instanceof Promise) {
+        link.catch((thrown: unknown) => {
+          if (this.#slots.get(id) === slot) give(BusbarError.from(thrown))
+        })
+      }
     })
   }
 
@@ -180,11 +220,6 @@ export class ChannelTable implements ChannelOwner {
     this.#slots.set(id, { state: 'open', channel })
     void channel.closed.then(() => this.#slots.delete(id))
     return channel
-  }
-
-  #refuse(id: number, link: Awaitable<ByteLink>, reason: BusbarError): void {
-    this.#send({ kind: 'openResult', channelId: id, code: codeNumber(reason.code), text: reason.message })
-    closeLink(link, reason)
   }
 
   #sendClose(channelId: number, reason: BusbarError): void {
@@ -221,11 +256,13 @@ function tooMany(limit: number): BusbarError {
   return new BusbarError('BUSY', `this session has ${limit} channels open, which is the limit`, { stage: 'open' })
 }
 
-function closeLink(link: Awaitable<ByteLink>, reason: BusbarError): void {
+/** Nobody wants this stream: it is closed when it is there or still comes, and not waited for. */
+function drop(link: Awaitable<ByteLink>, reason: BusbarError, unwanted: AbortController): void {
   if (link instanceof Promise) {
     link.then(
       (opened) => opened.close(reason),
       () => {},
     )
+    unwanted.abort(reason)
   } else link.close(reason)
 }
