@@ -24,13 +24,18 @@ export class SystemObject implements SessionHost {
   readonly #limits: Partial<BusLimits>
   readonly #programs = new Map<ServerSession, Program>()
   readonly #relays = new Set<Relay>()
+  /** Why the session with the bus is over. */
+  #lost: BusbarError | undefined
 
   /** Takes the endpoint: when its session ends, so do those of all programs. */
   constructor(bus: Endpoint, env: Env, limits: Partial<BusLimits> = {}) {
     this.#bus = bus
     this.#env = env
     this.#limits = limits
-    void bus.closed.then((reason) => this.close(reason))
+    void bus.closed.then((reason) => {
+      this.#lost = reason ?? new BusbarError('LINK_LOST', 'the link to the bus ended')
+      this.close(this.#lost)
+    })
   }
 
   /** Attaches a program. Takes the carrier. */
@@ -44,6 +49,8 @@ export class SystemObject implements SessionHost {
       limits: this.#limits,
     })
     this.#programs.set(session, { offers: new Map(), stopWatching: () => {} })
+    // It dialled while the session with the bus was ending: it must come again.
+    if (this.#lost !== undefined) session.close(this.#lost)
     return session
   }
 
