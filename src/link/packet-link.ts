@@ -17,11 +17,14 @@ export class PacketLink implements MessageLink {
   #ended = false
   #eof = false
   #reading = false
+  /** Why the link below closed, unless in order: what is queued is not handed out any more. */
+  #failure: BusbarError | undefined
 
   /** Takes the byte link: closing this closes that. */
   constructor(below: ByteLink, maxMessage: number = DEFAULT_MAX_MESSAGE) {
     this.#below = below
     this.maxMessage = maxMessage
+    void below.closed.then((reason) => this.#fail(reason))
   }
 
   get closed(): Promise<BusbarError | undefined> {
@@ -67,12 +70,22 @@ export class PacketLink implements MessageLink {
     this.#below.close(reason)
   }
 
+  #fail(reason: BusbarError | undefined): void {
+    if (reason === undefined) return
+    this.#failure = reason
+    this.#queue.clear()
+  }
+
   async #next(): Promise<Uint8Array | undefined> {
+    if (this.#failure !== undefined) throw this.#failure
     if (this.#eof) return undefined
-    if (!(await this.#fill(PACKET_HEADER_BYTES))) throw this.#broken('RESET', 'ended without an end packet')
+    await this.#need(PACKET_HEADER_BYTES, 'without an end packet')
+    // It may have broken while this waited, with the bytes there already.
+    if (this.#failure !== undefined) throw this.#failure
     const size = this.#size()
     if (size === 0) return this.#finish()
-    if (!(await this.#fill(size))) throw this.#broken('RESET', 'ended inside a message')
+    await this.#need(size, 'inside a message')
+    if (this.#failure !== undefined) throw this.#failure
     return this.#queue.take(size)
   }
 
@@ -94,13 +107,13 @@ export class PacketLink implements MessageLink {
     }
   }
 
-  async #fill(bytes: number): Promise<boolean> {
+  async #need(bytes: number, ended: string): Promise<void> {
     while (this.#queue.length < bytes) {
       const chunk = await this.#below.read()
-      if (chunk === undefined) return false
+      if (this.#failure !== undefined) throw this.#failure
+      if (chunk === undefined) throw this.#broken('RESET', `ended ${ended}`)
       this.#queue.push(chunk)
     }
-    return true
   }
 
   #broken(code: 'RESET' | 'MALFORMED', found: string): BusbarError {

@@ -18,10 +18,13 @@ export class PacketStream implements ByteLink {
   #left = 0
   #ended = false
   #eof = false
+  /** Why the link below closed, unless in order: what is queued is not handed out any more. */
+  #failure: BusbarError | undefined
 
   /** Takes the byte link: closing this closes that. */
   constructor(below: ByteLink) {
     this.#below = below
+    void below.closed.then((reason) => this.#fail(reason))
   }
 
   get closed(): Promise<BusbarError | undefined> {
@@ -29,6 +32,7 @@ export class PacketStream implements ByteLink {
   }
 
   read(): Awaitable<Uint8Array | undefined> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
     return this.#eof ? undefined : this.#next()
   }
 
@@ -54,6 +58,12 @@ export class PacketStream implements ByteLink {
 
   close(reason?: BusbarError): void {
     this.#below.close(reason)
+  }
+
+  #fail(reason: BusbarError | undefined): void {
+    if (reason === undefined) return
+    this.#failure = reason
+    this.#queue.clear()
   }
 
   async #next(): Promise<Uint8Array | undefined> {
