@@ -63,7 +63,7 @@ export function faultError(status: number, notExecuted: boolean): BusbarError {
   const name = row === undefined ? '' : ` (${row.name})`
   const executed = notExecuted ? ', the call did not execute' : ''
   const number = `0x${status.toString(16).padStart(8, '0')}`
-  return new BusbarError(code, `the server answered with fault ${number}${name}: ${CODES[code].meaning}${executed}`)
+  return new BusbarError(code, `the server answered with fault ${number}${name}${executed}: ${CODES[code].meaning}`)
 }
 
 /** A peer's own bugs are its own: `INTERNAL` never crosses as such. */
