@@ -1,6 +1,6 @@
-import { type Caller, Endpoint, type Offer, type OfferChange, type PipeMode, type VisibleOffer } from '../bus/index.ts'
+import type { Caller, Endpoint, Offer, OfferChange, PipeMode, VisibleOffer } from '../bus/index.ts'
 import { ClassTable, ObjectClient, ObjectServer } from '../component/index.ts'
-import { BusbarError } from '../errors/index.ts'
+import type { BusbarError } from '../errors/index.ts'
 import type { Env } from '../link/index.ts'
 import { openChannel, offerPipe, openPipe, Pipe, PipeDuplex, type PipeOpenOptions } from '../pipe/index.ts'
 import { type Client, type Contract, type Implementation, RpcAccess } from '../rpc/index.ts'

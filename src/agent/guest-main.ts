@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   })
   // Any program of the guest may attach: what it may then open is decided by the bus, for the guest as a whole.
   await listenUnix(config.socket, { mode: 0o666, onLink: (link) => carriers.accept(link) })
-  const programs = new GuestPrograms(config)
+  const programs = new GuestPrograms(config, (line) => console.error(`busbar: ${line}`))
   process.once('SIGTERM', () => {
     programs.stop()
     process.exit(0)

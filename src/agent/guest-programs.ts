@@ -8,11 +8,14 @@ const LAST_WAIT = 8000
 /** The guest's programs: started as the unprivileged user, started again when they end, their output on the console. */
 export class GuestPrograms {
   readonly #config: GuestConfig
+  readonly #log: (line: string) => void
   readonly #children = new Set<ChildProcess>()
   #stopping = false
 
-  constructor(config: GuestConfig) {
+  /** `log` gets a line when a program ends. */
+  constructor(config: GuestConfig, log: (line: string) => void) {
     this.#config = config
+    this.#log = log
   }
 
   start(): void {
@@ -45,7 +48,7 @@ export class GuestPrograms {
     this.#children.add(child)
     const ended = (how: string): void => {
       if (!this.#children.delete(child) || this.#stopping) return
-      console.error(`busbar: ${program.name} ended (${how}), starts again in ${wait} ms`)
+      this.#log(`${program.name} ended (${how}), starts again in ${wait} ms`)
       setTimeout(() => this.#run(program, Math.min(wait * 2, LAST_WAIT)), wait)
     }
     child.once('error', (error) => ended(error.message))

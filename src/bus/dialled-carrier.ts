@@ -1,4 +1,4 @@
-import type { BusbarError } from '../errors/index.ts'
+import { BusbarError } from '../errors/index.ts'
 import { type ByteLink, Closing, PacketStream } from '../link/index.ts'
 import type { Carrier, CarrierStream } from './carrier.ts'
 import { encodeMessage } from './codec.ts'
@@ -40,7 +40,7 @@ export class DialledCarrier implements Carrier {
   async claim(id: number): Promise<ByteLink> {
     const link = await this.#dial()
     if (this.#closing.over) {
-      const reason = await this.closed
+      const reason = (await this.closed) ?? new BusbarError('LINK_LOST', 'the session is over')
       link.close(reason)
       throw reason
     }

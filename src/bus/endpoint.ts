@@ -128,7 +128,7 @@ export class Endpoint {
   /** Offers a service. Rejects with `ALREADY_OFFERED`, `BUSY`, `DENIED` or the reason the session ended. */
   async offer(service: string, options: OfferOptions): Promise<Offer> {
     if (!isServiceName(service)) throw new BusbarError('INVALID_ARGUMENT', `not a service name: "${service}"`)
-    if (this.#closing.over) throw await this.closed
+    if (this.#closing.over) throw BusbarError.from(await this.closed)
     const offerId = ++this.#lastOffer
     const { mode = 'byte', contract = '' } = options
     const refused = await new Promise<BusbarError | undefined>((settle) => {

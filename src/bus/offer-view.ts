@@ -47,34 +47,31 @@ export class OfferView {
       failed(this.#failure)
       return () => {}
     }
-    const watcher = { changed, failed }
-    this.#watchers.add(watcher)
+    const stop = this.#follow(changed, failed)
     for (const offer of this.#offers.values()) changed({ kind: 'added', offer })
-    this.#ask()
-    return () => this.#watchers.delete(watcher)
+    return stop
   }
 
   /** Waits until an offer matches. Rejects when `signal` aborts (`CANCELLED`) or the session ends. */
   async wait(matches: (offer: VisibleOffer) => boolean, signal?: AbortSignal): Promise<VisibleOffer> {
+    if (signal?.aborted === true) throw new BusbarError('CANCELLED', 'stopped waiting for an offer')
     return new Promise((resolve, reject) => {
-      const abort = (): void => done(() => reject(new BusbarError('CANCELLED', 'stopped waiting for an offer')))
-      let stop: (() => void) | undefined
       let over = false
+      const abort = (): void => done(() => reject(new BusbarError('CANCELLED', 'stopped waiting for an offer')))
       const done = (settle: () => void): void => {
         over = true
-        stop?.()
+        stop()
         signal?.removeEventListener('abort', abort)
         settle()
       }
-      if (signal?.aborted === true) return abort()
+      const changed = (change: OfferChange): void => {
+        if (!over && change.kind === 'added' && matches(change.offer)) done(() => resolve(change.offer))
+      }
       signal?.addEventListener('abort', abort)
-      stop = this.watch(
-        (change) => {
-          if (!over && change.kind === 'added' && matches(change.offer)) done(() => resolve(change.offer))
-        },
-        (reason) => done(() => reject(reason)),
-      )
-      if (over) stop()
+      const stop = this.#follow(changed, (reason) => done(() => reject(reason)))
+      // Only now: what is there already may match, and then there has to be something to stop.
+      for (const offer of this.#offers.values()) changed({ kind: 'added', offer })
+      if (!over && this.#failure !== undefined) done(() => reject(this.#failure))
     })
   }
 
@@ -102,6 +99,14 @@ export class OfferView {
     for (const waiter of this.#settle.splice(0)) waiter.reject(reason)
     for (const watcher of [...this.#watchers]) watcher.failed(reason)
     this.#watchers.clear()
+  }
+
+  /** Tells of changes from now on. */
+  #follow(changed: Watcher['changed'], failed: Watcher['failed']): () => void {
+    const watcher = { changed, failed }
+    this.#watchers.add(watcher)
+    this.#ask()
+    return () => this.#watchers.delete(watcher)
   }
 
   #ask(): void {

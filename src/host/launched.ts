@@ -3,7 +3,7 @@ import { type Broker, MuxCarrier } from '../bus/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import type { ByteLink, Env } from '../link/index.ts'
 import {
-  AcceleratorProbe,
+  type AcceleratorProbe,
   type GuestImage,
   launchProcess,
   launchQemu,
