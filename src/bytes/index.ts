@@ -11,5 +11,6 @@ export {
   swapGuidFields,
 } from './guid.ts'
 export { Reader } from './reader.ts'
+export { Slab } from './slab.ts'
 export { utf8Decode, utf8Encode } from './text.ts'
 export { Writer } from './writer.ts'

@@ -1,40 +1,61 @@
 import { BusbarError } from '../errors/index.ts'
+import type { Slab } from './slab.ts'
 
 /** First allocation: most control messages and small calls fit (our choice). */
 const INITIAL_BYTES = 256
 
-/** A cursor that writes into memory of its own, which doubles when full, up to `max` bytes (then `LIMIT`). */
+/** A cursor that writes into memory of its own or of a slab, which doubles when full, up to `max` bytes (then `LIMIT`). */
 export class Writer {
   #bytes: Uint8Array
   #view: DataView
   readonly #little: boolean
   readonly #max: number
+  readonly #slab: Slab | undefined
+  /** Where the message starts in `bytes`, and where the memory for it ends. */
+  #start = 0
+  #end: number
   #at = 0
 
-  constructor(little = true, max = 0x7fff_ffff, initial: number = INITIAL_BYTES) {
-    this.#bytes = new Uint8Array(Math.min(initial, max))
-    this.#view = new DataView(this.#bytes.buffer)
+  /** With a `slab` a short message is written there; it must be finished before the slab's next one begins. */
+  constructor(little = true, max = 0x7fff_ffff, initial: number = INITIAL_BYTES, slab?: Slab) {
+    const size = Math.min(initial, max)
+    const start = slab === undefined ? -1 : slab.take(size)
     this.#little = little
     this.#max = max
+    if (slab !== undefined && start >= 0) {
+      this.#slab = slab
+      this.#bytes = slab.bytes
+      this.#view = slab.view
+      this.#start = start
+      this.#at = start
+      this.#end = start + size
+    } else {
+      this.#bytes = new Uint8Array(size)
+      this.#view = new DataView(this.#bytes.buffer)
+      this.#end = size
+    }
   }
 
   /** Bytes written so far. */
   get length(): number {
-    return this.#at
+    return this.#at - this.#start
   }
 
   #reserve(length: number): number {
+    if (this.#at + length > this.#end) this.#grow(length)
     const at = this.#at
-    const end = at + length
-    if (end > this.#bytes.length) this.#grow(end)
-    this.#at = end
+    this.#at = at + length
     return at
   }
 
-  #grow(end: number): void {
-    if (end > this.#max) throw new BusbarError('LIMIT', `${end} bytes do not fit the limit of ${this.#max}`)
-    const bigger = new Uint8Array(Math.min(this.#max, Math.max(end, this.#bytes.length * 2)))
-    bigger.set(this.#bytes.subarray(0, this.#at))
+  #grow(more: number): void {
+    const needed = this.length + more
+    if (needed > this.#max) throw new BusbarError('LIMIT', `${needed} bytes do not fit the limit of ${this.#max}`)
+    const bigger = new Uint8Array(Math.min(this.#max, Math.max(needed, (this.#end - this.#start) * 2)))
+    bigger.set(this.#bytes.subarray(this.#start, this.#at))
+    this.#at = this.length
+    this.#start = 0
+    this.#end = bigger.length
     this.#bytes = bigger
     this.#view = new DataView(bigger.buffer)
   }
@@ -99,23 +120,24 @@ export class Writer {
 
   /** Pads with zeros to the next multiple of `size` (a power of two) counted from the start. */
   align(size: number): void {
-    const over = this.#at & (size - 1)
+    const over = this.length & (size - 1)
     if (over !== 0) this.zeros(size - over)
   }
 
   /** Overwrites four bytes written earlier. */
   patchU32(at: number, value: number): void {
-    if (at + 4 > this.#at) throw new BusbarError('INTERNAL', 'patch beyond what was written')
-    this.#view.setUint32(at, value, this.#little)
+    if (at + 4 > this.length) throw new BusbarError('INTERNAL', 'patch beyond what was written')
+    this.#view.setUint32(this.#start + at, value, this.#little)
   }
 
   patchU16(at: number, value: number): void {
-    if (at + 2 > this.#at) throw new BusbarError('INTERNAL', 'patch beyond what was written')
-    this.#view.setUint16(at, value, this.#little)
+    if (at + 2 > this.length) throw new BusbarError('INTERNAL', 'patch beyond what was written')
+    this.#view.setUint16(this.#start + at, value, this.#little)
   }
 
   /** What was written. The memory passes to the caller: the writer must not be used again. */
   finish(): Uint8Array {
-    return this.#bytes.subarray(0, this.#at)
+    this.#slab?.giveBack(this.#bytes, this.#at)
+    return new Uint8Array(this.#bytes.buffer, this.#start, this.length)
   }
 }

@@ -11,8 +11,8 @@ import { codeOf } from './hresult.ts'
 import { MAX_ERROR_MESSAGE, MAX_ERROR_NAME } from './limits.ts'
 
 /**
- * Codes that mean the same to a caller as to the component that threw them, so they cross as they are. Everything that
- * speaks of a link, a pipe or a program on this machine does not: there it would say something untrue.
+ * Codes that mean the same to a caller as to the component that threw them, so they cross as they are. Those that speak
+ * of a link, a pipe or a program do not: on the other side they would say something untrue of its own.
  */
 const CROSSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'INVALID_ARGUMENT',
@@ -88,7 +88,7 @@ function writeText(writer: Writer, text: string, max: number): void {
   writer.bytes(bytes)
 }
 
-/** A peer of ours cuts its texts; longer ones are refused by what a UTF-16 unit can take in UTF-8. */
+/** Our side cuts its texts, so a longer one is not from it: a UTF-16 unit takes at most three bytes in UTF-8. */
 function readText(reader: Reader): string {
   const length = reader.u16()
   if (length > MAX_ERROR_MESSAGE * 3) throw new BusbarError('MALFORMED', `an error text of ${length} bytes`)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { NIL_GUID, Reader } from '../bytes/index.ts'
+import { NIL_GUID, Reader, Slab } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { type Contract, RpcAccess, RpcClient, type RpcReply, RpcServer } from '../rpc/index.ts'
 import { memoryPair } from '../testing/index.ts'
@@ -20,7 +20,7 @@ const REM_UNKNOWN_CALLS = REM_UNKNOWN.procedures
 class Raw {
   readonly rpc: RpcClient
   readonly server: ObjectServer
-  readonly #front = new CallFront(new Uint8Array(16))
+  readonly #front = new CallFront(new Uint8Array(16), new Slab())
 
   constructor({ env, classes }: Pick<World, 'env' | 'classes'>) {
     const [mine, theirs] = memoryPair()
@@ -205,7 +205,7 @@ describe('a hostile caller', () => {
     const all = world()
     const raw = new Raw(all)
     const { object } = await raw.activate(FileStore)
-    const front = new CallFront(new Uint8Array(16))
+    const front = new CallFront(new Uint8Array(16), new Slab())
     const writer = front.begin(0, 1000)
     FileStore.procedures[0]!.request.write(writer, { path: '/a' }, { give: assert.fail, take: assert.fail })
     const good = writer.finish()

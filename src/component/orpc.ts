@@ -1,4 +1,4 @@
-import { type Reader, Writer } from '../bytes/index.ts'
+import { type Reader, type Slab, Writer } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { EXTENT_DEADLINE, EXTENT_ERROR, pointToExtents, readExtents, writeExtent } from './extents.ts'
 
@@ -20,9 +20,11 @@ const EXTENT_BYTES = 64
  */
 export class CallFront {
   readonly #front: Uint8Array
+  readonly #slab: Slab
   #calls = 0
 
-  constructor(random: Uint8Array) {
+  constructor(random: Uint8Array, slab: Slab) {
+    this.#slab = slab
     const writer = new Writer(true, THIS_BYTES, THIS_BYTES)
     writer.u16(MAJOR)
     writer.u16(MINOR)
@@ -35,7 +37,7 @@ export class CallFront {
   /** A writer that holds ORPCTHIS, with room for `measured` bytes more. `deadline` in milliseconds from now. */
   begin(measured: number, deadline: number | undefined): Writer {
     const extents = deadline === undefined ? 0 : EXTENT_BYTES
-    const writer = new Writer(true, 0x7fff_ffff, THIS_BYTES + extents + measured)
+    const writer = new Writer(true, 0x7fff_ffff, THIS_BYTES + extents + measured, this.#slab)
     this.#calls = (this.#calls + 1) >>> 0
     if (deadline === undefined) {
       writer.bytes(this.#front)
@@ -64,9 +66,9 @@ export function readThis(reader: Reader): number | undefined {
 }
 
 /** A writer that holds ORPCTHAT, with room for `measured` bytes more. `error` is the data of an error extent. */
-export function beginAnswer(measured: number, error: Uint8Array | undefined): Writer {
+export function beginAnswer(measured: number, error: Uint8Array | undefined, slab: Slab): Writer {
   const extents = error === undefined ? 0 : EXTENT_BYTES + error.length
-  const writer = new Writer(true, 0x7fff_ffff, THAT_BYTES + extents + measured)
+  const writer = new Writer(true, 0x7fff_ffff, THAT_BYTES + extents + measured, slab)
   writer.u32(0)
   if (error === undefined) {
     writer.u32(0)

@@ -1,4 +1,4 @@
-import { Reader } from '../bytes/index.ts'
+import { Reader, Slab } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import {
   type Awaitable,
@@ -57,6 +57,7 @@ export class ObjectServer {
   readonly #caller: Caller
   readonly #limits: ObjectLimits
   readonly #exports: ExportTable
+  readonly #slab = new Slab()
   readonly #rpc: RpcServer
   readonly #port: RefPort
 
@@ -155,7 +156,7 @@ export class ObjectServer {
       if (page !== undefined) {
         result = new Producer(value, operation.path, page, context, this.#env, this.#limits)
       }
-      const writer = beginAnswer(reply.measure(result) + 8, undefined)
+      const writer = beginAnswer(reply.measure(result) + 8, undefined, this.#slab)
       reply.write(writer, result, this.#port)
       writer.align(4)
       writer.u32(S_OK)
@@ -189,7 +190,7 @@ export class ObjectServer {
     this.#exports.finished(exported)
     const error = crossing(thrown)
     const { reply } = operation
-    const writer = beginAnswer(reply.measure(reply.zero) + 8, encodeError(error))
+    const writer = beginAnswer(reply.measure(reply.zero) + 8, encodeError(error), this.#slab)
     reply.write(writer, reply.zero, this.#port)
     writer.align(4)
     writer.u32(hresultOf(error.code))

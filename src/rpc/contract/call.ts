@@ -39,7 +39,7 @@ type CallResult<M extends AnyMethod> =
 
 /**
  * The proxy of a component: its methods, and nothing else. Disposing of it releases the component.
- * `await using` waits until the release is on its way; `using` does not wait.
+ * `await using` waits until the other side has let go of it; `using` does not wait.
  */
 export type Client<C extends Contract> = {
   readonly [K in keyof C['methods']]: (...call: CallArgs<C['methods'][K]>) => CallResult<C['methods'][K]>

@@ -1,0 +1,40 @@
+/** Memory taken at a time, `bytes`. Our choice: a hundred small calls share one allocation. */
+const SLAB_BYTES = 16_384
+/** Largest message that is put into a slab, `bytes`. Our choice: larger ones would waste its end. */
+const MAX_MESSAGE = 2_048
+
+/**
+ * Memory for many short messages, one behind the other: a fresh `Uint8Array` above 64 bytes costs more than writing a
+ * small message into it. What was handed out is never touched again. One message is written at a time.
+ */
+export class Slab {
+  #bytes = new Uint8Array(0)
+  #view = new DataView(this.#bytes.buffer)
+  #at = 0
+
+  get bytes(): Uint8Array {
+    return this.#bytes
+  }
+
+  get view(): DataView {
+    return this.#view
+  }
+
+  /** Hands out `length` bytes and returns where they start; -1 when that is too much for a slab. */
+  take(length: number): number {
+    if (length > MAX_MESSAGE) return -1
+    if (this.#at + length > this.#bytes.length) {
+      this.#bytes = new Uint8Array(SLAB_BYTES)
+      this.#view = new DataView(this.#bytes.buffer)
+      this.#at = 0
+    }
+    const at = this.#at
+    this.#at = at + length
+    return at
+  }
+
+  /** Takes back what the last message did not need: it ended at `end`, rounded up so that the next one is aligned. */
+  giveBack(bytes: Uint8Array, end: number): void {
+    if (bytes === this.#bytes) this.#at = Math.min(this.#at, (end + 7) & ~7)
+  }
+}
