@@ -3,3 +3,17 @@ export { linkSuite, messageSuite } from './link-suite.ts'
 export { BYTE_CHECKS, COMMON_CHECKS, type LinkCheck, MESSAGE_CHECKS, runCheck } from './link/checks.ts'
 export { type LinkPair, type LinkTraits, Probe } from './link/probe.ts'
 export { MemoryLink, memoryPair } from '../link/index.ts'
+export {
+  addResults,
+  type CampaignResult,
+  type Failure,
+  neverReached,
+  NO_SEEDS,
+  runSeeds,
+} from './sim/campaign.ts'
+export type { Op, Plan } from './sim/plan.ts'
+export type { Plants } from './sim/plants.ts'
+export type { Violation } from './sim/report.ts'
+export { planOf, type RunOptions, type RunResult, runSeed } from './sim/run.ts'
+export { shrink } from './sim/shrink.ts'
+export { SOMETIMES, type SometimesState } from './sim/sometimes.ts'

@@ -1,0 +1,212 @@
+import { type Caller, type Carrier, Endpoint, type Incoming, type Offer } from '../../bus/index.ts'
+import { BusbarError } from '../../errors/index.ts'
+import { offerPipe, Pipe } from '../../pipe/index.ts'
+import type { SimNode } from './node.ts'
+import { PIPE_NUMBER_BYTES, PipeSide } from './pipe-side.ts'
+import type { SimRandom } from './random.ts'
+import type { World } from './world.ts'
+
+/** Virtual `ms` before a program that lost the bus tries again, at most. */
+const RETRY = 100
+
+/** One program on the bus: attaches, offers its services, serves what comes, and attaches again when the bus is lost. */
+export class Program {
+  readonly partition: string
+  readonly index: number
+  /** Its bytes may be damaged on the way. */
+  readonly tainted: boolean
+  node: SimNode
+  endpoint: Endpoint | undefined
+  /** How often it attached. */
+  attachments = 0
+  /** Pipes open now. */
+  pipes = 0
+  withdrawals = 0
+  readonly #world: World
+  readonly #connect: (node: SimNode) => Promise<Carrier>
+  readonly #random: SimRandom
+  #offers: Offer[] = []
+  #generation = 0
+
+  constructor(
+    world: World,
+    index: number,
+    partition: string,
+    tainted: boolean,
+    connect: (node: SimNode) => Promise<Carrier>,
+  ) {
+    this.#world = world
+    this.index = index
+    this.partition = partition
+    this.tainted = tainted
+    this.#connect = connect
+    this.#random = world.random.fork(`program ${index}`)
+    this.node = world.network.node(`${partition}.${index}`)
+  }
+
+  /** Services in byte mode and in message mode. */
+  service(mode: 'byte' | 'message'): string {
+    return `${mode}-${this.index}`
+  }
+
+  /** Whether it is attached and offers everything. */
+  get ready(): boolean {
+    return this.endpoint !== undefined && this.#offers.length === 2
+  }
+
+  start(): void {
+    if (!this.node.alive) this.node = this.#world.network.node(`${this.partition}.${this.index}`)
+    this.#begin()
+  }
+
+  /** Attaches once more; the session before is not asked. */
+  attachAgain(): void {
+    this.#begin()
+  }
+
+  kill(): void {
+    if (this.pipes > 0) this.#world.report.sometimes('partition killed with pipes open')
+    this.#world.network.kill(this.node)
+    this.endpoint = undefined
+    this.#offers = []
+    this.pipes = 0
+  }
+
+  withdraw(backAfter: number): void {
+    const { node, endpoint } = this
+    if (endpoint === undefined || this.#offers.length < 2) return
+    this.withdrawals++
+    for (const offer of this.#offers.splice(0)) offer.withdraw()
+    const again = async (): Promise<void> => {
+      await node.sleep(backAfter)
+      await this.#offerAll(endpoint)
+    }
+    this.#world.lives.add(`${this.partition} offers again`, node, again())
+  }
+
+  #begin(): void {
+    const { node } = this
+    const generation = ++this.#generation
+    this.#offers = []
+    this.#world.lives.add(`life of ${node.name}`, node, this.#live(node, generation))
+  }
+
+  async #live(node: SimNode, generation: number): Promise<void> {
+    const current = (): boolean => !this.#world.ending && generation === this.#generation && node === this.node
+    while (current()) {
+      try {
+        const attached = await Endpoint.attach(await this.#connect(node), {
+          env: node.env,
+          limits: this.#world.wiring.limits,
+        })
+        const endpoint = this.#world.plants.endpoint?.(attached) ?? attached
+        if (!current()) return endpoint.close()
+        this.attachments++
+        this.endpoint = endpoint
+        this.#offers = []
+        await this.#offerAll(endpoint)
+        const reason = await endpoint.closed
+        this.#world.lost(node, reason, this.tainted)
+        if (this.endpoint === endpoint) {
+          this.endpoint = undefined
+          this.#offers = []
+        }
+      } catch (thrown) {
+        this.#world.expectFailure(`attaching ${node.name}`, thrown, this.tainted)
+      }
+      await node.sleep(1 + this.#random.below(RETRY))
+    }
+  }
+
+  async #offerAll(endpoint: Endpoint): Promise<void> {
+    const made: Offer[] = []
+    for (const mode of ['byte', 'message'] as const) {
+      const service = this.service(mode)
+      for (let offer: Offer | undefined; offer === undefined && this.endpoint === endpoint; ) {
+        try {
+          offer = await this.#offer(endpoint, service, mode)
+          made.push(offer)
+        } catch (thrown) {
+          const error = this.#world.expectFailure(`offering ${service}`, thrown, this.tainted)
+          if (error.code === 'ALREADY_OFFERED') this.#world.report.sometimes('offer refused because it exists')
+          else if (error.code !== 'BUSY') return
+          await this.node.sleep(50)
+        }
+      }
+    }
+    if (this.endpoint === endpoint) this.#offers = made
+  }
+
+  #offer(endpoint: Endpoint, service: string, mode: 'byte' | 'message'): Promise<Offer> {
+    const { node } = this
+    const accept = (pipe: Pipe, caller: Caller): void => this.#serve(node, pipe, caller)
+    if (this.#random.chance(0.5)) {
+      return offerPipe(endpoint, service, {
+        mode,
+        accept: (pipe, caller) => {
+          this.#world.policy.reached({ caller: caller.partition, target: this.partition, service, mode })
+          accept(pipe, caller)
+        },
+      })
+    }
+    const decide = (opening: Incoming, caller: Caller): void => {
+      this.#world.policy.reached({ caller: caller.partition, target: this.partition, service, mode })
+      this.#world.tasks.add(`${node.name} decides`, node, this.#decide(node, opening, caller, accept))
+    }
+    return endpoint.offer(service, { mode, decide })
+  }
+
+  async #decide(
+    node: SimNode,
+    opening: Incoming,
+    caller: Caller,
+    accept: (pipe: Pipe, caller: Caller) => void,
+  ): Promise<void> {
+    const draw = this.#random.below(20)
+    if (draw === 0) return opening.refuse(new BusbarError('BUSY', 'not now'))
+    // Never answered: the caller's deadline takes it back.
+    if (draw === 1) return new Promise((resolve) => opening.signal.addEventListener('abort', () => resolve()))
+    if (draw < 8) await node.sleep(this.#random.below(30))
+    try {
+      accept(new Pipe(await opening.accept(caller)), caller)
+    } catch (thrown) {
+      this.#world.expectFailure('accepting', thrown, this.tainted)
+    }
+  }
+
+  #serve(node: SimNode, pipe: Pipe, caller: Caller): void {
+    this.pipes++
+    const served = this.#recognise(node, pipe, caller).then(() => {
+      if (node === this.node) this.pipes--
+    })
+    this.#world.tasks.add(`${pipe.name} for ${caller.partition}`, node, served)
+  }
+
+  async #recognise(node: SimNode, pipe: Pipe, caller: Caller): Promise<void> {
+    let head = new Uint8Array(0)
+    try {
+      while (head.length < PIPE_NUMBER_BYTES) {
+        const chunk = await pipe.read()
+        if (chunk === undefined) return pipe.close()
+        head = Buffer.concat([head, chunk])
+      }
+    } catch (thrown) {
+      if (this.#world.expectFailure(`reading the number of ${pipe.name}`, thrown, true).code === 'CANCELLED') {
+        this.#world.report.sometimes('cancel raced the open result')
+      }
+      return
+    }
+    const id = new DataView(head.buffer, head.byteOffset).getUint32(0, true)
+    const model = this.#world.pipes.find(id)
+    if (this.tainted || this.#world.isTainted(caller.partition)) return pipe.close()
+    const { report } = this.#world
+    if (model === undefined) return report.fail('I1', `${pipe.name} begins with the number of no pipe, ${id}`)
+    model.served++
+    report.check(model.served === 1, 'I3', () => `pipe ${id} reached ${model.served} targets`)
+    report.check(caller.partition === model.caller.partition && caller.epoch === model.caller.epoch, 'I5', () => {
+      return `pipe ${id} is from ${caller.partition} epoch ${caller.epoch} says the bus, but ${model.caller.partition} epoch ${model.caller.epoch} opened it`
+    })
+    report.check(pipe.name === model.target, 'I4', () => `pipe ${id} to ${model.target} reached ${pipe.name}`)
+    await new PipeSide(pipe, model, 'server', node, this.#world).run(head)
+  }
+}

@@ -1,0 +1,64 @@
+import type { MuxInspect } from '../../mux/index.ts'
+import type { Report } from './report.ts'
+import type { World } from './world.ts'
+
+/** Virtual `ms` within which everything must end once the faults are over (I12): every deadline, several times over. */
+export const SETTLE_TIME = 60_000
+
+/** What the broker's `inspect` gives, as far as it is looked at. */
+interface BrokerInspect {
+  readonly partitions: readonly {
+    readonly name: string
+    readonly session: { readonly channels: readonly unknown[]; readonly offers: number } | undefined
+  }[]
+  readonly pipes: readonly unknown[]
+}
+
+/** I9 while the sessions stand: with no pipe open, nothing of a pipe is left anywhere. */
+export function checkQuiet(world: World): void {
+  const { report, wiring } = world
+  if (wiring.broker === undefined) return report.fail('I12', 'the bus did not come back')
+  const { partitions, pipes } = wiring.broker.inspect() as BrokerInspect
+  report.check(pipes.length === 0, 'I9', () => `the bus still joins ${JSON.stringify(pipes)}`)
+  for (const { name, session } of partitions) {
+    const channels = session?.channels ?? []
+    report.check(channels.length === 0, 'I9', () => `the bus holds channels of ${name}: ${JSON.stringify(channels)}`)
+  }
+  for (const { endpoint, node } of world.programs) {
+    const { channels } = (endpoint?.inspect() ?? { channels: [] }) as { channels: unknown[] }
+    report.check(channels.length === 0, 'I9', () => `${node.name} holds channels: ${JSON.stringify(channels)}`)
+  }
+  for (const [node, system] of world.systems) {
+    if (!node.alive) continue
+    const { pipes: joined, programs } = system.inspect() as { pipes: number; programs: { channels: unknown[] }[] }
+    const channels = programs.reduce((sum, program) => sum + program.channels.length, 0)
+    report.check(
+      joined === 0 && channels === 0,
+      'I9',
+      () => `${node.name} still joins ${joined} pipes, ${channels} channels`,
+    )
+  }
+  for (const { name, node, carrier } of wiring.muxes) {
+    if (!node.alive) continue
+    const { mux } = carrier.inspect() as { mux: MuxInspect }
+    const left = mux.streams.filter(({ id }) => id !== 1)
+    report.check(left.length === 0, 'I9', () => `${name} holds streams: ${JSON.stringify(left)}`)
+  }
+  checkTimers(world, report)
+}
+
+/** I9 when all is over: no timer, no link, nothing that waits. */
+export function checkEmpty(world: World): void {
+  const { report, network } = world
+  checkTimers(world, report)
+  const open = network.open().map(([a, b]) => `${a.node.name} to ${b.node.name}`)
+  report.check(open.length === 0, 'I9', () => `links are left: ${open.join(', ')}`)
+  const waiting = [...world.tasks.pending(), ...world.lives.pending()]
+  report.check(waiting.length === 0, 'I12', () => `nothing will happen any more, but these wait: ${waiting.join(', ')}`)
+}
+
+function checkTimers(world: World, report: Report): void {
+  for (const node of world.network.living()) {
+    report.check(node.timers === 0, 'I9', () => `${node.name} left ${node.timers} timers`)
+  }
+}

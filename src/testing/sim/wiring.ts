@@ -1,0 +1,169 @@
+import {
+  type AccessPolicy,
+  Broker,
+  type BusEvent,
+  type BusLimits,
+  type Carrier,
+  CarrierListener,
+  DialledCarrier,
+  MuxCarrier,
+} from '../../bus/index.ts'
+import { BusbarError } from '../../errors/index.ts'
+import type { MuxLimits } from '../../mux/index.ts'
+import type { Network } from './network.ts'
+import type { SimNode } from './node.ts'
+import type { Plan } from './plan.ts'
+import type { Plants } from './plants.ts'
+import type { SimRandom } from './random.ts'
+import type { Report } from './report.ts'
+import type { SimLink } from './sim-link.ts'
+import type { SimPolicy } from './sim-policy.ts'
+
+/** A mux session under observation. */
+export interface ObservedMux {
+  readonly name: string
+  readonly node: SimNode
+  readonly carrier: MuxCarrier
+}
+
+/** The bus process, and how the others reach it. */
+export class Wiring {
+  readonly limits: Partial<BusLimits>
+  readonly network: Network
+  readonly #policy: AccessPolicy
+  readonly #report: Report
+  readonly #muxLimits: Partial<MuxLimits>
+  #muxes: ObservedMux[] = []
+  #listeners = new Map<string, CarrierListener>()
+  #node: SimNode
+  #broker: Broker | undefined
+  readonly #declared: readonly string[]
+  readonly #tainted: ReadonlySet<string>
+
+  constructor(
+    network: Network,
+    policy: SimPolicy,
+    report: Report,
+    random: SimRandom,
+    { machines, channels }: Plan,
+    plants: Plants,
+  ) {
+    this.network = network
+    this.#policy = plants.policy?.(policy) ?? policy
+    this.#report = report
+    this.#declared = machines.map(({ name }) => name)
+    this.#tainted = new Set(machines.filter(({ kind }) => kind === 'hostile').map(({ name }) => name))
+    this.limits = { channels }
+    this.#muxLimits = {
+      linkQueue: random.pick([1, 8192, 131_072]),
+      sendQueue: random.pick([1, 4096, 262_144]),
+      growWithin: random.pick([0, 250]),
+      ...plants.muxLimits,
+    }
+    this.#node = network.node('bus')
+    this.start()
+  }
+
+  get broker(): Broker | undefined {
+    return this.#broker
+  }
+
+  get node(): SimNode {
+    return this.#node
+  }
+
+  /** Sessions that are observed: those of living processes. */
+  get muxes(): readonly ObservedMux[] {
+    return this.#muxes
+  }
+
+  start(): void {
+    if (!this.#node.alive) this.#node = this.network.node('bus')
+    const { env } = this.#node
+    const observe = (event: BusEvent): void => this.#observed(event)
+    this.#broker = new Broker({ env, policy: this.#policy, limits: this.limits, observe })
+    for (const name of this.#declared) this.#broker.declare(name)
+  }
+
+  kill(): void {
+    this.#broker = undefined
+    this.#listeners.clear()
+    this.network.kill(this.#node)
+  }
+
+  /** One mux link to the bus. */
+  dialMux(partition: string, node: SimNode, prepare: (link: SimLink) => void = () => {}): Carrier {
+    const near = this.dialRaw(partition, node)
+    prepare(near)
+    return this.observe(
+      partition,
+      node,
+      new MuxCarrier(near, { side: 'partition', env: node.env, limits: this.#muxLimits }),
+    )
+  }
+
+  /** The bare link of a partition, with the bus at its other end. */
+  dialRaw(partition: string, node: SimNode): SimLink {
+    const broker = this.#running()
+    const [near, far] = this.network.link(node, this.#node)
+    const { env } = this.#node
+    const carrier = new MuxCarrier(far, { side: 'bus', env, limits: this.#muxLimits })
+    broker.attach(partition, this.observe(`bus to ${partition}`, this.#node, carrier))
+    return near
+  }
+
+  /** A link for each channel. */
+  dialSockets(partition: string, node: SimNode): Carrier {
+    const dial = async (): Promise<SimLink> => {
+      const listener = this.#listener(partition)
+      const [near, far] = this.network.link(node, this.#node)
+      listener.accept(far)
+      return near
+    }
+    const listener = this.#listener(partition)
+    const [near, far] = this.network.link(node, this.#node)
+    listener.accept(far)
+    return new DialledCarrier(near, dial)
+  }
+
+  observe(name: string, node: SimNode, carrier: MuxCarrier): MuxCarrier {
+    const observed = { name, node, carrier }
+    this.#muxes.push(observed)
+    void carrier.closed.then(() => {
+      this.#muxes = this.#muxes.filter((other) => other !== observed && other.node.alive)
+    })
+    return carrier
+  }
+
+  #running(): Broker {
+    if (this.#broker === undefined) throw new BusbarError('LINK_LOST', 'the bus is not there')
+    return this.#broker
+  }
+
+  #listener(partition: string): CarrierListener {
+    const broker = this.#running()
+    let listener = this.#listeners.get(partition)
+    if (listener === undefined) {
+      const onCarrier = (carrier: Carrier): void => void broker.attach(partition, carrier)
+      listener = new CarrierListener({ env: this.#node.env, limits: this.limits, onCarrier })
+      this.#listeners.set(partition, listener)
+    }
+    return listener
+  }
+
+  #observed(event: BusEvent): void {
+    if (event.kind === 'refused') {
+      const { caller, target, service } = event.question
+      this.#report.note(`bus refuses ${caller} ${target}/${service}: ${event.reason.code}`)
+    } else if (event.kind === 'detached') {
+      this.#report.note(`bus: ${event.partition} detached from epoch ${event.epoch}: ${event.reason.code}`)
+      const broken =
+        event.reason.code === 'PROTOCOL' || event.reason.code === 'MALFORMED' || event.reason.code === 'INTERNAL'
+      this.#report.check(!broken || this.#tainted.has(event.partition), 'I2', () => {
+        return `the bus threw ${event.partition} out: ${event.reason.code} ${event.reason.message}`
+      })
+      if (event.reason.code === 'STALE_EPOCH') this.#report.sometimes('attached again while the old session was there')
+    } else if (event.kind === 'attached') this.#report.note(`bus: ${event.partition} attached, epoch ${event.epoch}`)
+    else this.#report.note(`bus: ${event.partition}/${event.service} ${event.kind}`)
+  }
+}

@@ -1,0 +1,221 @@
+import type { SystemObject } from '../../bus/index.ts'
+import { BusbarError } from '../../errors/index.ts'
+import { Machine } from './machine.ts'
+import { Network } from './network.ts'
+import type { SimNode } from './node.ts'
+import { openAsPlanned } from './opening.ts'
+import { PipeTable } from './pipe-model.ts'
+import type { Op, Plan } from './plan.ts'
+import type { Plants } from './plants.ts'
+import type { Program } from './program.ts'
+import type { SimRandom } from './random.ts'
+import type { Report } from './report.ts'
+import type { Scheduler } from './scheduler.ts'
+import { SimPolicy } from './sim-policy.ts'
+import { TaskList } from './task-list.ts'
+import { Wiring } from './wiring.ts'
+
+/** The simulated world: a bus, partitions, what they do, and what happens to them. */
+export class World {
+  readonly plan: Plan
+  readonly plants: Plants
+  readonly report: Report
+  readonly random: SimRandom
+  readonly network: Network
+  readonly policy: SimPolicy
+  readonly wiring: Wiring
+  readonly pipes: PipeTable = new PipeTable()
+  /** What must end by itself once the faults are over. */
+  readonly tasks: TaskList
+  /** What ends when the world does. */
+  readonly lives: TaskList
+  readonly systems: Map<SimNode, SystemObject> = new Map()
+  readonly machines: readonly Machine[]
+  readonly programs: readonly Program[]
+  /** Settles when the faults are over. */
+  readonly calm: Promise<void>
+  /** Nobody attaches any more. */
+  ending = false
+  #calmed: () => void = () => {}
+  readonly #fate: SimNode
+
+  constructor(plan: Plan, random: SimRandom, scheduler: Scheduler, report: Report, plants: Plants = {}) {
+    this.plants = plants
+    this.plan = plan
+    this.random = random
+    this.report = report
+    this.network = new Network(scheduler, random.fork('network'), report, plants)
+    this.#fate = this.network.node('fate')
+    this.policy = new SimPolicy(report)
+    this.tasks = new TaskList(report)
+    this.lives = new TaskList(report)
+    this.wiring = new Wiring(this.network, this.policy, report, random.fork('wiring'), plan, plants)
+    this.calm = new Promise((resolve) => {
+      this.#calmed = resolve
+    })
+    let index = 0
+    this.machines = plan.machines.map((machine) => {
+      const made = new Machine(this, machine, index)
+      index += machine.programs
+      return made
+    })
+    this.programs = this.machines.flatMap((machine) => machine.programs)
+  }
+
+  /** Everybody attaches, and from then on the plan happens. */
+  start(): void {
+    for (const machine of this.machines) machine.start()
+    for (const op of this.plan.ops) this.#later(op.at, op.kind, () => this.#happen(op))
+    this.#later(this.plan.calmAt, 'the faults are over', () => {
+      for (const machine of this.machines) if (machine.plan.kind === 'hostile') machine.kill()
+      this.#calmed()
+    })
+  }
+
+  /** Whether every honest program is attached and offers its services. */
+  get ready(): boolean {
+    return this.machines.every((machine) => machine.plan.kind === 'hostile' || machine.ready)
+  }
+
+  /** Everything live, as plain data, for the end of a trace. */
+  inspect(): unknown {
+    return {
+      bus: this.wiring.broker?.inspect(),
+      programs: this.programs.map(({ node, endpoint }) => ({ name: node.name, endpoint: endpoint?.inspect() })),
+      systems: [...this.systems].map(([node, system]) => ({ name: node.name, system: system.inspect() })),
+      muxes: this.wiring.muxes.map(({ name, carrier }) => ({ name, carrier: carrier.inspect() })),
+      links: this.network.open().map(([a, b]) => ({
+        from: a.node.name,
+        to: b.node.name,
+        held: [a.inFlight, b.inFlight],
+        unread: [a.unread, b.unread],
+        over: [a.deaf, b.deaf],
+      })),
+      waiting: [...this.tasks.pending(), ...this.lives.pending()],
+      timers: this.network.living().map(({ name, timers }) => ({ name, timers })),
+    }
+  }
+
+  /** The end of the world, in order for some and abruptly for others. */
+  end(): void {
+    this.ending = true
+    const random = this.random.fork('end')
+    for (const program of this.programs) {
+      const way = random.below(4)
+      if (way < 2) this.#detach(program)
+      else if (way === 2) program.endpoint?.close()
+    }
+    this.#later(random.below(50), 'the bus is closed', () => this.wiring.broker?.close())
+  }
+
+  isTainted(partition: string): boolean {
+    return this.machines.some(({ plan }) => plan.name === partition && plan.kind === 'hostile')
+  }
+
+  /** Something failed as it may; what must never be seen, whatever a peer or a medium does, is a bug. */
+  expectFailure(what: string, thrown: unknown, tainted: boolean): BusbarError {
+    const error = BusbarError.from(thrown)
+    this.report.note(`${what} failed: ${error.code} ${error.message}`)
+    const ours = error.code === 'INTERNAL' || (!tainted && (error.code === 'PROTOCOL' || error.code === 'MALFORMED'))
+    this.report.check(!ours, 'I2', () => `${what} failed with ${error.code}: ${error.stack ?? error.message}`)
+    return error
+  }
+
+  /** A session is over: always with a reason, and never because this side or the bus broke the protocol. */
+  lost(node: SimNode, reason: BusbarError | undefined, tainted: boolean): void {
+    this.report.check(reason !== undefined, 'I10', () => `the session of ${node.name} closed without a reason`)
+    this.expectFailure(`the session of ${node.name}`, reason, tainted)
+  }
+
+  #later(delay: number, label: string, run: () => void): void {
+    this.network.scheduler.after(delay, this.#fate, label, run)
+  }
+
+  #happen(op: Op): void {
+    switch (op.kind) {
+      case 'open':
+        return this.#open(op)
+      case 'withdraw':
+        return this.#program(op.program).withdraw(op.backAfter)
+      case 'detach':
+        return this.#detach(this.#program(op.program))
+      case 'deny':
+      case 'allow':
+        return this.policy.set(this.#program(op.from).partition, this.#program(op.to).partition, op.kind === 'allow')
+      case 'break link':
+        return this.#breakLink(this.#program(op.program))
+      case 'attach again':
+        return this.#attachAgain(this.#program(op.program))
+      case 'stall':
+        return this.#stall(this.#program(op.program), op.ms, op.both)
+      case 'kill machine':
+        return this.#killMachine(this.machines[op.machine] as Machine, op.backAfter)
+      case 'kill program':
+        return this.#killProgram(this.#program(op.program), op.backAfter)
+      case 'restart broker':
+        return this.#restartBroker(op.backAfter)
+      default:
+        op satisfies never
+    }
+  }
+
+  #program(index: number): Program {
+    return this.programs[index] as Program
+  }
+
+  #machineOf(program: Program): Machine {
+    return this.machines.find((machine) => machine.programs.includes(program)) as Machine
+  }
+
+  #open(op: Op & { kind: 'open' }): void {
+    const from = this.#program(op.from)
+    const to = this.#program(op.to)
+    this.tasks.add(`open ${from.node.name} to ${to.partition}`, from.node, openAsPlanned(this, op, from, to))
+  }
+
+  #detach({ endpoint, node }: Program): void {
+    if (endpoint === undefined) return
+    const leave = async (): Promise<void> => {
+      await endpoint.detach()
+      this.report.sometimes('left in order')
+    }
+    this.tasks.add(`${node.name} leaves`, node, leave())
+  }
+
+  #breakLink({ node }: Program): void {
+    const links = this.network.linksOf(node)
+    if (links.length > 0) this.random.fork(`break ${this.network.scheduler.steps}`).pick(links).die()
+  }
+
+  #stall({ node }: Program, ms: number, both: boolean): void {
+    for (const link of this.network.linksOf(node)) link.stall(ms, both)
+  }
+
+  #attachAgain(program: Program): void {
+    const { kind } = this.#machineOf(program).plan
+    if ((kind === 'mux' || kind === 'dialled') && program.endpoint !== undefined) program.attachAgain()
+  }
+
+  #killMachine(machine: Machine, backAfter: number): void {
+    machine.kill()
+    if (machine.plan.kind !== 'hostile' || this.network.scheduler.now + backAfter < this.plan.calmAt) {
+      this.#later(backAfter, `${machine.plan.name} boots`, () => machine.start())
+    }
+  }
+
+  #killProgram(program: Program, backAfter: number): void {
+    const machine = this.#machineOf(program)
+    if (machine.plan.kind !== 'nested') return this.#killMachine(machine, backAfter)
+    program.kill()
+    this.#later(backAfter, `${program.partition} program ${program.index} starts`, () => {
+      if (!program.node.alive) program.start()
+    })
+  }
+
+  #restartBroker(backAfter: number): void {
+    if (this.wiring.broker === undefined) return
+    if (this.programs.some(({ pipes }) => pipes > 0)) this.report.sometimes('broker restarted with pipes open')
+    this.wiring.kill()
+    this.#later(backAfter, 'the bus starts', () => this.wiring.start())
+  }
+}
