@@ -29,3 +29,18 @@ export const HYBRID_LIMITS = {
   /** Longest answer, `bytes`: `OK ` and a GUID, the longest any implementation sends, and some room (our choice). */
   line: 64,
 } as const
+
+/** Limits of a serial port. */
+export interface SerialLimits {
+  /** Received in a session and not yet read before the port is not read either, `bytes`. */
+  readonly unread: number
+  /** From one HELLO to the next while there is no session, `ms`. */
+  readonly retryMs: number
+}
+
+export const SERIAL_LIMITS: SerialLimits = {
+  // As for a socket: the initial window of a mux stream.
+  unread: 262_144,
+  // Far above a round trip of 0.4 ms, and short for whoever waits for a guest. An idle port costs 38 bytes each time.
+  retryMs: 250,
+}
