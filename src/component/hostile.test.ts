@@ -105,7 +105,7 @@ describe('a hostile caller', () => {
   test('asks for interfaces and numbers that are not there', async () => {
     const all = world()
     const raw = new Raw(all)
-    const { object } = await raw.activate(FileStore)
+    const { object, remUnknown } = await raw.activate(FileStore)
     await assert.rejects(raw.rpc.bind({ uuid: NIL_GUID, major: 0, minor: 0 }), code('NO_SUCH_INTERFACE'))
     await assert.rejects(raw.rpc.bind({ uuid: FileStore.uuid, major: 1, minor: 0 }), code('NO_SUCH_INTERFACE'))
     for (const opnum of [0, 1, 2, 3 + FileStore.procedures.length, 65_535]) {
@@ -116,6 +116,8 @@ describe('a hostile caller', () => {
     const stub = raw.stub(ACTIVATOR, 0, ids)
     const reply = await raw.bytes(ACTIVATOR.uuid, ACTIVATOR_IPID, 3, stub)
     assert.equal(new DataView(reply.stub.slice().buffer).getUint32(reply.stub.length - 4, true), 0x8000_4002)
+    const query = await raw.bytes(REM_UNKNOWN.uuid, remUnknown, 3, raw.stub(REM_UNKNOWN, 2, []))
+    assert.equal(new DataView(query.stub.slice().buffer).getUint32(query.stub.length - 4, true), 0x8000_4001)
     assert.equal(all.store.calls, 0)
     await raw.close()
   })

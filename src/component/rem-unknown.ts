@@ -74,6 +74,9 @@ function operation(name: string, number: number, request: Marshaller, reply: Mar
 /** `[in] REFIPID` and what follows it: read only to be refused, since an object here has one interface. */
 const queryRequest: Marshaller = { ...nothing, read: skipAll }
 
+/** `[out] REMQIRESULT **results`: always a null pointer, since the call always fails. */
+const noResults: Marshaller = { ...nothing, measure: () => 4, write: (writer) => writer.u32(0), read: skipAll }
+
 function skipAll(reader: Reader): void {
   reader.skip(reader.left)
 }
@@ -85,5 +88,5 @@ export const REM_ADD_REF: Operation = operation('RemAddRef', 1, refsRequest, res
 export const REM_UNKNOWN: Interface = {
   name: 'IRemUnknown',
   uuid: '00000131-0000-0000-c000-000000000046',
-  procedures: [operation('RemQueryInterface', 0, queryRequest, nothing), REM_ADD_REF, REM_RELEASE],
+  procedures: [operation('RemQueryInterface', 0, queryRequest, noResults), REM_ADD_REF, REM_RELEASE],
 }
