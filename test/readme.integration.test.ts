@@ -19,11 +19,13 @@ interface Block {
   readonly file: string | undefined
 }
 
-const blocks: readonly Block[] = [...readme.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = '', text = '']) => ({
-  language,
-  text,
-  file: /^(?:\/\/|#) (\S+\.\w+)\n/.exec(text)?.[1],
-}))
+const blocks: readonly Block[] = [...readme.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(
+  ([, language = '', text = '']) => ({
+    language,
+    text,
+    file: /^(?:\/\/|#) (\S+\.\w+)\n/.exec(text)?.[1],
+  }),
+)
 
 let directory: string
 
@@ -39,7 +41,9 @@ after(() => rm(directory, { recursive: true, force: true }))
 /** Runs `busbar up` until all lines have been printed in order, then stops it as a person would. */
 async function upPrints(config: string, lines: readonly string[]): Promise<void> {
   const main = join(root, 'dist/cli/main.js')
-  const child = spawn(process.execPath, [main, 'up', config, '--socket', join(directory, 'bus.sock')], { cwd: directory })
+  const child = spawn(process.execPath, [main, 'up', config, '--socket', join(directory, 'bus.sock')], {
+    cwd: directory,
+  })
   let output = ''
   const printed = new Promise<void>((resolve, reject) => {
     const look = (text: string): void => {
@@ -112,7 +116,10 @@ test('the QEMU options in it make the port that the agent looks for', { timeout:
     return [option.replace('/run/my-vm/bus.sock', socket)]
   })
   const qemu = spawn('qemu-system-x86_64', args, { stdio: ['ignore', 'ignore', 'pipe'] })
-  const failed = await Promise.race([once(qemu, 'spawn').then(() => undefined), once(qemu, 'error').then(([e]) => e as Error)])
+  const failed = await Promise.race([
+    once(qemu, 'spawn').then(() => undefined),
+    once(qemu, 'error').then(([e]) => e as Error),
+  ])
   if (failed !== undefined) {
     assert.equal(process.env['CI'], undefined, 'QEMU must be there in CI')
     return context.skip('qemu-system-x86_64 is not installed')
@@ -134,7 +141,9 @@ test('the QEMU options in it make the port that the agent looks for', { timeout:
 })
 
 test('the commands it names exist', async () => {
-  const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+  const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>
+  }
   const named = [...readme.matchAll(/npm (?:run )?(demo|test|bench|ok)/g)].map(([, name = '']) => name)
   for (const name of new Set(named)) assert.ok(name in scripts, `npm run ${name}`)
   for (const [, link = ''] of readme.matchAll(/\]\((?!http)([^)#]+)/g)) {

@@ -15,7 +15,11 @@ export async function openBeneath(root: string, path: string): Promise<FileHandl
   const parts = parsePath(path)
   // Without O_NONBLOCK, opening a FIFO would wait for a writer.
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-  const handle = await open(join(root, ...parts), flags)
+  const handle = await open(join(root, ...parts), flags).catch((thrown: NodeJS.ErrnoException) => {
+    // The system's message names the path on this machine, which is nobody else's business.
+    const code = thrown.code ?? 'EIO'
+    throw Object.assign(new Error(`cannot be opened: ${code}`), { code })
+  })
   try {
     const [inside, real] = await Promise.all([realpath(root), readlink(`/proc/self/fd/${handle.fd}`)])
     if (real !== inside && !real.startsWith(inside.endsWith(sep) ? inside : inside + sep)) throw outside()

@@ -1,0 +1,200 @@
+/** The command line as a person uses it: the built program, run as a process. */
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const main = join(root, 'dist/cli/main.js')
+
+let directory: string
+let socket: string
+let bus: ChildProcess
+
+interface Outcome {
+  readonly status: number | null
+  readonly out: string
+  readonly err: string
+}
+
+async function busbar(args: readonly string[], input = ''): Promise<Outcome> {
+  const child = spawn(process.execPath, [main, ...args], {
+    cwd: directory,
+    env: { ...process.env, BUSBAR_SOCKET: socket },
+  })
+  child.stdin.on('error', () => {})
+  child.stdin.end(input)
+  let out = ''
+  let err = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    err += text
+  })
+  const [status] = (await once(child, 'close')) as [number | null]
+  return { status, out, err }
+}
+
+const SERVER = `
+import { attach, contract, method, t } from 'busbar'
+import { DiskFileStore, FileStore } from 'busbar/services'
+import { Adder } from './adder.mjs'
+const bus = await attach()
+await bus.offer(FileStore, new DiskFileStore('.'))
+await bus.offer(Adder, {
+  add: ({ a, b }) => a + b,
+  fail: () => { throw Object.assign(new Error('\\u001b[31mno'), { code: 'EMINE' }) },
+  later: ({ when, data }) => ({ when: new Date(when.getTime() + 1000), data, big: 2n ** 60n }),
+})
+await bus.offer('upper', async (pipe) => {
+  for await (const chunk of pipe.iterator({ destroyOnReturn: false })) pipe.write(chunk.toString().toUpperCase())
+  pipe.end()
+})
+console.log('ready')
+`
+const ADDER = `
+import { contract, method, t } from 'busbar'
+export const Adder = contract('test.Adder', { version: '1.0' }, {
+  add: method({ a: t.uint32, b: t.uint32 }, t.uint32),
+  fail: method({}, t.void),
+  later: method({ when: t.date, data: t.bytes }, t.struct({ when: t.date, data: t.bytes, big: t.uint64 })),
+})
+`
+const CONFIG = `
+partitions:
+  server: { kind: process, run: [node, server.mjs] }
+policy: []
+`
+
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'busbar-cli-'))
+  socket = join(directory, 'bus.sock')
+  await mkdir(join(directory, 'node_modules'))
+  await symlink(root, join(directory, 'node_modules/busbar'))
+  await writeFile(join(directory, 'server.mjs'), SERVER)
+  await writeFile(join(directory, 'adder.mjs'), ADDER)
+  await writeFile(join(directory, 'busbar.yaml'), CONFIG)
+  bus = spawn(process.execPath, [main, 'up', '--socket', socket, '--json'], { cwd: directory })
+  let said = ''
+  await new Promise<void>((resolve, reject) => {
+    bus.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+      if (said.includes('"line":"ready"')) resolve()
+    })
+    bus.stderr?.resume()
+    bus.once('exit', () => reject(new Error(`the bus ended: ${said}`)))
+  })
+})
+
+after(async () => {
+  bus.kill('SIGTERM')
+  if (bus.exitCode === null) await once(bus, 'exit')
+  await rm(directory, { recursive: true, force: true })
+})
+
+describe('help and mistakes', () => {
+  test('without a command it helps and fails; with --help it helps', async () => {
+    const none = await busbar([])
+    assert.equal(none.status, 2)
+    assert.match(none.out, /busbar up/)
+    assert.equal((await busbar(['--help'])).status, 0)
+    const call = await busbar(['call', '--help'])
+    assert.match(call.out, /Examples:[\s\S]*Options:[\s\S]*--deadline MS/)
+    assert.match((await busbar(['--version'])).out, /^\d+\.\d+\.\d+\n$/)
+  })
+
+  test('a wrong command line is status 2 and says where to look', async () => {
+    for (const args of [['nope'], ['constructor'], ['ls', '--nope'], ['call', 'one'], ['pipe']]) {
+      const { status, err, out } = await busbar(args)
+      assert.equal(status, 2, args.join(' '))
+      assert.match(err, /^error: .*\n {2}→ see `busbar/)
+      assert.equal(out, '')
+    }
+  })
+
+  test('errors have one shape: header, cause with its stage, hint', async () => {
+    const { status, err } = await busbar(['up', 'missing.yaml'])
+    assert.equal(status, 1)
+    assert.match(err, /^error: busbar up missing\.yaml \(BUS-8001 CONFIG\)\n {2}→ config: .*missing\.yaml.*\n/)
+    await writeFile(join(directory, 'broken.yaml'), 'partitions:\n  web: { kind: qemo }\npolicy:\n  - { alow: web }\n')
+    const broken = await busbar(['up', 'broken.yaml'])
+    assert.equal(broken.status, 1)
+    assert.match(broken.err, /broken\.yaml:2:\d+: .*qemo/)
+    assert.match(broken.err, /broken\.yaml:4:\d+: .*alow/)
+    const none = await busbar(['ls', '--socket', join(directory, 'nobody.sock')])
+    assert.equal(none.status, 1)
+    assert.match(none.err, /BUS-\d{4}/)
+  })
+
+  test('--json gives errors as data too', async () => {
+    const { status, out } = await busbar(['call', 'server/test.Nothing', 'x', '--json'])
+    assert.equal(status, 1)
+    const { error } = JSON.parse(out) as { error: { id: string; code: string } }
+    assert.equal(error.code, 'NO_SUCH_INTERFACE')
+  })
+})
+
+describe('on a bus', () => {
+  test('ls shows partitions and services, as a table and as JSON', async () => {
+    const { out } = await busbar(['ls'])
+    assert.match(out, /^PARTITION +KIND +STATE/)
+    assert.match(out, /^server +process +attached +1 /m)
+    assert.match(out, /^server\/busbar\.FileStore +byte +busbar\.FileStore@1\.0$/m)
+    assert.match(out, /^server\/upper +byte +a plain stream$/m)
+    const report = JSON.parse((await busbar(['ls', '--json'])).out) as {
+      schemaVersion: number
+      bus: { offers: unknown[] }
+    }
+    assert.equal(report.schemaVersion, 1)
+    assert.ok(report.bus.offers.length >= 3)
+  })
+
+  test('call gives JSON; values that JSON lacks have a form', async () => {
+    const contract = ['--contract', 'adder.mjs']
+    assert.equal((await busbar(['call', 'server/test.Adder', 'add', '{"a": 2, "b": 3}', ...contract])).out, '5\n')
+    assert.equal((await busbar(['call', 'server/test.Adder', 'add', '-', ...contract], '{"a": 2, "b": 3}')).out, '5\n')
+    const later = await busbar([
+      'call',
+      'server/test.Adder',
+      'later',
+      '{"when": "2026-01-01T00:00:00Z", "data": "AQI="}',
+      ...contract,
+    ])
+    assert.deepEqual(JSON.parse(later.out), {
+      when: '2026-01-01T00:00:01.000Z',
+      data: 'AQI=',
+      big: '1152921504606846976',
+    })
+    const listed = await busbar(['call', 'server/busbar.FileStore', 'list', '{"path": "/"}'])
+    assert.ok(listed.out.split('\n').some((line) => line.includes('"adder.mjs"')))
+  })
+
+  test('wrong arguments and failing components are told apart', async () => {
+    const contract = ['--contract', 'adder.mjs']
+    const unknown = await busbar(['call', 'server/test.Adder', 'subtract', ...contract])
+    assert.match(unknown.err, /NOT_IN_CONTRACT[\s\S]*it has add, fail, later/)
+    const misnamed = await busbar(['call', 'server/test.Adder', 'add', '{"a": 1, "c": 2}', ...contract])
+    assert.match(misnamed.err, /add\.c: expected one of a, b/)
+    const mistyped = await busbar(['call', 'server/test.Adder', 'add', '{"a": 1, "b": "x"}', ...contract])
+    assert.match(mistyped.err, /BAD_VALUE/)
+    const failing = await busbar(['call', 'server/test.Adder', 'fail', ...contract])
+    assert.equal(failing.status, 1)
+    assert.match(failing.err, /FAULT/)
+    assert.match(failing.err, /EMINE/)
+    assert.ok(!failing.err.includes('\u001b'), 'what a component says cannot reach the terminal as it is')
+    const missing = await busbar(['call', 'nowhere/test.Adder', 'add', '{"a": 1, "b": 1}', ...contract])
+    assert.match(missing.err, /NO_SUCH_PARTITION/)
+  })
+
+  test('pipe joins standard input and output, and half-closes', async () => {
+    const { status, out } = await busbar(['pipe', 'server/upper'], 'over the bus')
+    assert.deepEqual([status, out], [0, 'OVER THE BUS'])
+    const { err } = await busbar(['pipe', 'server/upper', '--mode', 'message'], 'x')
+    assert.match(err, /WRONG_MODE/)
+  })
+})
