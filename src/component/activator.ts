@@ -2,7 +2,7 @@ import { type Guid, guidFromName } from '../bytes/index.ts'
 import { BUSBAR_NAMESPACE, contract, type Contract, method, t } from '../rpc/index.ts'
 
 /** Any object: what activation returns is a reference whose interface the caller named. Never offered, never called. */
-export const ANY_OBJECT: Contract = contract('busbar.Object', { version: '1.0' }, { unused: method({}, t.void) })
+const ANY_OBJECT: Contract = contract('busbar.Object', { version: '1.0' }, { unused: method({}, t.void) })
 
 /** Makes objects of the classes that a partition offers. A class is named by the contract that it implements. */
 export const ACTIVATOR: Contract = contract(

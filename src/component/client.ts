@@ -163,23 +163,37 @@ export class ObjectClient {
   #stream(held: Held, operation: Operation, pull: Contract, args: unknown, options: CallOptions | undefined): Consumer {
     const next = pull.procedures[0] as Operation
     const room = { maxItems: this.#limits.pageItems, maxBytes: this.#limits.pageBytes }
+    // As with every call, the arguments are packaged now; only the sending waits until somebody reads.
+    const packed = this.#packed(held, operation, args, options)
     let guard: Guard | undefined
     const consumer = new Consumer({
       open: async () => {
+        if (packed instanceof BusbarError) throw packed
         if (guards(options)) {
           guard = new Guard(this.#env, options)
           const { signal } = guard
           if (signal.aborted) throw BusbarError.from(signal.reason)
           signal.addEventListener('abort', () => consumer.fail(BusbarError.from(signal.reason)), { once: true })
         }
-        const stub = this.#pack(held, operation, args, options?.deadline)
-        const reply = await this.#send(held, operation, stub, guard)
-        return this.#unpack(operation, reply, this.#bare) as Held
+        return this.#send(held, operation, packed, guard).then(
+          (reply) => this.#unpack(operation, reply, this.#bare) as Held,
+          (thrown: unknown) => {
+            throw located(operation, thrown)
+          },
+        )
       },
       next: async (stream) => (await this.#call(stream, next, room, undefined, this.#proxies)) as Page,
       over: () => guard?.end(),
     })
     return consumer
+  }
+
+  #packed(held: Held, operation: Operation, args: unknown, options: CallOptions | undefined): Uint8Array | BusbarError {
+    try {
+      return this.#pack(held, operation, args, guards(options) ? options.deadline : undefined)
+    } catch (thrown) {
+      return BusbarError.from(thrown)
+    }
   }
 
   #pack(held: Held, { path, request }: Operation, args: unknown, deadline: number | undefined): Uint8Array {

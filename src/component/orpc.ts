@@ -8,7 +8,7 @@ const MINOR = 7
 /** Offset of the causality id in ORPCTHIS, `bytes`. */
 const CAUSALITY_AT = 12
 /** ORPCTHIS without extents; fixed by the protocol (MS-DCOM 2.2.13.3), `bytes`. */
-export const THIS_BYTES = 32
+const THIS_BYTES = 32
 /** ORPCTHAT without extents; fixed by the protocol (MS-DCOM 2.2.13.4), `bytes`. */
 export const THAT_BYTES = 8
 /** A list with one short extent, `bytes`. */

@@ -82,7 +82,7 @@ function skipAll(reader: Reader): void {
 }
 
 export const REM_RELEASE: Operation = operation('RemRelease', 2, refsRequest, nothing)
-export const REM_ADD_REF: Operation = operation('RemAddRef', 1, refsRequest, resultsReply)
+const REM_ADD_REF: Operation = operation('RemAddRef', 1, refsRequest, resultsReply)
 
 /** IRemUnknown: counts references for whoever holds them (MS-DCOM 3.1.1.5.6). */
 export const REM_UNKNOWN: Interface = {

@@ -32,6 +32,21 @@ describe('streams', () => {
     await end(all)
   })
 
+  test('arguments are packaged when the stream is asked for', async () => {
+    const all = world()
+    const store = await all.client.activate(FileStore)
+    const args = { path: '/broken' }
+    const stream = store.list(args)
+    args.path = '/endless'
+    await assert.rejects(async () => {
+      for await (const _ of stream) void _
+    }, code('FAULT'))
+    const bad = store.list({ path: 5 as unknown as string })
+    await assert.rejects(bad.next(), code('BAD_VALUE', /path/))
+    await settle()
+    await end(all)
+  })
+
   test('leaving the loop releases the producer at once', async () => {
     const all = world()
     const store = await all.client.activate(FileStore)
