@@ -1,7 +1,7 @@
 import type { Caller, Endpoint, Offer, OfferChange, PipeMode, VisibleOffer } from '../bus/index.ts'
 import { ClassTable, ObjectClient, ObjectServer } from '../component/index.ts'
 import type { BusbarError } from '../errors/index.ts'
-import type { Env } from '../link/index.ts'
+import type { ByteLink, Env } from '../link/index.ts'
 import { openChannel, offerPipe, openPipe, Pipe, PipeDuplex, type PipeOpenOptions } from '../pipe/index.ts'
 import { type Client, type Contract, type Implementation, RpcAccess } from '../rpc/index.ts'
 
@@ -38,6 +38,8 @@ export class Bus implements AsyncDisposable {
   readonly #env: Env
   readonly #services = new Map<string, ComponentService>()
   readonly #servers = new Set<ObjectServer>()
+  /** A safety net under proxies that nobody disposed of: nothing may rely on when it runs, or that it does. */
+  readonly #forgotten = new FinalizationRegistry<() => void>((release) => release())
 
   /** Takes the endpoint. */
   constructor(endpoint: Endpoint, env: Env) {
@@ -94,10 +96,7 @@ export class Bus implements AsyncDisposable {
   async activate<C extends Contract>(contract: C, options: ActivateOptions): Promise<Client<C>> {
     const { in: partition, ...rest } = options
     const channel = await openChannel(this.#endpoint, `${partition}/${contract.name}`, rest)
-    const client: ObjectClient = new ObjectClient(new RpcAccess(channel), {
-      env: this.#env,
-      onIdle: () => client.close(),
-    })
+    const client: ObjectClient = this.#client(channel, () => client.close())
     try {
       return await client.activate(contract, rest)
     } catch (thrown) {
@@ -108,7 +107,7 @@ export class Bus implements AsyncDisposable {
 
   /** Speaks to the components behind a pipe that was opened by hand. Takes the pipe. */
   objects(pipe: Pipe): ObjectClient {
-    return new ObjectClient(new RpcAccess(pipe), { env: this.#env })
+    return this.#client(pipe)
   }
 
   /** The services that this partition may open now. */
@@ -168,6 +167,11 @@ export class Bus implements AsyncDisposable {
       this.#services.delete(contract.name)
       throw thrown
     }
+  }
+
+  #client(link: ByteLink, onIdle: () => void = () => {}): ObjectClient {
+    const onProxy = (proxy: object, release: () => void): void => this.#forgotten.register(proxy, release)
+    return new ObjectClient(new RpcAccess(link), { env: this.#env, onProxy, onIdle })
   }
 
   #serve(pipe: Pipe, classes: ClassTable, caller: Caller): void {
