@@ -6,6 +6,9 @@ export interface Batch {
   readonly count: number
 }
 
+// Nobody reads where an error was made: a failing seed is run again by itself. This saves a tenth of the time.
+Error.stackTraceLimit = 0
+
 process.on('message', ({ first, count }: Batch) => {
   runSeeds(first, count).then(
     (result) => process.send?.(result),

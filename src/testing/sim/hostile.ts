@@ -117,7 +117,7 @@ export class Intruder {
     const random = this.#random
     const code = random.pick([0, 0, codeNumber('DENIED'), 4_000_000])
     const target = random.pick(this.#world.programs)
-    const service = target.service(random.pick(['byte', 'message'] as const))
+    const service = target.service(random.pick(['byte', 'message', 'calls'] as const))
     const text = random.pick(['', 'x'.repeat(900), '\u001b[2J\n'])
     switch (random.below(16)) {
       case 0:

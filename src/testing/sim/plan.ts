@@ -42,6 +42,19 @@ export interface SidePlan {
   readonly closeAfter?: number
 }
 
+/** One call of a session. */
+export interface CallPlan {
+  readonly method: 'reverse' | 'wait' | 'fail' | 'sum' | 'count'
+  /** Virtual `ms` after the session began. */
+  readonly after: number
+  /** `bytes`, virtual `ms`, additions or items, as the method has it. */
+  readonly size: number
+  /** Items that are taken of a stream before it is left. */
+  readonly takes?: number
+  readonly deadline?: number
+  readonly cancelAfter?: number
+}
+
 /** One thing that happens to the world, `at` virtual `ms`. Indices are those of the programs or machines of the plan. */
 export type Op =
   | {
@@ -55,6 +68,17 @@ export type Op =
       readonly cancelAfter?: number
       readonly client: SidePlan
       readonly server: SidePlan
+    }
+  | {
+      readonly kind: 'call'
+      readonly at: number
+      readonly from: number
+      readonly to: number
+      readonly wait: boolean
+      readonly calls: readonly CallPlan[]
+      /** Releases everything before it closes the pipe. */
+      readonly release: boolean
+      readonly closeAfter?: number
     }
   | { readonly kind: 'withdraw'; readonly at: number; readonly program: number; readonly backAfter: number }
   | { readonly kind: 'detach'; readonly at: number; readonly program: number }
@@ -119,6 +143,7 @@ function drawMachines(random: SimRandom): MachinePlan[] {
 function drawOp(random: SimRandom, at: number, programs: number, machines: number, faults: boolean): Op {
   const program = random.below(programs)
   const draw = random.below(100)
+  if (draw < 22) return drawCalls(random, at, programs)
   if (!faults || draw < 68) return drawOpen(random, at, programs)
   if (draw < 73) return { kind: 'withdraw', at, program, backAfter: random.between(1, 300) }
   if (draw < 76) return { kind: 'detach', at, program }
@@ -159,4 +184,37 @@ function drawSide(random: SimRandom, flood: boolean): SidePlan {
     finish: random.chance(0.75) ? 'end' : 'close',
     ...(random.chance(0.15) ? { closeAfter: random.sized(500) } : {}),
   }
+}
+
+function drawCalls(random: SimRandom, at: number, programs: number): Op {
+  return {
+    kind: 'call',
+    at,
+    from: random.below(programs),
+    to: random.below(programs),
+    wait: random.chance(0.5),
+    calls: Array.from({ length: random.sized(10) }, () => drawCall(random)),
+    release: random.chance(0.6),
+    ...(random.chance(0.1) ? { closeAfter: random.sized(300) } : {}),
+  }
+}
+
+function drawCall(random: SimRandom): CallPlan {
+  const method = random.pick(['reverse', 'reverse', 'wait', 'fail', 'sum', 'count'] as const)
+  const after = random.pick([0, 0, random.sized(200)])
+  const watched = {
+    ...(random.chance(0.15) ? { deadline: random.sized(100) } : {}),
+    ...(random.chance(0.2) ? { cancelAfter: random.below(60) } : {}),
+  }
+  if (method === 'reverse')
+    return { method, after, size: random.sized(random.chance(0.05) ? 70_000 : 1500), ...watched }
+  if (method === 'count')
+    return {
+      method,
+      after,
+      size: random.sized(300),
+      ...(random.chance(0.3) ? { takes: random.sized(20) } : {}),
+      ...watched,
+    }
+  return { method, after, size: random.sized(100), ...watched }
 }

@@ -1,6 +1,7 @@
 import { type Caller, type Carrier, Endpoint, type Incoming, type Offer } from '../../bus/index.ts'
 import { BusbarError } from '../../errors/index.ts'
 import { offerPipe, Pipe } from '../../pipe/index.ts'
+import { DeskSession } from './desk.ts'
 import type { SimNode } from './node.ts'
 import { PIPE_NUMBER_BYTES, PipeSide } from './pipe-side.ts'
 import type { SimRandom } from './random.ts'
@@ -8,6 +9,10 @@ import type { World } from './world.ts'
 
 /** Virtual `ms` before a program that lost the bus tries again, at most. */
 const RETRY = 100
+
+/** What every program offers: pipes in both modes, and components to call. */
+export type ServiceKind = 'byte' | 'message' | 'calls'
+const SERVICES: readonly ServiceKind[] = ['byte', 'message', 'calls']
 
 /** One program on the bus: attaches, offers its services, serves what comes, and attaches again when the bus is lost. */
 export class Program {
@@ -44,14 +49,13 @@ export class Program {
     this.node = world.network.node(`${partition}.${index}`)
   }
 
-  /** Services in byte mode and in message mode. */
-  service(mode: 'byte' | 'message'): string {
-    return `${mode}-${this.index}`
+  service(kind: ServiceKind): string {
+    return `${kind}-${this.index}`
   }
 
   /** Whether it is attached and offers everything. */
   get ready(): boolean {
-    return this.endpoint !== undefined && this.#offers.length === 2
+    return this.endpoint !== undefined && this.#offers.length === SERVICES.length
   }
 
   start(): void {
@@ -74,7 +78,7 @@ export class Program {
 
   withdraw(backAfter: number): void {
     const { node, endpoint } = this
-    if (endpoint === undefined || this.#offers.length < 2) return
+    if (endpoint === undefined || this.#offers.length < SERVICES.length) return
     this.withdrawals++
     for (const offer of this.#offers.splice(0)) offer.withdraw()
     const again = async (): Promise<void> => {
@@ -120,11 +124,11 @@ export class Program {
 
   async #offerAll(endpoint: Endpoint): Promise<void> {
     const made: Offer[] = []
-    for (const mode of ['byte', 'message'] as const) {
-      const service = this.service(mode)
+    for (const kind of SERVICES) {
+      const service = this.service(kind)
       for (let offer: Offer | undefined; offer === undefined && this.endpoint === endpoint; ) {
         try {
-          offer = await this.#offer(endpoint, service, mode)
+          offer = await this.#offer(endpoint, service, kind)
           made.push(offer)
         } catch (thrown) {
           const error = this.#world.expectFailure(`offering ${service}`, thrown, this.tainted)
@@ -137,9 +141,10 @@ export class Program {
     if (this.endpoint === endpoint) this.#offers = made
   }
 
-  #offer(endpoint: Endpoint, service: string, mode: 'byte' | 'message'): Promise<Offer> {
+  #offer(endpoint: Endpoint, service: string, kind: ServiceKind): Promise<Offer> {
     const { node } = this
-    const accept = (pipe: Pipe, caller: Caller): void => this.#serve(node, pipe, caller)
+    const mode = kind === 'message' ? 'message' : 'byte'
+    const accept = (pipe: Pipe, caller: Caller): void => this.#serve(node, pipe, caller, kind)
     if (this.#random.chance(0.5)) {
       return offerPipe(endpoint, service, {
         mode,
@@ -174,12 +179,21 @@ export class Program {
     }
   }
 
-  #serve(node: SimNode, pipe: Pipe, caller: Caller): void {
+  #serve(node: SimNode, pipe: Pipe, caller: Caller, kind: ServiceKind): void {
     this.pipes++
-    const served = this.#recognise(node, pipe, caller).then(() => {
+    const work = kind === 'calls' ? this.#answerCalls(node, pipe, caller) : this.#recognise(node, pipe, caller)
+    const served = work.then(() => {
       if (node === this.node) this.pipes--
     })
     this.#world.tasks.add(`${pipe.name} for ${caller.partition}`, node, served)
+  }
+
+  async #answerCalls(node: SimNode, pipe: Pipe, caller: Caller): Promise<void> {
+    const tainted = this.tainted || this.#world.isTainted(caller.partition)
+    const id = this.#world.desks.length
+    const desk = new DeskSession(this.#world, node, pipe, caller, id, tainted)
+    this.#world.desks.push(desk)
+    await desk.server.closed
   }
 
   async #recognise(node: SimNode, pipe: Pipe, caller: Caller): Promise<void> {

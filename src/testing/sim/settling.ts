@@ -38,6 +38,7 @@ export function checkQuiet(world: World): void {
       () => `${node.name} still joins ${joined} pipes, ${channels} channels`,
     )
   }
+  checkCalls(world)
   for (const { name, node, carrier } of wiring.muxes) {
     if (!node.alive) continue
     const { mux } = carrier.inspect() as { mux: MuxInspect }
@@ -45,6 +46,35 @@ export function checkQuiet(world: World): void {
     report.check(left.length === 0, 'I9', () => `${name} holds streams: ${JSON.stringify(left)}`)
   }
   checkTimers(world, report)
+}
+
+/** I8 and I9 for calls: every pipe is over, so nobody holds an object, and no component works for anybody. */
+function checkCalls({ report, desks, clients, calls }: World): void {
+  for (const { server, node, id } of desks) {
+    if (!node.alive) continue
+    const { objects, streams, rpc } = server.inspect()
+    const left = objects + streams + rpc.calls.running
+    report.check(
+      left === 0,
+      'I8',
+      () => `${node.name} still serves ${objects} objects, ${streams} streams, ${rpc.calls.running} calls`,
+    )
+    report.check(
+      calls.alive(id) === 0,
+      'I8',
+      () => `${calls.alive(id)} objects of session ${id} in ${node.name} were not disposed of`,
+    )
+  }
+  for (const { client, node } of clients) {
+    if (!node.alive) continue
+    const { references, rpc } = client.inspect()
+    const left = references + rpc.calls.pending + rpc.calls.queued
+    report.check(
+      left === 0,
+      'I8',
+      () => `${node.name} still holds ${references} references, ${rpc.calls.pending} calls`,
+    )
+  }
 }
 
 /** I9 when all is over: no timer, no link, nothing that waits. */

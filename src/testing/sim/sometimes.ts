@@ -31,6 +31,17 @@ export const SOMETIMES = [
   'left in order',
   'hostile link closed by the bus',
   'hostile partition forged a caller',
+  'call cancelled',
+  'cancel raced the answer',
+  'a component heard of a cancelled call',
+  'deadline of a call passed',
+  'partition died during a call',
+  'epoch replaced during a call',
+  'call on a closed pipe',
+  'stream read to its end',
+  'stream left before its end',
+  'a pipe closed over objects that were held',
+  'every object released while the pipe was open',
 ] as const
 
 export type SometimesState = (typeof SOMETIMES)[number]

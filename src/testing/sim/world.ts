@@ -1,5 +1,9 @@
 import type { SystemObject } from '../../bus/index.ts'
+import type { ObjectClient } from '../../component/index.ts'
 import { BusbarError } from '../../errors/index.ts'
+import { CallTable } from './call-model.ts'
+import { callAsPlanned } from './calling.ts'
+import type { DeskSession } from './desk.ts'
 import { Machine } from './machine.ts'
 import { Network } from './network.ts'
 import type { SimNode } from './node.ts'
@@ -25,6 +29,9 @@ export class World {
   readonly policy: SimPolicy
   readonly wiring: Wiring
   readonly pipes: PipeTable = new PipeTable()
+  readonly calls: CallTable
+  readonly desks: DeskSession[] = []
+  readonly clients: { readonly client: ObjectClient; readonly node: SimNode }[] = []
   /** What must end by itself once the faults are over. */
   readonly tasks: TaskList
   /** What ends when the world does. */
@@ -47,6 +54,7 @@ export class World {
     this.network = new Network(scheduler, random.fork('network'), report, plants)
     this.#fate = this.network.node('fate')
     this.policy = new SimPolicy(report)
+    this.calls = new CallTable(report)
     this.tasks = new TaskList(report)
     this.lives = new TaskList(report)
     this.wiring = new Wiring(this.network, this.policy, report, random.fork('wiring'), plan, plants)
@@ -135,6 +143,8 @@ export class World {
     switch (op.kind) {
       case 'open':
         return this.#open(op)
+      case 'call':
+        return this.#call(op)
       case 'withdraw':
         return this.#program(op.program).withdraw(op.backAfter)
       case 'detach':
@@ -171,6 +181,12 @@ export class World {
     const from = this.#program(op.from)
     const to = this.#program(op.to)
     this.tasks.add(`open ${from.node.name} to ${to.partition}`, from.node, openAsPlanned(this, op, from, to))
+  }
+
+  #call(op: Op & { kind: 'call' }): void {
+    const from = this.#program(op.from)
+    const to = this.#program(op.to)
+    this.tasks.add(`calls from ${from.node.name} to ${to.partition}`, from.node, callAsPlanned(this, op, from, to))
   }
 
   #detach({ endpoint, node }: Program): void {
