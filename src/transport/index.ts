@@ -2,7 +2,20 @@
 export { nodeEnv } from './env.ts'
 export { connectHybridVsock, type HybridConnectOptions } from './hybrid/connect.ts'
 export { listenHybridVsock } from './hybrid/listen.ts'
-export { HYBRID_LIMITS, maxSocketPath, TRANSPORT_LIMITS, type TransportLimits } from './limits.ts'
+export {
+  HYBRID_LIMITS,
+  maxSocketPath,
+  SERIAL_LIMITS,
+  type SerialLimits,
+  TRANSPORT_LIMITS,
+  type TransportLimits,
+} from './limits.ts'
+export { openDevice } from './serial/device.ts'
+export { type FindOptions, findSerialPort } from './serial/find.ts'
+export { serialGuest, type SerialGuestOptions } from './serial/guest.ts'
+export { serialHost, type SerialHostOptions } from './serial/host.ts'
+export { SerialPort, type SerialPortOptions } from './serial/port.ts'
+export type { SerialSession } from './serial/session.ts'
 export { type ConnectOptions, connectUnix } from './socket/connect.ts'
 export { fdLink, socketLink } from './socket/link.ts'
 export { type ListenOptions, listenUnix, type UnixListener } from './socket/listen.ts'

@@ -36,6 +36,8 @@ export interface SerialLimits {
   readonly unread: number
   /** From one HELLO to the next while there is no session, `ms`. */
   readonly retryMs: number
+  /** In a guest whose host has closed the port, from one attempt to open it to the next, `ms`. */
+  readonly reopenMs: number
 }
 
 export const SERIAL_LIMITS: SerialLimits = {
@@ -43,4 +45,6 @@ export const SERIAL_LIMITS: SerialLimits = {
   unread: 262_144,
   // Far above a round trip of 0.4 ms, and short for whoever waits for a guest. An idle port costs 38 bytes each time.
   retryMs: 250,
+  // An open and a read each time: far below 0.5 % of a processor.
+  reopenMs: 100,
 }

@@ -63,6 +63,12 @@ export class SerialDecoder {
     this.#state = { at: 'skip' }
   }
 
+  /** The stream was cut off and another begins. */
+  restart(): void {
+    this.shut()
+    this.#scanner.restart()
+  }
+
   push(chunk: Uint8Array): void {
     this.#scanner.push(chunk)
   }

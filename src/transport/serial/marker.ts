@@ -33,6 +33,11 @@ export class MarkerScanner {
     this.#found = found
   }
 
+  /** Another stream begins. */
+  restart(): void {
+    this.#held = 0
+  }
+
   push(chunk: Uint8Array): void {
     let at = this.#held > 0 ? this.#resume(chunk) : 0
     if (this.#held > 0) return

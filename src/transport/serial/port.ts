@@ -9,6 +9,8 @@ import { encodeHello, type Hello } from './wire.ts'
 export interface SerialPortOptions {
   readonly env: Env
   readonly limits?: Partial<SerialLimits>
+  /** Opens the port again when it ended or broke; without it the port is closed then. What it rejects with closes the port. */
+  readonly reopen?: () => Promise<ByteLink>
 }
 
 interface Waiter {
@@ -21,7 +23,8 @@ interface Waiter {
  * nothing of one session reaches the next. One session lives at a time: when it is over the port seeks the next one by itself.
  */
 export class SerialPort {
-  readonly #raw: ByteLink
+  #raw: ByteLink
+  readonly #reopen: (() => Promise<ByteLink>) | undefined
   readonly #env: Env
   readonly #limits: SerialLimits
   readonly #resync: Resync
@@ -42,6 +45,7 @@ export class SerialPort {
   /** Takes the raw stream of the port's bytes: closing the port closes it. */
   constructor(raw: ByteLink, options: SerialPortOptions) {
     this.#raw = raw
+    this.#reopen = options.reopen
     this.#env = options.env
     this.#limits = { ...SERIAL_LIMITS, ...options.limits }
     this.#resync = new Resync((into) => options.env.random(into))
@@ -105,17 +109,43 @@ export class SerialPort {
   }
 
   async #run(): Promise<void> {
+    for (;;) {
+      const reason = await this.#receive()
+      if (this.#closing.over) return
+      if (this.#reopen === undefined) return this.close(reason)
+      this.#raw.close(reason)
+      this.#room = undefined
+      this.#renew(reason)
+      try {
+        this.#open(await this.#reopen())
+      } catch (thrown) {
+        return this.close(BusbarError.from(thrown))
+      }
+    }
+  }
+
+  #open(raw: ByteLink): void {
+    if (this.#closing.over) return raw.close()
+    this.#raw = raw
+    this.#decoder.restart()
+    this.#seek()
+  }
+
+  /** Takes what arrives until the port ends or breaks; gives the reason. */
+  async #receive(): Promise<BusbarError> {
+    const raw = this.#raw
     try {
       while (!this.#closing.over) {
-        let chunk = this.#raw.read()
+        let chunk = raw.read()
         if (chunk instanceof Promise) chunk = await chunk
-        if (chunk === undefined) throw new BusbarError('LINK_LOST', 'the serial port ended')
+        if (chunk === undefined) break
         this.#decoder.push(chunk)
         this.#sayHello()
         if ((this.#session?.unread ?? 0) >= this.#limits.unread) await this.#consumption()
       }
+      return new BusbarError('LINK_LOST', 'the serial port ended: nobody is on its other side')
     } catch (thrown) {
-      this.close(BusbarError.from(thrown))
+      return BusbarError.from(thrown)
     }
   }
 
@@ -208,7 +238,8 @@ export class SerialPort {
         this.#sayHello()
         if (this.#room === undefined) this.#session?.room()
       },
-      (thrown: unknown) => this.close(BusbarError.from(thrown)),
+      // Reading finds the same and decides what to do.
+      () => {},
     )
   }
 }
