@@ -10,14 +10,27 @@ export interface Owner {
   readonly alive: boolean
 }
 
-interface Event {
+class Event implements Timer {
   readonly due: number
   readonly order: number
   readonly owner: Owner
   readonly label: string
   readonly run: () => void
   readonly lane: Lane | undefined
-  cancelled: boolean
+  cancelled = false
+
+  constructor(due: number, order: number, owner: Owner, label: string, run: () => void, lane: Lane | undefined) {
+    this.due = due
+    this.order = order
+    this.owner = owner
+    this.label = label
+    this.run = run
+    this.lane = lane
+  }
+
+  cancel(): void {
+    this.cancelled = true
+  }
 }
 
 /** Events of one owner that keep their order, like macrotasks that were posted. */
@@ -69,11 +82,7 @@ export class Scheduler {
     const event = this.#event(this.#now + Math.max(0, delay), owner, label, run, undefined)
     if (event.due <= this.#now) this.#ready.push(event)
     else this.#timers.push(event)
-    return {
-      cancel: () => {
-        event.cancelled = true
-      },
-    }
+    return event
   }
 
   /** Runs one macrotask later; those of one owner in order. */
@@ -108,7 +117,7 @@ export class Scheduler {
 
   #event(due: number, owner: Owner, label: string, run: () => void, lane: Lane | undefined): Event {
     this.#pending++
-    return { due, order: ++this.#order, owner, label, run, lane, cancelled: false }
+    return new Event(due, ++this.#order, owner, label, run, lane)
   }
 
   #next(): Event | undefined {
