@@ -7,7 +7,7 @@ import { CarrierListener, Endpoint, MuxCarrier, SystemObject } from '../bus/inde
 import { BusbarError } from '../errors/index.ts'
 import type { ByteLink } from '../link/index.ts'
 import type { GuestConfig } from '../partition/index.ts'
-import { listenUnix, nodeEnv, SerialPort, serialGuest } from '../transport/index.ts'
+import { listenUnix, nodeEnv, serialGuest } from '../transport/index.ts'
 import { GuestPrograms } from './guest-programs.ts'
 
 /** What the host tells this guest, and the name of the port to the bus. Both as `partition` writes them: importing that whole layer would cost the guest half a second. */
@@ -32,7 +32,7 @@ async function main(): Promise<void> {
     programs.stop()
     process.exit(0)
   })
-  const port = new SerialPort(await serialGuest({ portName: PORT_NAME }), { env })
+  const port = await serialGuest({ portName: PORT_NAME, env })
   programs.start()
   for (;;) {
     const session = await port.accept()

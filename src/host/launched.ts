@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path'
 import { type Broker, MuxCarrier } from '../bus/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import type { ByteLink, Env } from '../link/index.ts'
+import type { Env } from '../link/index.ts'
 import {
   type AcceleratorProbe,
   type GuestImage,
@@ -16,7 +16,7 @@ import type {
   ProcessPartitionConfig,
   QemuPartitionConfig,
 } from '../policy/index.ts'
-import { connectHybridVsock, connectUnix, SerialPort, socketLink } from '../transport/index.ts'
+import { connectHybridVsock, connectUnix, type SerialPort, serialHost, socketLink } from '../transport/index.ts'
 import type { HostEvent } from './host-events.ts'
 
 /** What launching needs of the host around it. */
@@ -80,8 +80,7 @@ async function launchMachine(name: string, config: QemuPartitionConfig, around: 
     files: config.files.map(({ from, to }) => ({ from: resolve(directory, from), to })),
     consolePath: join(around.logDirectory, `${name}.console.log`),
   })
-  const raw = await connectUnix(running.portPath)
-  const detach = serveSerial(name, raw, around)
+  const detach = serveSerial(name, await serialHost(running.portPath, around), around)
   return { running, log: running.consolePath, detach }
 }
 
@@ -108,7 +107,7 @@ async function attachExternal(name: string, config: ExternalPartitionConfig, aro
   const path = resolve(directory, config.socket)
   observe({ kind: 'starting', partition: name, how: `${config.medium} at ${path}` })
   if (config.medium === 'virtio-serial') {
-    return { running: undefined, log: undefined, detach: serveSerial(name, await connectUnix(path), around) }
+    return { running: undefined, log: undefined, detach: serveSerial(name, await serialHost(path, around), around) }
   }
   const link =
     config.medium === 'vsock' ? await connectHybridVsock(path, config.port ?? 0, { env }) : await connectUnix(path)
@@ -117,8 +116,7 @@ async function attachExternal(name: string, config: ExternalPartitionConfig, aro
 }
 
 /** A serial port has sessions: each one that both sides agree on is a new epoch of the partition. */
-function serveSerial(name: string, raw: ByteLink, { env, broker, observe }: Surroundings): () => void {
-  const port = new SerialPort(raw, { env })
+function serveSerial(name: string, port: SerialPort, { env, broker, observe }: Surroundings): () => void {
   const serve = async (): Promise<void> => {
     for (;;) broker.attach(name, new MuxCarrier(await port.accept(), { side: 'bus', env }))
   }

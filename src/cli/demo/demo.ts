@@ -4,7 +4,7 @@ import { checkRequirements, installCommand } from '../../partition/index.ts'
 import type { Command, Terminal } from '../command.ts'
 import { renderBytes } from '../progress-bar.ts'
 import { type Kind, makeScene } from './scene.ts'
-import { bootAll, killStorage, readFiles, stepper, tryAbuse } from './steps.ts'
+import { bootAll, killStorage, lookAtFiles, stepper, streamFile, tryAbuse } from './steps.ts'
 
 export const demo: Command = {
   name: 'demo',
@@ -38,11 +38,12 @@ export const demo: Command = {
     }
     const what = kind === 'qemu' ? 'boot two virtual machines' : 'start two processes'
     await step(what, () => bootAll(host, terminal.signal))
-    await readFiles(host, scene, step, terminal)
+    await lookAtFiles(host, scene, step)
+    await streamFile(host, scene, step, terminal)
     await tryAbuse(host, step)
     await killStorage(host, step)
     await step('start both again, in new epochs', () => bootAll(host, terminal.signal))
-    await readFiles(host, scene, step, terminal)
+    await lookAtFiles(host, scene, step)
     terminal.out(`${((performance.now() - start) / 1000).toFixed(2).padStart(6)} s  all of it held`)
     return 0
   },
