@@ -5,7 +5,7 @@ import type { TypeNode } from '../rpc/index.ts'
  * A value of a contract's type from JSON: dates as ISO text, bytes as base64, 64-bit integers as text or numbers. What the
  * type does not explain passes unchanged: the marshaller checks it and says what is wrong.
  */
-export function fromJson(node: TypeNode, value: unknown, path: string): unknown {
+function fromJson(node: TypeNode, value: unknown, path: string): unknown {
   switch (node.kind) {
     case 'date': {
       const date = typeof value === 'string' || typeof value === 'number' ? new Date(value) : undefined

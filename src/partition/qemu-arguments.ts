@@ -26,7 +26,7 @@ const KERNEL_COMMAND_LINE =
 const EMULATED = 'mitigations=off tsc=reliable no_timer_check'
 
 /** The kernel's command line for an accelerator. */
-export function kernelCommandLine(accel: Accelerator['name']): string {
+function kernelCommandLine(accel: Accelerator['name']): string {
   return accel === 'tcg' ? `${KERNEL_COMMAND_LINE} ${EMULATED}` : KERNEL_COMMAND_LINE
 }
 
