@@ -7,6 +7,7 @@ import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { pipeBroker } from './bulk.ts'
 import { callBroker, callUnderBulk } from './calls.ts'
+import { demo } from './demo.ts'
 import { slowReader } from './memory.ts'
 import type { Row } from './rows.ts'
 
@@ -15,6 +16,7 @@ const CASES: Readonly<Record<string, (repetitions: number) => Promise<Row[]>>> =
   'call-broker': callBroker,
   'call-under-bulk': callUnderBulk,
   'slow-reader': slowReader,
+  demo,
 }
 
 const { values, positionals } = parseArgs({
