@@ -39,6 +39,8 @@ export class Channel implements ByteLink, ChannelDescription {
   readonly #stream: ByteLink
   readonly #owner: ChannelOwner
   readonly #closing = new Closing()
+  /** Why it closed, unless in order. The stream may have ended in order at the same moment, and would give its end. */
+  #broken: BusbarError | undefined
 
   constructor(description: ChannelDescription, stream: ByteLink, owner: ChannelOwner) {
     this.id = description.id
@@ -59,6 +61,7 @@ export class Channel implements ByteLink, ChannelDescription {
   }
 
   read(): Awaitable<Uint8Array | undefined> {
+    if (this.#broken !== undefined) return Promise.reject(this.#broken)
     const chunk = this.#stream.read()
     return chunk instanceof Promise ? chunk.catch(this.#explain) : chunk
   }
@@ -75,6 +78,7 @@ export class Channel implements ByteLink, ChannelDescription {
 
   close(reason: BusbarError = new BusbarError('CLOSED', 'closed by this side')): void {
     if (!this.#closing.settle(reason)) return
+    this.#broken = reason
     this.#owner.closing(this, reason)
     this.#stream.close(reason)
   }
@@ -82,6 +86,7 @@ export class Channel implements ByteLink, ChannelDescription {
   /** The session knows why this channel is over: because the peer said so, or because the link is lost. */
   fail(reason: BusbarError): void {
     if (!this.#closing.settle(reason)) return
+    this.#broken = reason
     this.#stream.close(reason)
   }
 
