@@ -1,4 +1,5 @@
 import type { BusbarError } from '../errors/index.ts'
+import { handled } from './handled.ts'
 import type { Awaitable } from './link.ts'
 
 interface Waiter {
@@ -46,9 +47,4 @@ export class Gate {
     this.#waiters = []
     return waiters
   }
-}
-
-function handled(promise: Promise<void>): Promise<void> {
-  promise.catch(() => {})
-  return promise
 }

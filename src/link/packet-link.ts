@@ -1,5 +1,6 @@
 import { ChunkQueue } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
+import { handled } from './handled.ts'
 import type { Awaitable, ByteLink, MessageLink } from './link.ts'
 import { encodePacketHeader, PACKET_HEADER_BYTES, parsePacketHeader, writePacketHeader } from './packet-header.ts'
 
@@ -8,7 +9,8 @@ const DEFAULT_MAX_MESSAGE = 65_528
 
 /**
  * Messages over a byte link, each behind a VMBus pipe header: the message mode of a pipe. A message is never empty:
- * a packet of size zero means the end, as on VMBus. A wrong header closes the link below with `MALFORMED`.
+ * a packet of size zero means the end, as on VMBus. A wrong header closes the link below with `MALFORMED`, one that
+ * declares too much with `LIMIT`.
  */
 export class PacketLink implements MessageLink {
   readonly maxMessage: number
@@ -59,15 +61,19 @@ export class PacketLink implements MessageLink {
     return this.#below.write(packet)
   }
 
-  async end(): Promise<void> {
+  end(): Awaitable<void> {
     if (this.#ended) return
     this.#ended = true
-    await this.#below.write(encodePacketHeader(0))
-    await this.#below.end()
+    return handled(this.#sendEnd())
   }
 
   close(reason?: BusbarError): void {
     this.#below.close(reason)
+  }
+
+  async #sendEnd(): Promise<void> {
+    await this.#below.write(encodePacketHeader(0))
+    await this.#below.end()
   }
 
   #fail(reason: BusbarError | undefined): void {

@@ -1,5 +1,6 @@
 import { ChunkQueue } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
+import { handled } from './handled.ts'
 import type { Awaitable, ByteLink } from './link.ts'
 import { encodePacketHeader, PACKET_HEADER_BYTES, parsePacketHeader } from './packet-header.ts'
 
@@ -18,6 +19,7 @@ export class PacketStream implements ByteLink {
   #left = 0
   #ended = false
   #eof = false
+  #reading = false
   /** Why the link below closed, unless in order: what is queued is not handed out any more. */
   #failure: BusbarError | undefined
 
@@ -33,6 +35,9 @@ export class PacketStream implements ByteLink {
 
   read(): Awaitable<Uint8Array | undefined> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    if (this.#reading) {
+      return Promise.reject(new BusbarError('INVALID_ARGUMENT', 'a read is already pending on this link'))
+    }
     return this.#eof ? undefined : this.#next()
   }
 
@@ -49,15 +54,20 @@ export class PacketStream implements ByteLink {
     return room
   }
 
-  async end(): Promise<void> {
+  end(): Awaitable<void> {
     if (this.#ended) return
     this.#ended = true
-    await this.#below.write(encodePacketHeader(0))
-    await this.#below.end()
+    return handled(this.#sendEnd())
   }
 
   close(reason?: BusbarError): void {
     this.#below.close(reason)
+    this.#queue.clear()
+  }
+
+  async #sendEnd(): Promise<void> {
+    await this.#below.write(encodePacketHeader(0))
+    await this.#below.end()
   }
 
   #fail(reason: BusbarError | undefined): void {
@@ -67,19 +77,24 @@ export class PacketStream implements ByteLink {
   }
 
   async #next(): Promise<Uint8Array | undefined> {
-    for (;;) {
-      if (this.#left === 0 && this.#queue.length >= PACKET_HEADER_BYTES) {
-        this.#left = this.#header()
-        if (this.#left === 0) return this.#finish()
+    this.#reading = true
+    try {
+      for (;;) {
+        if (this.#left === 0 && this.#queue.length >= PACKET_HEADER_BYTES) {
+          this.#left = this.#header()
+          if (this.#left === 0) return await this.#finish()
+        }
+        const part = this.#left > 0 ? this.#queue.shift(this.#left) : undefined
+        if (part !== undefined) {
+          this.#left -= part.length
+          return part
+        }
+        const chunk = await this.#below.read()
+        if (chunk === undefined) throw this.#broken('RESET', 'ended without an end packet')
+        this.#queue.push(chunk)
       }
-      const part = this.#left > 0 ? this.#queue.shift(this.#left) : undefined
-      if (part !== undefined) {
-        this.#left -= part.length
-        return part
-      }
-      const chunk = await this.#below.read()
-      if (chunk === undefined) throw this.#broken('RESET', 'ended without an end packet')
-      this.#queue.push(chunk)
+    } finally {
+      this.#reading = false
     }
   }
 
@@ -110,5 +125,5 @@ export class PacketStream implements ByteLink {
 }
 
 function ignoreFailure(settling: Awaitable<void>): void {
-  if (settling instanceof Promise) settling.catch(() => {})
+  if (settling instanceof Promise) void handled(settling)
 }

@@ -1,0 +1,254 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { BusbarError, type ErrorCode } from '../errors/index.ts'
+import { type ByteLink, type MemoryLink, memoryPair, PacketLink, PacketStream, PrefixedLink } from './index.ts'
+
+const RUNS = { seed: 20_260_731, numRuns: 200 }
+
+function hex(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text.replaceAll(' ', ''), 'hex'))
+}
+
+function textOf(chunk: Uint8Array | undefined): string | undefined {
+  return chunk === undefined ? undefined : Buffer.from(chunk).toString()
+}
+
+function rejects(settling: unknown, code: ErrorCode): Promise<void> {
+  assert.ok(settling instanceof Promise, 'should be a promise that rejects')
+  return assert.rejects(settling, (error) => {
+    assert.ok(error instanceof BusbarError, String(error))
+    assert.equal(error.code, code, error.message)
+    return true
+  })
+}
+
+/** One end that speaks packets, and the raw other end. */
+function rawPair<Link extends ByteLink>(over: (below: ByteLink) => Link): [packets: Link, raw: MemoryLink] {
+  const [a, b] = memoryPair()
+  return [over(a), b]
+}
+
+async function readRaw(raw: ByteLink, bytes: number): Promise<string> {
+  let all = Buffer.alloc(0)
+  while (all.length < bytes) all = Buffer.concat([all, (await raw.read()) as Uint8Array])
+  return all.toString('hex')
+}
+
+async function settled(promise: Promise<unknown>): Promise<boolean> {
+  let over = false
+  const seen = (): void => {
+    over = true
+  }
+  promise.then(seen, seen)
+  await new Promise((resolve) => setImmediate(resolve))
+  return over
+}
+
+// Both carriers of VMBus pipe packets: one keeps the boundaries, one does not.
+const KINDS = {
+  'packet link': (below: ByteLink): ByteLink => new PacketLink(below),
+  'packet stream': (below: ByteLink): ByteLink => new PacketStream(below),
+}
+
+for (const [name, over] of Object.entries(KINDS)) {
+  describe(name, () => {
+    test('writes type 1 and the size, both little-endian, and size 0 as the end', async () => {
+      const [packets, raw] = rawPair(over)
+      await packets.write(hex('616263'))
+      await packets.end()
+      assert.equal(await readRaw(raw, 19), '0100000003000000616263' + '0100000000000000')
+      assert.equal(await raw.read(), undefined)
+    })
+
+    test('reads them back however they are split', async () => {
+      const bytes = hex('01000000 03000000 616263 01000000 01000000 64 01000000 00000000')
+      await fc.assert(
+        fc.asyncProperty(fc.array(fc.nat(bytes.length), { maxLength: 8 }), async (cuts) => {
+          const [packets, raw] = rawPair(over)
+          const places = [...new Set(cuts)].sort((a, b) => a - b)
+          let start = 0
+          for (const place of [...places, bytes.length]) {
+            await raw.write(bytes.subarray(start, place))
+            start = place
+          }
+          void raw.end()
+          let text = ''
+          for (let chunk = await packets.read(); chunk !== undefined; chunk = await packets.read())
+            text += textOf(chunk)
+          assert.equal(text, 'abcd')
+          await packets.end()
+          assert.equal(await packets.closed, undefined)
+        }),
+        RUNS,
+      )
+    })
+
+    const bad: Record<string, [bytes: string, code: ErrorCode]> = {
+      'type 0': ['00000000 01000000 61', 'MALFORMED'],
+      'type 2': ['02000000 01000000 61', 'MALFORMED'],
+      'a type in the other byte order': ['00000001 01000000 61', 'MALFORMED'],
+      'one byte more than is allowed': ['01000000 01000100', 'LIMIT'],
+      'the largest size there is': ['01000000 ffffffff', 'LIMIT'],
+      'bytes after the end packet': ['01000000 00000000 61', 'MALFORMED'],
+      'a second end packet': ['01000000 00000000 01000000 00000000', 'MALFORMED'],
+    }
+    for (const [what, [bytes, code]] of Object.entries(bad)) {
+      test(`${what} closes the link below with ${code}`, async () => {
+        const [packets, raw] = rawPair(over)
+        await raw.write(hex(bytes))
+        await rejects(packets.read(), code)
+        assert.equal((await packets.closed)?.code, code)
+        assert.equal((await raw.closed)?.code, code)
+        await rejects(packets.read(), code)
+        await rejects(packets.write(hex('61')), code)
+      })
+    }
+
+    test('bytes that come later than the end packet are refused too', async () => {
+      const [packets, raw] = rawPair(over)
+      await raw.write(hex('01000000 00000000'))
+      const reading = packets.read()
+      assert.equal(await settled(reading as Promise<unknown>), false)
+      await raw.write(hex('61'))
+      await rejects(reading, 'MALFORMED')
+    })
+
+    for (const [where, bytes] of Object.entries({
+      '': '',
+      ' inside a header': '0100',
+      ' inside a packet': '01000000 04000000 61',
+    })) {
+      test(`a link that ends${where} without an end packet was broken`, async () => {
+        const [packets, raw] = rawPair(over)
+        await raw.write(hex(bytes))
+        await raw.end()
+        const readToEnd = async (): Promise<void> => {
+          while ((await packets.read()) !== undefined);
+        }
+        await rejects(readToEnd(), 'RESET')
+        assert.equal((await packets.closed)?.code, 'RESET')
+      })
+    }
+
+    test('random bytes give data or a coded error, nothing else', async () => {
+      const piece = fc.oneof(
+        fc.uint8Array({ maxLength: 40 }),
+        fc.constantFrom(hex('01000000 02000000'), hex('01000000 00000000'), hex('01000000 ff000000')),
+      )
+      await fc.assert(
+        fc.asyncProperty(fc.array(piece, { maxLength: 10 }), async (pieces) => {
+          const [packets, raw] = rawPair(over)
+          for (const each of pieces) void raw.write(each)
+          void raw.end()
+          try {
+            for (let chunk = await packets.read(); chunk !== undefined; chunk = await packets.read()) {
+              assert.ok(chunk.length > 0)
+            }
+          } catch (thrown) {
+            assert.ok(thrown instanceof BusbarError, String(thrown))
+            assert.ok(['MALFORMED', 'LIMIT', 'RESET'].includes(thrown.code), thrown.code)
+          }
+          packets.close()
+        }),
+        RUNS,
+      )
+    })
+
+    test('a close drops what was not read, at once', async () => {
+      const [packets, raw] = rawPair(over)
+      await raw.write(hex('01000000 01000000 61 01000000 01000000 62'))
+      assert.equal(textOf(await packets.read()), 'a')
+      packets.close(new BusbarError('CANCELLED', 'enough'))
+      await rejects(packets.read(), 'CANCELLED')
+    })
+
+    test('an end whose promise nobody looks at is harmless when the link breaks', async () => {
+      const [packets, raw] = rawPair(over)
+      raw.close(new BusbarError('LINK_LOST', 'cut'))
+      await packets.closed
+      void packets.end()
+      const [waiting, other] = rawPair(over)
+      void waiting.write(new Uint8Array(60_000))
+      for (let i = 0; i < 5; i++) void waiting.write(new Uint8Array(60_000))
+      void waiting.end()
+      other.close(new BusbarError('LINK_LOST', 'cut'))
+      // An unhandled rejection would fail this test by itself.
+      await new Promise((resolve) => setImmediate(resolve))
+    })
+  })
+}
+
+describe('packet link', () => {
+  test('holds no more than one message and one chunk of a peer that keeps sending', async () => {
+    const [packets, raw] = rawPair((below) => new PacketLink(below, 10))
+    const flood = new Uint8Array(300_000).fill(1)
+    void raw.write(hex('01000000 0a000000'))
+    void raw.write(flood)
+    assert.equal((await packets.read())?.length, 10)
+    // What follows is no header: it ends there, with most of the flood never taken.
+    await rejects(packets.read(), 'MALFORMED')
+  })
+
+  test('refuses a message above its own limit in both directions', async () => {
+    const [packets, raw] = rawPair((below) => new PacketLink(below, 4))
+    await rejects(packets.write(new Uint8Array(5)), 'LIMIT')
+    await raw.write(hex('01000000 05000000 6162636465'))
+    await rejects(packets.read(), 'LIMIT')
+  })
+})
+
+describe('packet stream', () => {
+  test('hands a packet on as it arrives', async () => {
+    const [packets, raw] = rawPair((below) => new PacketStream(below))
+    await raw.write(hex('01000000 03000000 61'))
+    assert.equal(textOf(await packets.read()), 'a')
+    await raw.write(hex('62'))
+    assert.equal(textOf(await packets.read()), 'b')
+  })
+
+  test('cuts what is longer than a packet', async () => {
+    const [packets, raw] = rawPair((below) => new PacketStream(below))
+    const writing = packets.write(new Uint8Array(65_537))
+    assert.equal((await readRaw(raw, 8)).slice(0, 16), '0100000000000100')
+    raw.close()
+    await Promise.resolve(writing).catch(() => {})
+  })
+
+  test('refuses a second read at any moment, and keeps the order of the bytes', async () => {
+    const [packets, raw] = rawPair((below) => new PacketStream(below))
+    const first = packets.read()
+    void raw.write(hex('01000000 01000000 61'))
+    void raw.write(hex('01000000 01000000 62'))
+    // The first read has its bytes and has not run on yet.
+    await rejects(packets.read(), 'INVALID_ARGUMENT')
+    assert.equal(textOf(await first), 'a')
+    assert.equal(textOf(await packets.read()), 'b')
+  })
+})
+
+describe('prefixed link', () => {
+  test('gives the prefix first and then what follows', async () => {
+    const [a, b] = memoryPair()
+    const link = new PrefixedLink(hex('6162'), a)
+    await b.write(hex('63'))
+    await b.end()
+    assert.deepEqual([textOf(await link.read()), textOf(await link.read()), await link.read()], ['ab', 'c', undefined])
+    await link.write(hex('64'))
+    await link.end()
+    assert.equal(textOf(await b.read()), 'd')
+    assert.equal(await b.read(), undefined)
+    assert.equal(await link.closed, undefined)
+  })
+
+  test('gives no empty chunk for an empty prefix, and no prefix after a close', async () => {
+    const [a, b] = memoryPair()
+    const empty = new PrefixedLink(new Uint8Array(0), a)
+    await b.write(hex('63'))
+    assert.equal(textOf(await empty.read()), 'c')
+    const closed = new PrefixedLink(hex('61'), empty)
+    closed.close(new BusbarError('CANCELLED', 'enough'))
+    await rejects(closed.read(), 'CANCELLED')
+    assert.equal((await b.closed)?.code, 'CANCELLED')
+  })
+})
