@@ -1,3 +1,4 @@
+import { Writer } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import type { ByteLink } from '../link/index.ts'
 import type { Carrier } from './carrier.ts'
@@ -15,8 +16,10 @@ export class ControlStream {
   readonly #received: (message: Message) => void
   readonly #failed: (reason: BusbarError) => void
   #link: ByteLink | undefined
-  #waiting: Uint8Array[] = []
-  #backlog = 0
+  /** What waits for room on the link, as one piece: small messages kept apart would cost many times their bytes. */
+  #waiting = new Writer()
+  /** `bytes` that were written and that the link has no room for yet. */
+  #stuck = 0
   #over = false
 
   constructor(
@@ -36,36 +39,45 @@ export class ControlStream {
   send(message: Message): void {
     if (this.#over) return
     const bytes = encodeMessage(message)
-    if (this.#link === undefined) this.#waiting.push(bytes)
-    else this.#write(this.#link, bytes)
+    if (this.#link !== undefined && this.#stuck === 0) return this.#write(this.#link, bytes)
+    const backlog = this.#stuck + this.#waiting.length + bytes.length
+    if (backlog > this.#limits.controlBacklog) {
+      return this.#fail(new BusbarError('LIMIT', `${backlog} bytes of control messages that the peer does not read`))
+    }
+    this.#waiting.bytes(bytes)
   }
 
   /** Stops: nothing is sent or received any more. */
   stop(): void {
     this.#over = true
-    this.#waiting = []
+    this.#waiting = new Writer()
   }
 
   #write(link: ByteLink, bytes: Uint8Array): void {
     const room = link.write(bytes)
     if (!(room instanceof Promise)) return
-    this.#backlog += bytes.length
-    if (this.#backlog > this.#limits.controlBacklog) {
-      this.#fail(new BusbarError('LIMIT', `${this.#backlog} bytes of control messages that the peer does not read`))
-    }
+    this.#stuck = bytes.length
     room.then(
       () => {
-        this.#backlog -= bytes.length
+        this.#stuck = 0
+        this.#flush(link)
       },
       (reason: unknown) => this.#fail(BusbarError.from(reason)),
     )
+  }
+
+  #flush(link: ByteLink): void {
+    if (this.#waiting.length === 0) return
+    const bytes = this.#waiting.finish()
+    this.#waiting = new Writer()
+    this.#write(link, bytes)
   }
 
   async #run(): Promise<void> {
     try {
       const link = await this.#carrier.control
       this.#link = link
-      for (const bytes of this.#waiting.splice(0)) this.#write(link, bytes)
+      this.#flush(link)
       await this.#receive(link)
       throw new BusbarError('LINK_LOST', 'the control stream ended')
     } catch (thrown) {
