@@ -6,7 +6,7 @@ import { parsePipeName } from '../pipe/index.ts'
 import type { Contract, TypeNode } from '../rpc/index.ts'
 import { File, FileStore, Operator } from '../services/index.ts'
 import { busOf } from './bus-of.ts'
-import { type Command, SOCKET_OPTION, type Terminal } from './command.ts'
+import { type Command, SOCKET_OPTION, type Terminal, LOOK_AT_BUS } from './command.ts'
 import { fieldsFromJson, toJson } from './json-values.ts'
 import { waiting } from './waiting.ts'
 
@@ -30,6 +30,7 @@ export const call: Command = {
     'busbar call storage/busbar.FileStore list \'{"path": "/"}\'',
     'busbar call web/hello.Greeter greet \'{"name": "Ada"}\' --contract ./greeter.js',
   ],
+  look: LOOK_AT_BUS,
   arity: [2, 3],
   async run(given, terminal) {
     const [target = '', name = '', text = '{}'] = given.words

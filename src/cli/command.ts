@@ -31,6 +31,8 @@ export interface Command {
   readonly summary: string
   readonly options: OptionTable
   readonly examples: readonly string[]
+  /** Where to look when it failed and the error gives no hint of its own. */
+  readonly look: string
   /** Fewest and most words it takes. */
   readonly arity: readonly [least: number, most: number]
   /** Gives the exit status. */
@@ -45,3 +47,6 @@ export const JSON_OPTION: OptionTable = {
 export const SOCKET_OPTION: OptionTable = {
   socket: { type: 'string', value: 'PATH', help: "the bus's socket; default: BUSBAR_SOCKET, then this user's bus" },
 }
+
+/** Where to look when something on a bus was not as expected. */
+export const LOOK_AT_BUS = 'run `busbar ls` to see what is on the bus'

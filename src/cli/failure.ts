@@ -4,10 +4,10 @@ import { BusbarError, escapePeerText } from '../errors/index.ts'
 const MAX_CAUSES = 4
 
 /**
- * The one shape of an error: what failed and its number, each cause with its stage, what to do, where to look. Texts may
+ * The one shape of an error: what failed and its number, each cause with its stage, what to do or where to look. Texts may
  * come from a partition, so all of them are escaped.
  */
-export function renderFailure(thrown: unknown, doing: string): string {
+export function renderFailure(thrown: unknown, doing: string, look: string): string {
   const error = BusbarError.from(thrown)
   const lines = [`error: ${doing} (${error.id} ${error.code})`]
   let cause: unknown = error
@@ -23,7 +23,7 @@ export function renderFailure(thrown: unknown, doing: string): string {
     cause = cause.cause
   }
   for (const hint of error.hints) lines.push(`  → ${escapePeerText(hint)}`)
-  if (error.hints.length === 0) lines.push('  → run `busbar ls` to see what is on the bus')
+  if (error.hints.length === 0) lines.push(`  → ${look}`)
   // A cause often repeats what the error above it said.
   return lines.filter((line, i) => lines.indexOf(line) === i).join('\n')
 }

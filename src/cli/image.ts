@@ -14,6 +14,7 @@ export const image: Command = {
     cache: { type: 'string', value: 'DIR', help: 'where images are kept; default: $XDG_CACHE_HOME/busbar/images' },
   },
   examples: ['busbar image build', 'busbar image build --refresh'],
+  look: 'run `busbar image build --refresh` to begin anew',
   arity: [1, 1],
   async run({ words, options }, terminal) {
     if (words[0] !== 'build') {

@@ -1,6 +1,6 @@
 import { HOST_PARTITION, Operator } from '../services/index.ts'
 import { busOf } from './bus-of.ts'
-import { type Command, JSON_OPTION, SOCKET_OPTION } from './command.ts'
+import { type Command, JSON_OPTION, SOCKET_OPTION, LOOK_AT_BUS } from './command.ts'
 import { renderBytes } from './progress-bar.ts'
 import { renderTable } from './table.ts'
 
@@ -20,6 +20,7 @@ export const ls: Command = {
   summary: 'list partitions, the services they offer, and open pipes',
   options: { ...JSON_OPTION, ...SOCKET_OPTION },
   examples: ['busbar ls', 'busbar ls --json'],
+  look: LOOK_AT_BUS,
   arity: [0, 0],
   async run(given, terminal) {
     await using bus = await busOf(given, terminal)

@@ -60,7 +60,7 @@ async function run(command: Command, given: Given): Promise<number> {
   } catch (thrown) {
     if (terminal.signal.aborted) return INTERRUPTED
     if (given.options['json'] === true) terminal.out(JSON.stringify(failureRecord(thrown)))
-    terminal.note(renderFailure(thrown, `busbar ${[command.name, ...given.words].join(' ')}`))
+    terminal.note(renderFailure(thrown, `busbar ${[command.name, ...given.words].join(' ')}`, command.look))
     return FAILED
   }
 }
@@ -84,7 +84,7 @@ main(process.argv.slice(2)).then(
   // Written output may still be on its way to a pipe: leave when it is, but do not wait for sockets.
   (status) => process.stdout.write('', () => process.exit(status)),
   (thrown: unknown) => {
-    process.stderr.write(`${renderFailure(thrown, 'busbar')}\n`)
+    process.stderr.write(`${renderFailure(thrown, 'busbar', 'run `busbar --help`')}\n`)
     process.exit(FAILED)
   },
 )

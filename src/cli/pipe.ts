@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises'
 import { BusbarError } from '../errors/index.ts'
 import { busOf } from './bus-of.ts'
-import { type Command, SOCKET_OPTION } from './command.ts'
+import { type Command, SOCKET_OPTION, LOOK_AT_BUS } from './command.ts'
 import { waiting } from './waiting.ts'
 
 export const pipe: Command = {
@@ -18,6 +18,7 @@ export const pipe: Command = {
     wait: { type: 'boolean', help: 'wait until the service is offered' },
   },
   examples: ['busbar pipe storage/echo < file', 'echo hello | busbar pipe storage/log'],
+  look: LOOK_AT_BUS,
   arity: [1, 1],
   async run(given, terminal) {
     const [name = ''] = given.words

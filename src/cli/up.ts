@@ -1,6 +1,7 @@
 import { defaultBusSocket } from '../agent/index.ts'
 import { BusbarError, escapePeerText } from '../errors/index.ts'
 import { type BusHost, type HostEvent, openConfiguredHost } from '../host/index.ts'
+import { HOST_PARTITION } from '../services/index.ts'
 import { type Command, JSON_OPTION, SOCKET_OPTION, type Terminal } from './command.ts'
 import { failureRecord } from './failure.ts'
 import { renderBytes } from './progress-bar.ts'
@@ -18,6 +19,7 @@ export const up: Command = {
     quiet: { type: 'boolean', help: 'print neither the output of programs nor decisions' },
   },
   examples: ['busbar up', 'busbar up lab.yaml --json'],
+  look: 'what the partitions printed is above; `busbar up --json` tells every event',
   arity: [0, 1],
   async run({ words, options }, terminal) {
     const file = words[0] ?? DEFAULT_FILE
@@ -53,6 +55,8 @@ async function startAll(host: BusHost, terminal: Terminal): Promise<void> {
 
 /** An event as one line for a person. */
 function describe(event: HostEvent, quiet: boolean, terminal: Terminal): void {
+  // The host's own end of the bus is no news.
+  if ('partition' in event && event.partition === HOST_PARTITION) return
   switch (event.kind) {
     case 'image': {
       const { step, done, total, unit } = event.progress
@@ -77,7 +81,7 @@ function describe(event: HostEvent, quiet: boolean, terminal: Terminal): void {
         `${event.record.caller}: ${event.record.target}/${event.record.service}: ${event.record.reason}`,
       )
     case 'exited':
-      return terminal.note(`${event.partition}: stopped, ${event.exit.reason ?? event.exit.signal ?? event.exit.code}`)
+      return terminal.note(`${event.partition}: stopped, ${howItEnded(event.exit)}`)
     case 'output':
       if (!quiet) terminal.note(`${event.partition} | ${escapePeerText(event.line)}`)
       return
@@ -86,6 +90,10 @@ function describe(event: HostEvent, quiet: boolean, terminal: Terminal): void {
     default:
       event satisfies never
   }
+}
+
+function howItEnded({ reason, signal, code }: Extract<HostEvent, { kind: 'exited' }>['exit']): string {
+  return reason ?? (signal === null ? `status ${code}` : `by ${signal}`)
 }
 
 /** Errors do not survive JSON by themselves. */

@@ -14,6 +14,7 @@ export const demo: Command = {
     kind: { type: 'string', value: 'qemu|process', help: 'what the partitions are; default: qemu where it can be had' },
   },
   examples: ['busbar demo', 'busbar demo --kind process'],
+  look: 'run `busbar up --help` to start a bus of your own and look around',
   arity: [0, 0],
   async run({ options }, terminal) {
     const start = performance.now()
