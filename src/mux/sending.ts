@@ -8,8 +8,8 @@ import { StreamQueue } from './stream-queue.ts'
 
 /** Largest payload of a data frame that we send, `bytes` (our choice: a small frame waits at most for one of these a stream). */
 const MAX_PAYLOAD = 65_536
-/** Small writes are gathered up to this many `bytes` before they go without waiting for more (our choice: one full slab). */
-const GATHER_BYTES = 16_384
+/** Small writes are gathered up to this many `bytes` before they go without waiting for more (our choice: as sockets do). */
+const GATHER_BYTES = 4_096
 
 interface ControlFrame {
   readonly type: number

@@ -13,8 +13,9 @@ export const TRANSPORT_LIMITS: TransportLimits = {
   unread: 262_144,
   // One mux frame: the kernel buffer below it is what keeps the medium busy.
   unsent: 65_536,
-  // From here on a system call of its own costs less than holding the bytes back.
-  gather: 65_536,
+  // About 20 small calls: more in one write leave the other processes idle meanwhile. With 64 calls in flight through a
+  // broker on two cores, 4 KiB makes two fifths more calls a second than 64 KiB, for the same processor time a call.
+  gather: 4_096,
 }
 
 /** Longest path of a Unix socket, `bytes`. Fixed by the kernels: `sun_path` is 108 on Linux, 104 on macOS, with a zero byte. */

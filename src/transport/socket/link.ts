@@ -13,6 +13,8 @@ class SocketLink implements ByteLink {
   readonly #inbox: Inbox
   #paused = false
   #gathering = false
+  /** Bytes held back since gathering began. */
+  #gathered = 0
   #ending: Promise<void> | undefined
   #finished = false
 
@@ -47,7 +49,10 @@ class SocketLink implements ByteLink {
     const socket = this.#socket
     if (!this.#gathering && chunk.length < this.#limits.gather) this.#gather()
     socket.write(chunk)
-    if (this.#gathering && socket.writableLength >= this.#limits.gather) this.#flush()
+    if (this.#gathering) {
+      this.#gathered += chunk.length
+      if (this.#gathered >= this.#limits.gather) this.#flush()
+    }
     if (socket.writableLength >= this.#limits.unsent) this.#gate.shut()
     return this.#gate.pass()
   }
@@ -92,6 +97,7 @@ class SocketLink implements ByteLink {
   /** Holds small writes back until the work that is ready now has run: then they leave in one system call. */
   #gather(): void {
     this.#gathering = true
+    this.#gathered = 0
     this.#socket.cork()
     process.nextTick(() => this.#flush())
   }
