@@ -103,9 +103,7 @@ test('a stream that cannot be dialled fails its opening at once', async () => {
   const broker = new Broker({ env, policy })
   const storage = await attachMux(broker, 'storage')
   await storage.offer('disk', { decide: (opening, caller) => void opening.accept(caller).catch(() => {}) })
-  const web = await attachDialled(broker, 'web', () =>
-    Promise.reject(new BusbarError('UNAVAILABLE', 'no more sockets')),
-  )
+  const web = await attachDialled(broker, 'web', noSockets)
   await assert.rejects(web.open('storage/disk'), code('UNAVAILABLE'))
   await turns(10)
   assert.equal(channelsOf(broker), 0)
