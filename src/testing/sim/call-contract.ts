@@ -24,7 +24,7 @@ type DeskMethods = {
 }
 
 /** An object that is made by a call, and adds up what it is given. */
-export const Sum: Contract<SumMethods> = contract(
+const Sum: Contract<SumMethods> = contract(
   'sim.Sum',
   { version: '1.0' },
   { add: method({ call: t.uint32, value: t.uint32 }, t.uint53) },

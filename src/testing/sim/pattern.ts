@@ -1,5 +1,5 @@
 /** The byte at `offset` of a direction of a pipe: tells pipes, directions, and neighbouring offsets apart. */
-export function patternByte(seed: number, offset: number): number {
+function patternByte(seed: number, offset: number): number {
   return (seed + offset * 7 + (offset >>> 8) * 13 + (offset >>> 16) * 101) & 255
 }
 
