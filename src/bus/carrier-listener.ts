@@ -5,8 +5,11 @@ import { encodeMessage, MessageDecoder } from './codec.ts'
 import { type BusLimits, DEFAULT_BUS_LIMITS } from './limits.ts'
 import type { Message } from './messages.ts'
 
-/** Links that have not said what they are for: more are turned away (our choice: a burst of programs starting). */
-const MAX_UNDECIDED = 64
+/**
+ * Links that have not said what they are for (our choice: all channels of a session, opened in one burst). Whoever means
+ * well has said it with the first bytes: the oldest is closed to make room, so that silent ones cannot keep others out.
+ */
+const MAX_UNDECIDED = 256
 
 /** Who waits for a stream that the other side has not dialled yet. */
 interface Waiter {
@@ -66,15 +69,16 @@ class AcceptedCarrier implements Carrier {
 
   /** A socket proved to belong here. Takes it. */
   arrived(id: number, link: ByteLink): void {
+    if (this.#closing.over) return link.close(new BusbarError('STALE_EPOCH', 'the session has ended'))
     if (this.#arrived.has(id) || this.#live.size >= this.#maxArrived) {
       return link.close(new BusbarError('LIMIT', `stream ${id} is one too many`))
     }
+    const stream = new PacketStream(link)
     this.#live.add(link)
     void link.closed.then(() => {
       this.#live.delete(link)
-      this.#arrived.delete(id)
+      if (this.#arrived.get(id) === stream) this.#arrived.delete(id)
     })
-    const stream = new PacketStream(link)
     const waiter = this.#answer(id)
     if (waiter === undefined) this.#arrived.set(id, stream)
     else waiter.resolve(stream)
@@ -109,7 +113,8 @@ export class CarrierListener {
   readonly #limits: BusLimits
   readonly #onCarrier: (carrier: Carrier) => void
   readonly #sessions = new Map<string, AcceptedCarrier>()
-  #undecided = 0
+  /** The oldest first. */
+  readonly #undecided = new Set<ByteLink>()
 
   constructor({ env, limits, onCarrier }: CarrierListenerOptions) {
     this.#env = env
@@ -119,10 +124,8 @@ export class CarrierListener {
 
   /** Takes a link that somebody dialled; one that says nothing sensible in time is closed. */
   accept(link: ByteLink): void {
-    if (this.#undecided >= MAX_UNDECIDED) {
-      return link.close(new BusbarError('BUSY', `${MAX_UNDECIDED} links are being sorted`))
-    }
-    this.#undecided++
+    if (this.#undecided.size >= MAX_UNDECIDED) this.#makeRoom()
+    this.#undecided.add(link)
     const { contactTime } = this.#limits
     const timer = this.#env.timer(contactTime, () => {
       link.close(new BusbarError('DEADLINE', `said nothing within ${contactTime} ms`, { stage: 'contact' }))
@@ -131,8 +134,15 @@ export class CarrierListener {
       .catch((thrown: unknown) => link.close(BusbarError.from(thrown)))
       .finally(() => {
         timer.cancel()
-        this.#undecided--
+        this.#undecided.delete(link)
       })
+  }
+
+  #makeRoom(): void {
+    const [oldest] = this.#undecided
+    if (oldest === undefined) return
+    this.#undecided.delete(oldest)
+    oldest.close(new BusbarError('BUSY', `${MAX_UNDECIDED} newer links have not said either what they are for`))
   }
 
   async #sort(link: ByteLink): Promise<void> {
@@ -150,6 +160,9 @@ export class CarrierListener {
       if (session === undefined) throw new BusbarError('STALE_EPOCH', 'no session has that token')
       session.arrived(first.channelId, new PrefixedLink(rest, link))
       return
+    }
+    if (first.kind !== 'initiateContact') {
+      throw new BusbarError('PROTOCOL', `${first.kind} on a link that belongs to no session`, { stage: 'contact' })
     }
     const replay = encodeMessage(first)
     const control = new PrefixedLink(replay, new PrefixedLink(rest, link))

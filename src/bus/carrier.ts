@@ -25,7 +25,10 @@ export interface Carrier {
    * stream any more: a carrier that still waits for the peer to dial it then stops.
    */
   open(unwanted: AbortSignal): CarrierStream
-  /** Takes the stream that the peer opened under this id; rejects with `PROTOCOL` when there is none. `unwanted` as above. */
+  /**
+   * Takes the stream that the peer opened under this id; throws `PROTOCOL` when there is none. Where streams are dialled
+   * it may still come, and is waited for until `unwanted` aborts.
+   */
   claim(id: number, unwanted: AbortSignal): Awaitable<ByteLink>
   /** Closes everything at once; every stream fails with `reason`. */
   close(reason?: BusbarError): void

@@ -2,9 +2,10 @@ import { BusbarError } from '../errors/index.ts'
 import type { Awaitable, ByteLink, Env } from '../link/index.ts'
 import { type MuxLimits, MuxSession, type MuxStream } from '../mux/index.ts'
 import type { Carrier, CarrierStream } from './carrier.ts'
+import { DEFAULT_BUS_LIMITS } from './limits.ts'
 
-/** Streams that the peer opened and has not named in `openChannel` yet: more than a burst is an attack (our choice). */
-const MAX_UNCLAIMED = 32
+/** Streams that the peer opened and has not named in `openChannel` yet: it may open all its channels in one burst. */
+const MAX_UNCLAIMED = DEFAULT_BUS_LIMITS.channels
 
 const NO_TOKEN: Uint8Array = new Uint8Array(16)
 
