@@ -1,10 +1,10 @@
-import { BusbarError } from '../errors/index.ts'
+import { BusbarError, escapePeerText } from '../errors/index.ts'
 import type { Env } from '../link/index.ts'
 import type { Carrier } from './carrier.ts'
 import type { Incoming } from './channel-table.ts'
 import type { BusLimits } from './limits.ts'
 import type { PipeMode } from './messages.ts'
-import { isPartitionName } from './names.ts'
+import { isPartitionName, isServiceName } from './names.ts'
 import { OfferRegistry, type RegisteredOffer } from './registry.ts'
 import { type Relay, relay } from './relay.ts'
 import { type OfferDescription, ServerSession, type SessionHost } from './server-session.ts'
@@ -58,7 +58,8 @@ export class Broker implements SessionHost {
   readonly #observe: (event: BusEvent) => void
   readonly #partitions = new Map<string, Partition>()
   readonly #offers = new OfferRegistry()
-  readonly #watchers = new Set<ServerSession>()
+  /** Who hears of offers, and which it was told of: what it was told it is told the end of, whatever policy says by then. */
+  readonly #watchers = new Map<ServerSession, Set<RegisteredOffer>>()
   readonly #relays = new Set<Relay>()
 
   constructor({ env, policy, limits = {}, observe = () => {} }: BrokerOptions) {
@@ -70,7 +71,8 @@ export class Broker implements SessionHost {
 
   /** Makes a partition known before it attaches: opening a pipe to it is then `NOT_READY`, not `NO_SUCH_PARTITION`. */
   declare(partition: string): void {
-    if (!isPartitionName(partition)) throw new BusbarError('INVALID_ARGUMENT', `not a partition name: "${partition}"`)
+    if (!isPartitionName(partition))
+      throw new BusbarError('INVALID_ARGUMENT', `not a partition name: "${escapePeerText(partition)}"`)
     if (!this.#partitions.has(partition)) this.#partitions.set(partition, { epoch: 0, session: undefined })
   }
 
@@ -130,7 +132,11 @@ export class Broker implements SessionHost {
 
   offer(session: ServerSession, offerId: number, description: OfferDescription): void {
     const offer = this.#offers.add(session, offerId, description)
-    for (const watcher of this.#watchers) this.#announce(watcher, offer)
+    for (const [watcher, told] of this.#watchers) {
+      // Telling one may have ended its session, and if it was the offerer's, the offer with it.
+      if (this.#offers.find(offer.partition, offer.service) !== offer) return
+      this.#announce(watcher, told, offer)
+    }
     this.#observe({ kind: 'offered', partition: offer.partition, service: offer.service })
   }
 
@@ -141,14 +147,17 @@ export class Broker implements SessionHost {
 
   watch(session: ServerSession): void {
     if (this.#watchers.has(session)) return session.delivered()
-    this.#watchers.add(session)
-    for (const offer of this.#offers.all()) this.#announce(session, offer)
+    const told = new Set<RegisteredOffer>()
+    this.#watchers.set(session, told)
+    for (const offer of this.#offers.all()) this.#announce(session, told, offer)
     session.delivered()
   }
 
   open(session: ServerSession, opening: Incoming): void {
-    const { partition: target, service } = opening.message
-    const question = { caller: session.partition, target, service, mode: opening.message.mode }
+    const { partition, service, mode } = opening.message
+    // What is no name is only printed from here on.
+    const target = escapePeerText(partition)
+    const question = { caller: session.partition, target, service: escapePeerText(service), mode }
     let offer: RegisteredOffer
     try {
       offer = this.#admit(question)
@@ -172,6 +181,9 @@ export class Broker implements SessionHost {
   /** The offer, if the caller may open it in that mode. Policy comes first: a refusal tells nothing about what exists. */
   #admit(question: AccessQuestion): RegisteredOffer {
     const { caller, target, service, mode } = question
+    if (!isPartitionName(target) || !isServiceName(service)) {
+      throw new BusbarError('INVALID_ARGUMENT', `"${target}/${service}" is not the name of a pipe`)
+    }
     const { allowed, rule } = this.#policy.decide(question)
     if (!allowed) {
       throw new BusbarError('DENIED', `"${caller}" may not open ${target}/${service}: ${rule}`)
@@ -191,12 +203,14 @@ export class Broker implements SessionHost {
     return offer
   }
 
-  #announce(session: ServerSession, offer: RegisteredOffer): void {
-    if (this.#sees(session, offer)) session.announce(offer.id, offer)
+  #announce(session: ServerSession, told: Set<RegisteredOffer>, offer: RegisteredOffer): void {
+    if (!this.#sees(session, offer)) return
+    told.add(offer)
+    session.announce(offer.id, offer)
   }
 
   #withdrawn(offer: RegisteredOffer, reason: BusbarError): void {
-    for (const watcher of this.#watchers) if (this.#sees(watcher, offer)) watcher.rescind(offer.id, reason)
+    for (const [watcher, told] of this.#watchers) if (told.delete(offer)) watcher.rescind(offer.id, reason)
     this.#observe({ kind: 'withdrawn', partition: offer.partition, service: offer.service })
   }
 

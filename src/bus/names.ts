@@ -5,6 +5,9 @@ const PARTITION = /^[a-z][a-z0-9-]{0,62}$/
 /** Service names: contract names (`files.FileStore`) and plain words (`postgres`). */
 const SERVICE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 
+/** Contracts: a name and a version (`files.FileStore@1.0`), or whatever else prints on one line. Empty for a plain stream. */
+const CONTRACT = /^[\x20-\x7e]{0,1024}$/
+
 /** Where a pipe leads: a partition and a service in it. */
 export interface PipeName {
   readonly partition: string
@@ -17,6 +20,10 @@ export function isPartitionName(text: string): boolean {
 
 export function isServiceName(text: string): boolean {
   return SERVICE.test(text)
+}
+
+export function isContractText(text: string): boolean {
+  return CONTRACT.test(text)
 }
 
 /** Parses `partition/service`, once; everything behind it compares the parts. `INVALID_ARGUMENT` says what is wrong. */
