@@ -1,9 +1,11 @@
-import { BusbarError, codeFromNumber, codeNumber, escapePeerText } from '../errors/index.ts'
+import { BusbarError, codeNumber } from '../errors/index.ts'
 import type { Awaitable, ByteLink, Env } from '../link/index.ts'
 import type { Carrier, CarrierStream } from './carrier.ts'
 import { Channel, type ChannelDescription, type ChannelOwner } from './channel.ts'
 import type { BusLimits } from './limits.ts'
 import type { Message, Messages } from './messages.ts'
+import { reasonFrom, textFor } from './reasons.ts'
+import { streamInTime } from './stream-in-time.ts'
 
 /** What one id of a session stands for. */
 type Slot =
@@ -26,6 +28,12 @@ export interface OpenRequest {
   readonly signal?: AbortSignal | undefined
 }
 
+/**
+ * Longest time an opening may take, `ms`: 24 days, what a 32-bit timer takes (our choice). A peer may name up to 49 in
+ * `openChannel`, and Node fires a timer beyond its range at once.
+ */
+const MAX_DEADLINE = 0x7fff_ffff
+
 /** The channels of one session, both those that this side opened and those that the peer did. */
 export class ChannelTable implements ChannelOwner {
   readonly #slots = new Map<number, Slot>()
@@ -33,9 +41,12 @@ export class ChannelTable implements ChannelOwner {
   readonly #env: Env
   readonly #limits: BusLimits
   readonly #send: (message: Message) => void
+  readonly #peerParity: 0 | 1
   #failure: BusbarError | undefined
 
-  constructor(carrier: Carrier, env: Env, limits: BusLimits, send: (message: Message) => void) {
+  /** `peerParity` is 1 where the ids of the peer's channels are odd: on the bus's side. */
+  constructor(carrier: Carrier, env: Env, limits: BusLimits, send: (message: Message) => void, peerParity: 0 | 1) {
+    this.#peerParity = peerParity
     this.#carrier = carrier
     this.#env = env
     this.#limits = limits
@@ -53,7 +64,7 @@ export class ChannelTable implements ChannelOwner {
     if (this.#slots.size >= this.#limits.channels) throw tooMany(this.#limits.channels)
     const unwanted = new AbortController()
     const stream = this.#carrier.open(unwanted.signal)
-    const deadline = request.deadline ?? this.#limits.openTime
+    const deadline = Math.min(request.deadline ?? this.#limits.openTime, MAX_DEADLINE)
     const opened = this.#opening(stream, request, deadline, unwanted)
     const { partition, service, mode, offerId, caller, callerEpoch } = request
     const channelId = stream.id
@@ -61,10 +72,11 @@ export class ChannelTable implements ChannelOwner {
     return opened
   }
 
-  /** The peer asked for a channel: `accept` joins or refuses. Throws `PROTOCOL` when the id is not free. */
+  /** The peer asked for a channel: `accept` joins or refuses. Throws `PROTOCOL` when the id is not free or not the peer's. */
   incoming(message: Messages['openChannel'], decide: (opening: Incoming) => void): void {
     const id = message.channelId
     if (this.#slots.has(id)) throw new BusbarError('PROTOCOL', `channel ${id} is open already`)
+    if (id % 2 !== this.#peerParity) throw new BusbarError('PROTOCOL', `channel ${id} is not the peer's to open`)
     const unwanted = new AbortController()
     let link: Awaitable<ByteLink>
     try {
@@ -76,7 +88,7 @@ export class ChannelTable implements ChannelOwner {
       return
     }
     const refuse = (reason: BusbarError): void => {
-      this.#send({ kind: 'openResult', channelId: id, code: codeNumber(reason.code), text: reason.message })
+      this.#send({ kind: 'openResult', channelId: id, code: codeNumber(reason.code), text: textFor(reason) })
       drop(link, reason, unwanted)
     }
     if (this.#slots.size >= this.#limits.channels) return refuse(tooMany(this.#limits.channels))
@@ -100,13 +112,19 @@ export class ChannelTable implements ChannelOwner {
         if (!undecided()) throw BusbarError.from(aborted.signal.reason)
         let stream: ByteLink
         try {
-          stream = await link
+          stream =
+            link instanceof Promise ? await streamInTime(link, this.#env, this.#limits.openTime, aborted.signal) : link
         } catch (thrown) {
+          const { code } = BusbarError.from(thrown)
+          const reason = new BusbarError(code, 'the stream of the channel did not come', {
+            stage: 'open',
+            cause: thrown,
+          })
           if (undecided()) {
             this.#slots.delete(id)
-            refuse(BusbarError.from(thrown))
+            refuse(reason)
           }
-          throw thrown
+          throw reason
         }
         if (!undecided()) throw BusbarError.from(aborted.signal.reason)
         this.#send({ kind: 'openResult', channelId: id, code: 0, text: '' })
@@ -183,14 +201,18 @@ export class ChannelTable implements ChannelOwner {
         drop(link, reason, unwanted)
         reject(reason)
       }
+      let granted = false
       const adopt = (stream: ByteLink): void => {
         if (this.#slots.get(id) !== slot) return
         stopWaiting()
         resolve(this.#adopt({ id, partition, service, mode, caller: undefined }, stream))
       }
       const settle = (reason: BusbarError | undefined): void => {
-        if (reason !== undefined) refuse(reason)
-        else if (link instanceof Promise) link.then(adopt, (thrown: unknown) => refuse(BusbarError.from(thrown)))
+        if (reason !== undefined) return refuse(reason)
+        // A peer that answers again and again must not add to who waits for the stream.
+        if (granted) return
+        granted = true
+        if (link instanceof Promise) link.then(adopt, (thrown: unknown) => refuse(BusbarError.from(thrown)))
         // Within this turn: a close may follow in the same bytes, and it must find the channel.
         else adopt(link)
       }
@@ -225,7 +247,7 @@ export class ChannelTable implements ChannelOwner {
   #sendClose(channelId: number, reason: BusbarError): void {
     // "Closed by this side" is true on this side only.
     const code = codeNumber(reason.code === 'CLOSED' ? 'RESET' : reason.code)
-    const text = reason.code === 'CLOSED' ? 'closed by the other end' : reason.message
+    const text = reason.code === 'CLOSED' ? 'closed by the other end' : textFor(reason)
     this.#send({ kind: 'closeChannel', channelId, code, text })
   }
 }
@@ -238,11 +260,6 @@ export interface Incoming {
   /** Answers yes and gives the open channel; rejects when the request was taken back meanwhile. */
   accept(caller: Channel['caller']): Promise<Channel>
   refuse(reason: BusbarError): void
-}
-
-/** The error for a reason that came over the control stream. */
-export function reasonFrom(code: number, text: string): BusbarError {
-  return new BusbarError(codeFromNumber(code) ?? 'RESET', escapePeerText(text))
 }
 
 function cancelled(request: OpenRequest): BusbarError {

@@ -1,14 +1,15 @@
-import { BusbarError } from '../errors/index.ts'
+import { BusbarError, escapePeerText } from '../errors/index.ts'
 import { Closing, type Env } from '../link/index.ts'
 import type { Carrier } from './carrier.ts'
 import type { Caller, Channel } from './channel.ts'
-import { ChannelTable, type Incoming, reasonFrom } from './channel-table.ts'
+import { ChannelTable, type Incoming } from './channel-table.ts'
 import { FEATURES, NEWEST_VERSION, OLDEST_VERSION } from './contact.ts'
 import { ControlStream } from './control.ts'
 import { type BusLimits, DEFAULT_BUS_LIMITS } from './limits.ts'
 import type { Message, Messages, PipeMode } from './messages.ts'
-import { isServiceName, parsePipeName } from './names.ts'
+import { isContractText, isServiceName, parsePipeName } from './names.ts'
 import { OfferView } from './offer-view.ts'
+import { reasonFrom } from './reasons.ts'
 
 export interface EndpointOptions {
   env: Env
@@ -56,6 +57,8 @@ export class Endpoint {
   readonly #unloaded: () => void
   readonly #attaching: Promise<BusbarError | undefined>
   readonly #unloading: Promise<void>
+  /** Most `ms` that the bus may take to answer the first message, and the last. */
+  readonly #contactTime: number
   #identity: Caller | undefined
   #lastOffer = 0
 
@@ -64,13 +67,14 @@ export class Endpoint {
     this.env = env
     this.#carrier = carrier
     const all = { ...DEFAULT_BUS_LIMITS, ...limits }
+    this.#contactTime = all.contactTime
     this.#control = new ControlStream(
       carrier,
       all,
       (message) => this.#received(message),
       (reason) => this.close(reason),
     )
-    this.#channels = new ChannelTable(carrier, env, all, (message) => this.#control.send(message))
+    this.#channels = new ChannelTable(carrier, env, all, (message) => this.#control.send(message), 0)
     this.offers = new OfferView(() => this.#control.send({ kind: 'requestOffers' }))
     let attached: (result: BusbarError | undefined) => void = () => {}
     this.#attaching = new Promise((resolve) => {
@@ -116,6 +120,9 @@ export class Endpoint {
   async open(name: string, options: OpenOptions = {}): Promise<Channel> {
     const { partition, service } = parsePipeName(name)
     const { mode = 'byte', deadline, signal } = options
+    if (deadline !== undefined && !(deadline >= 0)) {
+      throw new BusbarError('INVALID_ARGUMENT', `a deadline of ${deadline} ms`, { stage: `open ${name}` })
+    }
     const here = { offerId: 0, caller: '', callerEpoch: 0 }
     try {
       return await this.#channels.open({ partition, service, mode, deadline, signal, ...here })
@@ -127,10 +134,14 @@ export class Endpoint {
 
   /** Offers a service. Rejects with `ALREADY_OFFERED`, `BUSY`, `DENIED` or the reason the session ended. */
   async offer(service: string, options: OfferOptions): Promise<Offer> {
-    if (!isServiceName(service)) throw new BusbarError('INVALID_ARGUMENT', `not a service name: "${service}"`)
+    if (!isServiceName(service))
+      throw new BusbarError('INVALID_ARGUMENT', `not a service name: "${escapePeerText(service)}"`)
+    const { mode = 'byte', contract = '' } = options
+    if (!isContractText(contract)) {
+      throw new BusbarError('INVALID_ARGUMENT', `not a contract: "${escapePeerText(contract)}"`)
+    }
     if (this.#closing.over) throw BusbarError.from(await this.closed)
     const offerId = ++this.#lastOffer
-    const { mode = 'byte', contract = '' } = options
     const refused = await new Promise<BusbarError | undefined>((settle) => {
       this.#offered.set(offerId, { options, settle })
       this.#control.send({ kind: 'makeOffer', offerId, service, mode, contract })
@@ -147,11 +158,14 @@ export class Endpoint {
     }
   }
 
-  /** Leaves in order: the bus is told, answers, and the link is closed. */
+  /** Leaves in order: the bus is told, answers, and the link is closed; closed as well when no answer comes in time. */
   async detach(): Promise<void> {
+    const detached = new BusbarError('CLOSED', 'detached')
+    const timer = this.env.timer(this.#contactTime, () => this.close(detached))
     this.#control.send({ kind: 'unload' })
     await Promise.race([this.#unloading, this.closed])
-    this.close(new BusbarError('CLOSED', 'detached'))
+    timer.cancel()
+    this.close(detached)
   }
 
   /** Closes at once: every channel fails with `reason`. Idempotent. */
@@ -179,6 +193,9 @@ export class Endpoint {
   }
 
   #handle(message: Message): void {
+    if (this.#identity === undefined && message.kind !== 'versionResponse') {
+      throw new BusbarError('PROTOCOL', `${message.kind} before versionResponse`, { stage: 'contact' })
+    }
     switch (message.kind) {
       case 'versionResponse':
         return this.#contacted(message)
@@ -237,6 +254,11 @@ export class Endpoint {
         new BusbarError('WRONG_MODE', `"${service}" is offered in ${offered.options.mode ?? 'byte'} mode`),
       )
     }
-    offered.options.decide(opening, { partition: caller, epoch: callerEpoch })
+    try {
+      offered.options.decide(opening, { partition: caller, epoch: callerEpoch })
+    } catch (thrown) {
+      // Its own fault, and of this one opening only: the session, and what else is open in it, goes on.
+      opening.refuse(new BusbarError('INTERNAL', `"${service}" failed to decide`, { cause: thrown }))
+    }
   }
 }

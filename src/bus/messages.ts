@@ -36,7 +36,7 @@ export interface Messages {
   versionResponse: { version: number; features: number; partition: string; epoch: number; token: Uint8Array }
   /** The partition is about to leave in order. */
   unload: Record<never, never>
-  /** Its offers are rescinded and its channels closed: it may go. */
+  /** It may go: what it has left open ends with its link. */
   unloadResponse: Record<never, never>
   /** Offers a service. */
   makeOffer: { offerId: number; service: string; mode: PipeMode; contract: string }

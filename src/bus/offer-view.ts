@@ -57,6 +57,7 @@ export class OfferView {
     if (signal?.aborted === true) throw new BusbarError('CANCELLED', 'stopped waiting for an offer')
     return new Promise((resolve, reject) => {
       let over = false
+      let stop = (): void => {}
       const abort = (): void => done(() => reject(new BusbarError('CANCELLED', 'stopped waiting for an offer')))
       const done = (settle: () => void): void => {
         over = true
@@ -68,7 +69,9 @@ export class OfferView {
         if (!over && change.kind === 'added' && matches(change.offer)) done(() => resolve(change.offer))
       }
       signal?.addEventListener('abort', abort)
-      const stop = this.#follow(changed, (reason) => done(() => reject(reason)))
+      stop = this.#follow(changed, (reason) => done(() => reject(reason)))
+      // The request itself may have been what the session could not take any more.
+      if (over) stop()
       // Only now: what is there already may match, and then there has to be something to stop.
       for (const offer of this.#offers.values()) changed({ kind: 'added', offer })
       if (!over && this.#failure !== undefined) done(() => reject(this.#failure))

@@ -1,4 +1,4 @@
-import { BusbarError, codeNumber } from '../errors/index.ts'
+import { BusbarError, codeNumber, escapePeerText } from '../errors/index.ts'
 import { Closing, type Env, type Timer } from '../link/index.ts'
 import type { Carrier } from './carrier.ts'
 import type { Channel } from './channel.ts'
@@ -7,7 +7,8 @@ import { chooseVersion, FEATURES } from './contact.ts'
 import { ControlStream } from './control.ts'
 import { type BusLimits, DEFAULT_BUS_LIMITS } from './limits.ts'
 import type { Message, Messages } from './messages.ts'
-import { isServiceName } from './names.ts'
+import { isContractText, isServiceName } from './names.ts'
+import { textFor } from './reasons.ts'
 
 /** A service as others see it. */
 export interface OfferDescription {
@@ -58,11 +59,14 @@ export class ServerSession {
   readonly #control: ControlStream
   readonly #channels: ChannelTable
   readonly #host: SessionHost
-  readonly #offers = new Set<number>()
+  /** What the peer offers, by its numbers; each holds the message that made it. */
+  readonly #offers = new Map<number, Messages['makeOffer']>()
   readonly #limits: BusLimits
   readonly #closing = new Closing()
   readonly #contactTimer: Timer
   #state: State = 'contacting'
+  /** The peer was told that there is no common version: however the session ends now, this is why. */
+  #mismatch: BusbarError | undefined
 
   /** Takes the carrier: when the session is over, so is the carrier. */
   constructor(carrier: Carrier, { partition, epoch, env, host, limits }: ServerSessionOptions) {
@@ -77,7 +81,7 @@ export class ServerSession {
       (message) => this.#received(message),
       (reason) => this.close(reason),
     )
-    this.#channels = new ChannelTable(carrier, env, this.#limits, (message) => this.#control.send(message))
+    this.#channels = new ChannelTable(carrier, env, this.#limits, (message) => this.#control.send(message), 1)
     this.#contactTimer = env.timer(this.#limits.contactTime, () => {
       this.close(
         new BusbarError('DEADLINE', `said nothing within ${this.#limits.contactTime} ms`, { stage: 'contact' }),
@@ -115,9 +119,10 @@ export class ServerSession {
   }
 
   /** Ends the session: every channel in it fails, and the host hears of it. Idempotent. */
-  close(reason: BusbarError): void {
+  close(cause: BusbarError): void {
     if (this.#state === 'over') return
     this.#state = 'over'
+    const reason = this.#mismatch ?? cause
     this.#contactTimer.cancel()
     this.#control.stop()
     this.#channels.fail(new BusbarError('PEER_DIED', `partition "${this.partition}" is gone`, { cause: reason }))
@@ -144,13 +149,21 @@ export class ServerSession {
     if (message.kind !== 'initiateContact') {
       throw new BusbarError('PROTOCOL', `${message.kind} before initiateContact`, { stage: 'contact' })
     }
+    if (this.#mismatch !== undefined) throw this.#mismatch
     const { partition, epoch } = this
-    const version = chooseVersion(message.oldest, message.newest)
+    const { oldest, newest } = message
+    const version = chooseVersion(oldest, newest)
     const { token } = this.#carrier
     const features = message.features & FEATURES
     this.#control.send({ kind: 'versionResponse', version, features, partition, epoch, token })
-    // The peer closes when it has read that there is no common version; the contact timer does, if it does not.
-    if (version === 0) return
+    if (version === 0) {
+      // The peer closes when it has read that there is no common version; the contact timer does, if it does not.
+      this.#mismatch = new BusbarError('VERSION', `the partition speaks versions ${oldest} to ${newest}`, {
+        stage: 'contact',
+        hints: ['install the same release of busbar on the host and in the guest'],
+      })
+      return
+    }
     this.#contactTimer.cancel()
     this.#state = 'attached'
     this.#host.attached(this)
@@ -188,21 +201,28 @@ export class ServerSession {
     }
   }
 
-  async #makeOffer({ offerId, service, mode, contract }: Messages['makeOffer']): Promise<void> {
+  async #makeOffer(message: Messages['makeOffer']): Promise<void> {
+    const { offerId, service, mode, contract } = message
     try {
       if (this.#offers.has(offerId)) throw new BusbarError('PROTOCOL', `offer ${offerId} is made already`)
-      if (!isServiceName(service)) throw new BusbarError('INVALID_ARGUMENT', `not a service name: "${service}"`)
+      if (!isServiceName(service)) {
+        throw new BusbarError('INVALID_ARGUMENT', `not a service name: "${escapePeerText(service)}"`)
+      }
+      if (!isContractText(contract)) {
+        throw new BusbarError('INVALID_ARGUMENT', `not a contract: "${escapePeerText(contract)}"`)
+      }
       if (this.#offers.size >= this.#limits.offers) {
         throw new BusbarError('BUSY', `a partition may have ${this.#limits.offers} offers at once`)
       }
-      this.#offers.add(offerId)
+      this.#offers.set(offerId, message)
       await this.#host.offer(this, offerId, { partition: this.partition, service, mode, contract })
       this.#control.send({ kind: 'offerResult', offerId, code: 0, text: '' })
     } catch (thrown) {
       const reason = BusbarError.from(thrown)
       if (reason.code === 'PROTOCOL') return this.close(reason)
-      this.#offers.delete(offerId)
-      this.#control.send({ kind: 'offerResult', offerId, code: codeNumber(reason.code), text: reason.message })
+      // It may have been withdrawn meanwhile, and the number used again.
+      if (this.#offers.get(offerId) === message) this.#offers.delete(offerId)
+      this.#control.send({ kind: 'offerResult', offerId, code: codeNumber(reason.code), text: textFor(reason) })
     }
   }
 }

@@ -10,8 +10,9 @@ import { type OfferDescription, ServerSession, type SessionHost } from './server
 
 /** What the system object keeps for one program. */
 interface Program {
-  readonly offers: Map<number, Offer>
-  stopWatching: () => void
+  /** By the program's numbers; from before the bus has answered, so that it can be taken back by then. */
+  readonly offers: Map<number, { withdraw(): void }>
+  stopWatching: (() => void) | undefined
 }
 
 /**
@@ -48,7 +49,7 @@ export class SystemObject implements SessionHost {
       host: this,
       limits: this.#limits,
     })
-    this.#programs.set(session, { offers: new Map(), stopWatching: () => {} })
+    this.#programs.set(session, { offers: new Map(), stopWatching: undefined })
     // It dialled while the session with the bus was ending: it must come again.
     if (this.#lost !== undefined) session.close(this.#lost)
     return session
@@ -73,7 +74,7 @@ export class SystemObject implements SessionHost {
     const program = this.#programs.get(session)
     if (program === undefined) return
     this.#programs.delete(session)
-    program.stopWatching()
+    program.stopWatching?.()
     for (const offer of program.offers.values()) offer.withdraw()
   }
 
@@ -85,8 +86,28 @@ export class SystemObject implements SessionHost {
   }
 
   async offer(session: ServerSession, offerId: number, description: OfferDescription): Promise<void> {
+    const offers = this.#programs.get(session)?.offers
+    if (offers === undefined) throw new BusbarError('CLOSED', 'the program has left')
+    let wanted = true
+    const asked = {
+      withdraw: () => {
+        wanted = false
+      },
+    }
+    offers.set(offerId, asked)
+    try {
+      const offer = await this.#offerOnBus(session, offerId, description)
+      if (wanted) offers.set(offerId, offer)
+      else offer.withdraw()
+    } catch (thrown) {
+      if (offers.get(offerId) === asked) offers.delete(offerId)
+      throw thrown
+    }
+  }
+
+  #offerOnBus(session: ServerSession, offerId: number, description: OfferDescription): Promise<Offer> {
     const { service, mode, contract, partition } = description
-    const offer = await this.#bus.offer(service, {
+    return this.#bus.offer(service, {
       mode,
       contract,
       decide: (opening, caller) => {
@@ -103,10 +124,6 @@ export class SystemObject implements SessionHost {
         void relay(opening, caller.partition, () => session.open(request), this.#relays)
       },
     })
-    const program = this.#programs.get(session)
-    // The program left while the bus was answering.
-    if (program === undefined) offer.withdraw()
-    else program.offers.set(offerId, offer)
   }
 
   withdraw(session: ServerSession, offerId: number): void {
@@ -118,7 +135,14 @@ export class SystemObject implements SessionHost {
   watch(session: ServerSession): void {
     const program = this.#programs.get(session)
     if (program === undefined) return
-    program.stopWatching()
+    if (program.stopWatching === undefined) this.#follow(session, program)
+    this.#bus.offers.list().then(
+      () => session.delivered(),
+      (thrown: unknown) => session.close(BusbarError.from(thrown)),
+    )
+  }
+
+  #follow(session: ServerSession, program: Program): void {
     const ids = new Map<VisibleOffer, number>()
     let last = 0
     program.stopWatching = this.#bus.offers.watch((change) => {
@@ -131,9 +155,7 @@ export class SystemObject implements SessionHost {
         if (id !== undefined) session.rescind(id, change.reason)
       }
     })
-    this.#bus.offers.list().then(
-      () => session.delivered(),
-      (thrown: unknown) => session.close(BusbarError.from(thrown)),
-    )
+    // A program that does not read may have been ended by this very news.
+    if (!this.#programs.has(session)) program.stopWatching()
   }
 }
