@@ -14,9 +14,12 @@ export class Pipe implements ByteLink {
   /** The other end as the bus attests it, on the side that offers. */
   readonly caller: Caller | undefined
   readonly #link: ByteLink
+  /** Most `bytes` of one write. */
+  readonly #longest: number
   #lastRead: Promise<unknown> = Promise.resolve()
   #bytesRead = 0
   #bytesWritten = 0
+  #ended = false
 
   /** Takes the channel: closing the pipe closes it. */
   constructor(channel: Channel) {
@@ -24,7 +27,9 @@ export class Pipe implements ByteLink {
     this.service = channel.service
     this.mode = channel.mode
     this.caller = channel.caller
-    this.#link = channel.mode === 'message' ? new PacketLink(channel) : channel
+    const packets = channel.mode === 'message' ? new PacketLink(channel) : undefined
+    this.#link = packets ?? channel
+    this.#longest = packets?.maxMessage ?? Number.POSITIVE_INFINITY
   }
 
   /** `partition/service`. */
@@ -54,12 +59,13 @@ export class Pipe implements ByteLink {
   }
 
   write(chunk: Uint8Array): Awaitable<void> {
-    const room = this.#link.write(chunk)
-    this.#bytesWritten += chunk.length
-    return room
+    // What is refused below, for being too long or too late, moves no offset.
+    if (!this.#ended && chunk.length <= this.#longest) this.#bytesWritten += chunk.length
+    return this.#link.write(chunk)
   }
 
   end(): Awaitable<void> {
+    this.#ended = true
     return this.#link.end()
   }
 

@@ -24,6 +24,9 @@ export interface PipeOfferOptions {
 /** Most `ms` an opening may take when nobody said (our choice: a person's patience). */
 const DEFAULT_DEADLINE = 10_000
 
+/** Longest deadline, `ms`: 24 days, what a 32-bit timer takes (our choice); Node fires a timer beyond its range at once. */
+const MAX_DEADLINE = 0x7fff_ffff
+
 /** Refusals that an offer may end. */
 const NOT_YET: ReadonlySet<string> = new Set(['NOT_READY', 'NO_SUCH_SERVICE', 'NO_SUCH_PARTITION'])
 
@@ -38,11 +41,13 @@ export async function openChannel(endpoint: Endpoint, name: string, options: Pip
   if (!wait) return endpoint.open(name, { ...rest, deadline, ...(signal === undefined ? {} : { signal }) })
   const { partition, service } = parsePipeName(name)
   const { env } = endpoint
-  const over = env.now() + deadline
+  const longest = Math.min(deadline, MAX_DEADLINE)
+  const over = env.now() + longest
   const stop = new AbortController()
   const abort = (): void => stop.abort(signal?.reason)
+  if (signal?.aborted === true) abort()
   signal?.addEventListener('abort', abort)
-  const timer = env.timer(deadline, () => stop.abort())
+  const timer = env.timer(longest, () => stop.abort())
   let last: unknown
   try {
     for (;;) {
@@ -72,7 +77,15 @@ export function offerPipe(endpoint: Endpoint, service: string, options: PipeOffe
     contract,
     decide: (opening, caller) => {
       opening.accept(caller).then(
-        (channel) => accept(new Pipe(channel), caller),
+        (channel) => {
+          const pipe = new Pipe(channel)
+          try {
+            accept(pipe, caller)
+          } catch (thrown) {
+            // Nobody serves it: the caller hears that at once, with a code, and the pipe keeps what was thrown as its cause.
+            pipe.close(BusbarError.from(thrown))
+          }
+        },
         // Taken back while it was being opened: there is nobody left to serve.
         () => {},
       )
