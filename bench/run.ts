@@ -1,5 +1,6 @@
 /**
- * `npm run bench`: every case beside its baseline of the same run, as ratios.
+ * `npm run bench`: every case beside its baseline of the same run, as ratios. Measures the built library (`npm run build`),
+ * as its users run it: loading sources through tsx doubled what the receiving process needed for a bulk stream.
  * `-- --json FILE` writes the rows too, `-- --repeat N` says how often (median and spread), `-- CASE` picks cases.
  */
 import { writeFileSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /** A partition of a benchmark: attached over descriptor 3 to the broker in the parent. */
-import { attach, type Bus } from '../../src/agent/index.ts'
-import type { Client } from '../../src/rpc/index.ts'
+import { attach, type Bus } from 'busbar/agent'
+import type { Client } from 'busbar/rpc'
 import { Echo } from './contract.ts'
 import { serve } from './serve.ts'
 
