@@ -1,0 +1,177 @@
+// Channels whose other end does what it likes, through the broker.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { codeNumber } from '../errors/index.ts'
+import { encodeMessage } from './codec.ts'
+import { dialler, everyone, KINDS, newBus, offerEcho, openChannel, rejects, turns } from './harness.test.ts'
+import { DEFAULT_BUS_LIMITS } from './limits.ts'
+
+for (const kind of KINDS) {
+  describe(`over ${kind}`, () => {
+    test('a channel without a stream is refused, and what was opened for it is closed', async () => {
+      const bus = newBus()
+      const storage = await bus.honest(kind, 'storage')
+      const accepted = await offerEcho(storage.endpoint)
+      const { control } = bus.raw(kind, 'mallory')
+      await control.contact()
+      control.send(openChannel(41, 'storage/echo'))
+      await bus.env.advance(DEFAULT_BUS_LIMITS.openTime)
+      assert.equal((await control.next('openResult')).code, codeNumber(kind === 'mux' ? 'RESET' : 'DEADLINE'))
+      for (const channel of accepted) assert.equal((await channel.closed)?.code, 'CANCELLED')
+      await control.answers()
+      bus.idle()
+    })
+
+    test('too many channels are refused, one by one', async () => {
+      const bus = newBus(everyone, { channels: 3 })
+      const storage = await bus.honest(kind, 'storage')
+      await offerEcho(storage.endpoint)
+      const raw = bus.raw(kind, 'mallory')
+      await raw.control.contact()
+      const codes: number[] = []
+      for (let i = 0; i < (kind === 'mux' ? 5 : 3); i++) {
+        raw.control.send(openChannel(raw.open().id, 'storage/echo'))
+        codes.push((await raw.control.next('openResult')).code)
+      }
+      assert.deepEqual(codes.slice(0, 3), [0, 0, 0])
+      for (const code of codes.slice(3)) assert.equal(code, codeNumber('BUSY'))
+      raw.cut()
+      await turns()
+      bus.idle()
+    })
+
+    test('all channels that are allowed can be opened in one burst', async () => {
+      const bus = newBus()
+      const storage = await bus.honest(kind, 'storage')
+      await offerEcho(storage.endpoint)
+      const web = await bus.honest(kind, 'web')
+      const opening = Array.from({ length: DEFAULT_BUS_LIMITS.channels }, () => web.endpoint.open('storage/echo'))
+      const channels = await Promise.all(opening)
+      await rejects(web.endpoint.open('storage/echo'), 'BUSY')
+      for (const channel of channels) channel.close()
+      await turns()
+      bus.idle()
+    })
+
+    test('streams that nothing was said about are refused beyond a limit', async () => {
+      const bus = newBus()
+      const raw = bus.raw(kind, 'mallory')
+      await raw.control.contact()
+      const streams = Array.from({ length: DEFAULT_BUS_LIMITS.channels + 1 }, () => raw.open())
+      await turns()
+      const last = streams.at(-1)
+      await rejects(last?.link.read(), 'RESET', 'LIMIT')
+      await raw.control.answers()
+    })
+
+    test('the longest deadline there is passes no timer its range, and frees the slot when the caller leaves', async () => {
+      const bus = newBus()
+      const storage = await bus.honest(kind, 'storage')
+      let wanted = 0
+      await storage.endpoint.offer('slow', { decide: () => void wanted++ })
+      const raw = bus.raw(kind, 'mallory')
+      await raw.control.contact()
+      raw.control.send(openChannel(raw.open().id, 'storage/slow', { deadline: 0xffff_ffff }))
+      await turns()
+      assert.equal(wanted, 1)
+      raw.cut()
+      await turns()
+      bus.idle()
+    })
+
+    test('a target that says yes a thousand times, or yes and then no, opens one channel at most', async () => {
+      const bus = newBus()
+      const raw = bus.raw(kind, 'mallory')
+      await raw.control.contact()
+      raw.control.send({ kind: 'makeOffer', offerId: 1, service: 'trap', mode: 'byte', contract: '' })
+      const web = await bus.honest(kind, 'web')
+      const opening = web.endpoint.open('mallory/trap')
+      const { channelId, caller, callerEpoch } = await raw.control.next('openChannel')
+      assert.deepEqual([caller, callerEpoch], ['web', 1])
+      for (let i = 0; i < 1000; i++) raw.control.send({ kind: 'openResult', channelId, code: 0, text: '' })
+      raw.control.send({ kind: 'openResult', channelId, code: codeNumber('DENIED'), text: 'no' })
+      if (kind === 'mux') {
+        const channel = await opening
+        channel.close()
+      } else {
+        // It said yes and never dialled.
+        await rejects(opening, 'DENIED')
+      }
+      await turns()
+      bus.idle()
+    })
+
+    test('a refusal may carry any code and any text: the caller gets a code of the list and text that prints', async () => {
+      const bus = newBus()
+      const raw = bus.raw(kind, 'mallory')
+      await raw.control.contact()
+      raw.control.send({ kind: 'makeOffer', offerId: 1, service: 'trap', mode: 'byte', contract: '' })
+      const web = await bus.honest(kind, 'web')
+      const opening = web.endpoint.open('mallory/trap')
+      const { channelId } = await raw.control.next('openChannel')
+      raw.control.send({ kind: 'openResult', channelId, code: 123_456, text: '\u001b[2J\r\n' + 'x'.repeat(900) })
+      const reason = await rejects(opening, 'RESET')
+      assert.match(reason.message, /^[\x20-\x7e…]{1,400}$/)
+      bus.idle()
+    })
+
+    test('a peer that never reads a channel makes its writer wait, and the bus holds a bounded amount', async () => {
+      const bus = newBus()
+      const raw = bus.raw(kind, 'mallory')
+      await raw.control.contact()
+      raw.control.send({ kind: 'makeOffer', offerId: 1, service: 'sink', mode: 'byte', contract: '' })
+      const web = await bus.honest(kind, 'web')
+      const opening = web.endpoint.open('mallory/sink')
+      const { channelId } = await raw.control.next('openChannel')
+      if (kind === 'links') raw.stream(channelId)
+      raw.control.send({ kind: 'openResult', channelId, code: 0, text: '' })
+      const channel = await opening
+      let written = 0
+      const writing = (async () => {
+        for (;;) {
+          await channel.write(new Uint8Array(65_536))
+          written += 65_536
+        }
+      })()
+      await turns(300)
+      const before = written
+      await turns(300)
+      assert.equal(written, before, 'the writer still gets room')
+      assert.ok(written < 2_500_000, `${written} bytes were taken`)
+      let held = 0
+      for (const mux of bus.muxes) {
+        const { streams } = (mux.inspect() as { mux: { streams: { queued: number; unread: number }[] } }).mux
+        for (const { queued, unread } of streams) held += queued + unread
+      }
+      assert.ok(held < 1_500_000, `the bus holds ${held} bytes`)
+      raw.cut()
+      await rejects(writing, 'PEER_DIED')
+      await turns()
+      bus.idle()
+    })
+
+    test('a session that was replaced reaches nothing any more, and its channels end', async () => {
+      const bus = newBus()
+      const storage = await bus.honest(kind, 'storage')
+      const accepted = await offerEcho(storage.endpoint)
+      const old = bus.raw(kind, 'web')
+      const { token } = await old.control.contact()
+      old.control.send(openChannel(old.open().id, 'storage/echo'))
+      assert.equal((await old.control.next('openResult')).code, 0)
+      const fresh = bus.raw(kind, 'web')
+      assert.equal((await fresh.control.contact()).epoch, 2)
+      assert.equal(bus.ended('web'), 'STALE_EPOCH')
+      assert.equal((await accepted[0]?.closed)?.code, 'PEER_DIED')
+      old.control.send({ kind: 'makeOffer', offerId: 1, service: 'ghost', mode: 'byte', contract: '' })
+      if (kind === 'links') {
+        const late = dialler(bus.listener('web'))()
+        void late.write(encodeMessage({ kind: 'attachStream', token: token.slice(), channelId: 3 }))
+        await rejects(late.read(), 'STALE_EPOCH')
+      }
+      await turns()
+      assert.ok(!bus.events.some((event) => event.kind === 'offered' && event.service === 'ghost'))
+      await fresh.control.answers()
+      bus.idle()
+    })
+  })
+}
