@@ -2,7 +2,7 @@ import { BusbarError } from '../errors/index.ts'
 import { ChunkQueue } from '../bytes/index.ts'
 import type { Awaitable } from './link.ts'
 
-/** Largest chunk that one read hands out, `bytes`: what a mux frame holds at most (our choice). */
+/** Largest chunk that a read hands out of what had waited, `bytes`: what a mux frame holds at most (our choice). */
 const MAX_READ = 65536
 
 /**
