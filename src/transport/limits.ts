@@ -12,7 +12,7 @@ export const TRANSPORT_LIMITS: TransportLimits = {
   // One AF_UNIX kernel buffer (about 208 KiB) and some more, and the initial window of a mux stream.
   unread: 262_144,
   // One mux frame: the kernel buffer below it is what keeps the medium busy.
-  unsent: 65_536,
+  unsent: 32_768,
   // About 20 small calls: more in one write leave the other processes idle meanwhile. With 64 calls in flight through a
   // broker on two cores, 4 KiB makes two fifths more calls a second than 64 KiB, for the same processor time a call.
   gather: 4_096,

@@ -28,8 +28,9 @@ export async function findSerialPort(name: string, options: FindOptions = {}): P
     if (!PORT.test(entry)) continue
     const text = await readFile(join(sysfs, entry, 'name'), 'latin1').catch(() => '')
     const port = text.slice(0, MAX_NAME).trim()
+    if (port === '') continue
     if (port === name) return join(options.dev ?? '/dev', entry)
-    if (port !== '') found.push(port)
+    found.push(port)
   }
   const there = found.length === 0 ? 'it has none' : `it has ${found.toSorted().join(', ')}`
   throw new BusbarError('UNAVAILABLE', `this machine has no virtio-serial port named ${name}: ${there}`, {

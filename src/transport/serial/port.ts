@@ -114,7 +114,6 @@ export class SerialPort {
       if (this.#closing.over) return
       if (this.#reopen === undefined) return this.close(reason)
       this.#raw.close(reason)
-      this.#room = undefined
       this.#renew(reason)
       try {
         this.#open(await this.#reopen())
@@ -127,6 +126,8 @@ export class SerialPort {
   #open(raw: ByteLink): void {
     if (this.#closing.over) return raw.close()
     this.#raw = raw
+    // What waited for room on the old stream waits for nothing now.
+    this.#room = undefined
     this.#decoder.restart()
     this.#seek()
   }
