@@ -27,7 +27,7 @@ const OPEN_CODES: ReadonlyMap<string, ErrorCode> = new Map([
  * gone for now. Throws `BUSY` when another program has it open, `DENIED`, or `UNAVAILABLE`.
  *
  * Node gives no public way to poll a device: `net.Socket` refuses the descriptor, and reading on the thread pool or in a worker blocks a
- * thread that nothing can wake, so that the process cannot exit (docs/decisions/0002). So the libuv handle below a Unix socket is used.
+ * thread that nothing can wake, so that the process cannot exit (docs/decisions/0007). So the libuv handle below a Unix socket is used.
  */
 export function openDevice(path: string): ByteLink {
   const fd = open(path)
