@@ -123,7 +123,7 @@ export class RawControl {
 }
 
 /** A partition that writes what it likes. */
-export interface RawPartition {
+interface RawPartition {
   readonly control: RawControl
   /** A stream of its own; on links, attached with `token`. */
   open(): { id: number; link: ByteLink }
@@ -150,7 +150,7 @@ export interface Bus {
 
 export const everyone: AccessPolicy = { decide: () => ({ allowed: true, rule: 'test' }), sees: () => true }
 
-export const LOST: BusbarError = new BusbarError('LINK_LOST', 'cut')
+const LOST: BusbarError = new BusbarError('LINK_LOST', 'cut')
 
 export function newBus(policy: AccessPolicy = everyone, limits: Partial<BusLimits> = {}): Bus {
   const env = new TestEnv()

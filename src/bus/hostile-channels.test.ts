@@ -74,6 +74,7 @@ for (const kind of KINDS) {
       raw.control.send(openChannel(raw.open().id, 'storage/slow', { deadline: 0xffff_ffff }))
       await turns()
       assert.equal(wanted, 1)
+      assert.deepEqual(raw.control.received, [], 'it was answered before anybody decided')
       raw.cut()
       await turns()
       bus.idle()
