@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Broker, MuxCarrier } from 'busbar/bus'
-import { nodeEnv, socketLink } from 'busbar/transport'
+import { BusyPoller, nodeEnv, socketLink } from 'busbar/transport'
 import { type Child, startChild } from './children.ts'
 import { type Row, rowOf } from './rows.ts'
 
@@ -18,13 +18,15 @@ export async function withPeers<T>(
   const env = nodeEnv()
   const everyone = { allowed: true, rule: 'benchmark' }
   const broker = new Broker({ env, policy: { decide: () => everyone, sees: () => true } })
+  // As the host does it.
+  const poller = new BusyPoller()
   const [client, server] = await Promise.all([startChild(peer), startChild(peer)])
   try {
     for (const [name, child] of [
       ['client', client],
       ['server', server],
     ] as const) {
-      broker.attach(name, new MuxCarrier(socketLink(child.socket), { side: 'bus', env }))
+      broker.attach(name, new MuxCarrier(socketLink(child.socket, {}, poller), { side: 'bus', env }))
     }
     return await run({ client, server })
   } finally {

@@ -6,7 +6,7 @@ import { type Env, memoryPair } from '../link/index.ts'
 import { AcceleratorProbe, buildImage, type GuestImage } from '../partition/index.ts'
 import type { BusConfig } from '../policy/index.ts'
 import { HOST_PARTITION, Operator } from '../services/index.ts'
-import { listenUnix, nodeEnv, type UnixListener } from '../transport/index.ts'
+import { BusyPoller, listenUnix, nodeEnv, type UnixListener } from '../transport/index.ts'
 import type { HostEvent } from './host-events.ts'
 import { type Launched, launch } from './launched.ts'
 
@@ -39,6 +39,7 @@ export class BusHost implements AsyncDisposable {
   readonly #broker: Broker
   readonly #partitions = new Map<string, Entry>()
   readonly #probe = new AcceleratorProbe()
+  readonly #poller = new BusyPoller()
   #image: Promise<GuestImage> | undefined
   #listener: UnixListener | undefined
   #bus: Bus | undefined
@@ -97,6 +98,7 @@ export class BusHost implements AsyncDisposable {
       directory: this.#options.directory,
       logDirectory: this.#options.logDirectory,
       probe: this.#probe,
+      poller: this.#poller,
       image: () => this.image(),
       observe: (event) => this.#observe(event),
     })

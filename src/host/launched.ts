@@ -16,13 +16,22 @@ import type {
   ProcessPartitionConfig,
   QemuPartitionConfig,
 } from '../policy/index.ts'
-import { connectHybridVsock, connectUnix, type SerialPort, serialHost, socketLink } from '../transport/index.ts'
+import {
+  type BusyPoller,
+  connectHybridVsock,
+  connectUnix,
+  type SerialPort,
+  serialHost,
+  socketLink,
+} from '../transport/index.ts'
 import type { HostEvent } from './host-events.ts'
 
 /** What launching needs of the host around it. */
 export interface Surroundings {
   readonly env: Env
   readonly broker: Broker
+  /** The one poller of this process. */
+  readonly poller: BusyPoller
   /** Folder that relative paths of the configuration start at. */
   readonly directory: string
   /** Where consoles and logs of the partitions are kept. */
@@ -85,7 +94,7 @@ async function launchMachine(name: string, config: QemuPartitionConfig, around: 
 }
 
 async function launchProgram(name: string, config: ProcessPartitionConfig, around: Surroundings): Promise<Launched> {
-  const { directory, env, broker, observe } = around
+  const { directory, env, broker, poller, observe } = around
   observe({ kind: 'starting', partition: name, how: 'a process of this host, without isolation' })
   const [program = '', ...args] = config.run
   const running = await launchProcess({
@@ -97,7 +106,7 @@ async function launchProgram(name: string, config: ProcessPartitionConfig, aroun
     cwd: resolve(directory, config.cwd ?? '.'),
     onLine: (line, from) => observe({ kind: 'output', partition: name, line, from }),
   })
-  const session = broker.attach(name, new MuxCarrier(socketLink(running.socket), { side: 'bus', env }))
+  const session = broker.attach(name, new MuxCarrier(socketLink(running.socket, {}, poller), { side: 'bus', env }))
   const detach = (): void => session.close(new BusbarError('CLOSED', 'the bus let the partition go'))
   return { running, log: undefined, detach }
 }

@@ -1,4 +1,5 @@
 /** Real media: Unix socket, virtio-serial port, hybrid vsock, AF_VSOCK, shared memory. */
+export { BusyPoller } from './busy-poller.ts'
 export { nodeEnv } from './env.ts'
 export { connectHybridVsock, type HybridConnectOptions } from './hybrid/connect.ts'
 export { listenHybridVsock } from './hybrid/listen.ts'
@@ -10,7 +11,7 @@ export {
   TRANSPORT_LIMITS,
   type TransportLimits,
 } from './limits.ts'
-export { openDevice } from './serial/device.ts'
+export { DeviceOpener } from './serial/device.ts'
 export { type FindOptions, findSerialPort } from './serial/find.ts'
 export { serialGuest, type SerialGuestOptions } from './serial/guest.ts'
 export { serialHost, type SerialHostOptions } from './serial/host.ts'

@@ -1,6 +1,7 @@
 import net from 'node:net'
 import { BusbarError } from '../../errors/index.ts'
 import { type Awaitable, type ByteLink, Closing, Gate, Inbox } from '../../link/index.ts'
+import type { BusyPoller } from '../busy-poller.ts'
 import { TRANSPORT_LIMITS, type TransportLimits } from '../limits.ts'
 import { linkLost } from './reason.ts'
 
@@ -11,6 +12,7 @@ class SocketLink implements ByteLink {
   readonly #closing = new Closing()
   readonly #gate = new Gate()
   readonly #inbox: Inbox
+  readonly #poller: BusyPoller | undefined
   #paused = false
   #gathering = false
   /** Bytes held back since gathering began. */
@@ -18,8 +20,9 @@ class SocketLink implements ByteLink {
   #ending: Promise<void> | undefined
   #finished = false
 
-  constructor(socket: net.Socket, limits: TransportLimits) {
+  constructor(socket: net.Socket, limits: TransportLimits, poller: BusyPoller | undefined) {
     this.#socket = socket
+    this.#poller = poller
     this.#limits = limits
     this.#inbox = new Inbox(() => this.#consumed())
     socket.allowHalfOpen = true
@@ -80,6 +83,7 @@ class SocketLink implements ByteLink {
   }
 
   #arrived(chunk: Uint8Array): void {
+    this.#poller?.touch()
     this.#inbox.push(chunk)
     if (this.#inbox.unread < this.#limits.unread) return
     this.#paused = true
@@ -120,9 +124,12 @@ class SocketLink implements ByteLink {
   }
 }
 
-/** A connected Node socket as a link. Takes the socket: nobody else may read, write or listen to it afterwards. */
-export function socketLink(socket: net.Socket, limits: Partial<TransportLimits> = {}): ByteLink {
-  return new SocketLink(socket, { ...TRANSPORT_LIMITS, ...limits })
+/**
+ * A connected Node socket as a link. Takes the socket: nobody else may read, write or listen to it afterwards. A process that
+ * forwards between many links gives all of them its one `poller`.
+ */
+export function socketLink(socket: net.Socket, limits: Partial<TransportLimits> = {}, poller?: BusyPoller): ByteLink {
+  return new SocketLink(socket, { ...TRANSPORT_LIMITS, ...limits }, poller)
 }
 
 /**
