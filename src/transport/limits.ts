@@ -35,17 +35,24 @@ export const HYBRID_LIMITS = {
 export interface SerialLimits {
   /** Received in a session and not yet read before the port is not read either, `bytes`. */
   readonly unread: number
+  /** Payloads of up to this many `bytes` are copied behind their frame's header: one write costs more than the copy. */
+  readonly join: number
   /** From one HELLO to the next while there is no session, `ms`. */
   readonly retryMs: number
-  /** In a guest whose host has closed the port, from one attempt to open it to the next, `ms`. */
+  /** In a guest whose host has closed the port, from the first attempt to open it to the next, `ms`; doubled each time. */
   readonly reopenMs: number
+  /** What the doubling stops at, `ms`. */
+  readonly maxReopenMs: number
 }
 
 export const SERIAL_LIMITS: SerialLimits = {
   // As for a socket: the initial window of a mux stream.
   unread: 262_144,
+  // On a socket a longer payload and its header leave in one system call anyway. A guest's device takes 65,536.
+  join: 1024,
   // Far above a round trip of 0.4 ms, and short for whoever waits for a guest. An idle port costs 38 bytes each time.
   retryMs: 250,
-  // An open and a read each time: far below 0.5 % of a processor.
-  reopenMs: 100,
+  reopenMs: 50,
+  // How late a host that comes back is noticed at most. In an emulated guest an attempt costs some 10 ms of its processor.
+  maxReopenMs: 1000,
 }

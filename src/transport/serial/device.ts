@@ -23,30 +23,35 @@ const OPEN_CODES: ReadonlyMap<string, ErrorCode> = new Map([
 ])
 
 /**
- * Opens a character device that can be polled (a virtio-serial port, a terminal) as a stream of bytes. Its end means that the other side is
- * gone for now. Throws `BUSY` when another program has it open, `DENIED`, or `UNAVAILABLE`.
+ * Opens character devices that can be polled (virtio-serial ports, terminals) as streams of bytes. The end of such a stream means that the
+ * other side is gone for now.
  *
  * Node gives no public way to poll a device: `net.Socket` refuses the descriptor, and reading on the thread pool or in a worker blocks a
  * thread that nothing can wake, so that the process cannot exit (docs/decisions/0007). So the libuv handle below a Unix socket is used.
  */
-export function openDevice(path: string): ByteLink {
-  const fd = open(path)
-  try {
-    const kind = fstatSync(fd)
-    if (!kind.isCharacterDevice() && !kind.isFIFO()) {
-      throw new BusbarError('INVALID_ARGUMENT', `${path} is no character device`, { stage: 'open' })
+export class DeviceOpener {
+  readonly #handleClass: StreamHandleClass = streamHandleClass()
+
+  /** Throws `BUSY` when another program has it open, `DENIED`, `INVALID_ARGUMENT` (no device), or `UNAVAILABLE`. */
+  open(path: string): ByteLink {
+    const fd = open(path)
+    try {
+      const kind = fstatSync(fd)
+      if (!kind.isCharacterDevice() && !kind.isFIFO()) {
+        throw new BusbarError('INVALID_ARGUMENT', `${path} is no character device`, { stage: 'open' })
+      }
+      const handle = new this.#handleClass(SOCKET_TYPE)
+      const failed = handle.open(fd)
+      if (failed !== 0) {
+        handle.close()
+        throw new BusbarError('UNAVAILABLE', `${path} cannot be polled (error ${failed})`, { stage: 'open' })
+      }
+      const options = { handle, readable: true, writable: true, allowHalfOpen: true }
+      return socketLink(new net.Socket(options))
+    } catch (thrown) {
+      closeSync(fd)
+      throw thrown
     }
-    const handle = new (streamHandleClass())(SOCKET_TYPE)
-    const failed = handle.open(fd)
-    if (failed !== 0) {
-      handle.close()
-      throw new BusbarError('UNAVAILABLE', `${path} cannot be polled (error ${failed})`, { stage: 'open' })
-    }
-    const options = { handle, readable: true, writable: true, allowHalfOpen: true }
-    return socketLink(new net.Socket(options))
-  } catch (thrown) {
-    closeSync(fd)
-    throw thrown
   }
 }
 

@@ -8,7 +8,7 @@ import type { Env } from '../../link/index.ts'
 import { nodeEnv } from '../env.ts'
 import { connectUnix } from '../socket/connect.ts'
 import { listenUnix } from '../socket/listen.ts'
-import { openDevice } from './device.ts'
+import { DeviceOpener } from './device.ts'
 import { findSerialPort } from './find.ts'
 import { serialGuest } from './guest.ts'
 import { serialHost } from './host.ts'
@@ -58,7 +58,7 @@ test('a port that is not there is UNAVAILABLE, and the error names those that ar
 })
 
 test('a device is read and written without blocking a thread', async () => {
-  const device = openDevice(join(dev, 'vport2p3'))
+  const device = new DeviceOpener().open(join(dev, 'vport2p3'))
   const read = device.read()
   await device.write(Uint8Array.of(1, 2, 3))
   assert.deepEqual([...((await read) ?? [])], [1, 2, 3])
@@ -68,7 +68,7 @@ test('a device is read and written without blocking a thread', async () => {
 })
 
 test('megabytes through a device arrive whole', async () => {
-  const device = openDevice(join(dev, 'vport2p3'))
+  const device = new DeviceOpener().open(join(dev, 'vport2p3'))
   const block = new Uint8Array(65_536).map((_, index) => index * 7)
   let got = 0
   const reading = (async () => {
@@ -87,8 +87,8 @@ test('megabytes through a device arrive whole', async () => {
 test('what is no device is refused: polling a file would end the process', async () => {
   const file = join(root, 'file')
   await writeFile(file, '')
-  assert.throws(() => openDevice(file), { code: 'INVALID_ARGUMENT' })
-  assert.throws(() => openDevice(join(root, 'nothing')), { code: 'UNAVAILABLE', stage: 'open' })
+  assert.throws(() => new DeviceOpener().open(file), { code: 'INVALID_ARGUMENT' })
+  assert.throws(() => new DeviceOpener().open(join(root, 'nothing')), { code: 'UNAVAILABLE', stage: 'open' })
 })
 
 test('a guest opens its port, and is not deceived by a port that reflects', async () => {

@@ -5,16 +5,21 @@ const marker = Buffer.from(MARKER.buffer, MARKER.byteOffset, MARKER.length)
 
 /** Where the marker begins in `bytes` at or after `from`; -1 when it is not there whole. */
 export function findMarker(bytes: Uint8Array, from: number): number {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(marker, from)
+  // Most short messages do not even hold its first byte, and this look-up needs no other object.
+  const first = bytes.indexOf(FIRST, from)
+  if (first < 0) return -1
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(marker, first)
 }
 
 /** How many bytes at the end of `bytes` are the beginning of a marker, whole ones not counted. */
 export function cutMarker(bytes: Uint8Array): number {
-  const start = Math.max(0, bytes.length - MARKER.length + 1)
-  const at = bytes.lastIndexOf(FIRST)
-  if (at < start) return 0
-  for (let i = at + 1; i < bytes.length; i++) if (bytes[i] !== MARKER[i - at]) return 0
-  return bytes.length - at
+  for (let at = Math.max(0, bytes.length - MARKER.length + 1); at < bytes.length; at++) {
+    if (bytes[at] !== FIRST) continue
+    let same = 1
+    while (at + same < bytes.length && bytes[at + same] === MARKER[same]) same++
+    if (at + same === bytes.length) return same
+  }
+  return 0
 }
 
 /** What the scanner finds, in order. */

@@ -9,8 +9,11 @@ import { encodeHello, type Hello } from './wire.ts'
 export interface SerialPortOptions {
   readonly env: Env
   readonly limits?: Partial<SerialLimits>
-  /** Opens the port again when it ended or broke; without it the port is closed then. What it rejects with closes the port. */
-  readonly reopen?: () => Promise<ByteLink>
+  /**
+   * Opens the port again when it ended or broke; without it the port is closed then. `silent` counts the attempts since a byte came last.
+   * What it rejects with closes the port.
+   */
+  readonly reopen?: (silent: number) => Promise<ByteLink>
 }
 
 interface Waiter {
@@ -24,7 +27,7 @@ interface Waiter {
  */
 export class SerialPort {
   #raw: ByteLink
-  readonly #reopen: (() => Promise<ByteLink>) | undefined
+  readonly #reopen: ((silent: number) => Promise<ByteLink>) | undefined
   readonly #env: Env
   readonly #limits: SerialLimits
   readonly #resync: Resync
@@ -36,6 +39,7 @@ export class SerialPort {
   #offered: SerialSession | undefined
   #waiters: Waiter[] = []
   #room: Promise<void> | undefined
+  #silent = 0
   #helloDue = false
   /** Whether frames were sent in this session. */
   #used = false
@@ -97,6 +101,7 @@ export class SerialPort {
   #carry(): SessionCarrier {
     const blocked = (): boolean => this.#room !== undefined
     return {
+      join: this.#limits.join,
       get blocked(): boolean {
         return blocked()
       },
@@ -115,8 +120,9 @@ export class SerialPort {
       if (this.#reopen === undefined) return this.close(reason)
       this.#raw.close(reason)
       this.#renew(reason)
+      this.#retry?.cancel()
       try {
-        this.#open(await this.#reopen())
+        this.#open(await this.#reopen(this.#silent++))
       } catch (thrown) {
         return this.close(BusbarError.from(thrown))
       }
@@ -140,6 +146,7 @@ export class SerialPort {
         let chunk = raw.read()
         if (chunk instanceof Promise) chunk = await chunk
         if (chunk === undefined) break
+        this.#silent = 0
         this.#decoder.push(chunk)
         this.#sayHello()
         if ((this.#session?.unread ?? 0) >= this.#limits.unread) await this.#consumption()

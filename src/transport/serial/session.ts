@@ -4,6 +4,8 @@ import { FrameEncoder } from './encoder.ts'
 
 /** What a session needs of its port. */
 export interface SessionCarrier {
+  /** Payloads of up to this many `bytes` are copied behind their header. */
+  readonly join: number
   /** Whether the port takes no more for now. */
   readonly blocked: boolean
   write(pieces: readonly Uint8Array[]): void
@@ -21,12 +23,13 @@ export class SerialSession implements ByteLink {
   readonly #closing = new Closing()
   readonly #gate = new Gate()
   readonly #inbox: Inbox
-  readonly #encoder = new FrameEncoder()
+  readonly #encoder: FrameEncoder
   #ended = false
 
   constructor(epoch: string, carrier: SessionCarrier) {
     this.epoch = epoch
     this.#carrier = carrier
+    this.#encoder = new FrameEncoder(carrier.join)
     this.#inbox = new Inbox(() => {
       carrier.consumed()
       if (this.#inbox.ended) this.#finish()

@@ -84,11 +84,11 @@ test('a HELLO of another version, of an unknown kind or without a nonce is not h
 })
 
 test('frames in hex', () => {
-  const encoder = new FrameEncoder()
+  const encoder = new FrameEncoder(1024)
   assert.equal(hex(Buffer.concat(encoder.data(Buffer.from('hello')))), `00000005${hex(Buffer.from('hello'))}`)
   assert.equal(hex(Buffer.concat(encoder.end())), '10080000')
   assert.equal(hex(Buffer.concat(encoder.close(4002))), '201000020fa2')
-  const [header, payload] = new FrameEncoder().data(new Uint8Array(65_536))
+  const [header, payload] = new FrameEncoder(1024).data(new Uint8Array(65_536))
   assert.equal(hex(header!), '00040000')
   assert.equal(payload?.length, 65_536)
 })
@@ -114,7 +114,7 @@ test('every header survives, and no byte of it reaches 0x80', () => {
 test('whatever the payload, what is sent holds no marker and ends in no cut one, and long payloads are not copied', () => {
   fc.assert(
     fc.property(fc.array(hostile, { maxLength: 5 }), (chunks) => {
-      const encoder = new FrameEncoder()
+      const encoder = new FrameEncoder(1024)
       const sent = Buffer.concat(chunks.flatMap((chunk) => encoder.data(chunk)))
       assert.equal(findMarker(sent, 0), -1)
       assert.equal(cutMarker(sent), 0)
@@ -122,7 +122,8 @@ test('whatever the payload, what is sent holds no marker and ends in no cut one,
     { seed: 2, numRuns: 500 },
   )
   const long = new Uint8Array(5000)
-  assert.equal(new FrameEncoder().data(long)[1]?.buffer, long.buffer)
+  assert.equal(new FrameEncoder(1024).data(long)[1]?.buffer, long.buffer)
+  assert.equal(new FrameEncoder(65_536).data(long).length, 1)
 })
 
 test('any payload arrives whole, however the stream is cut', () => {
@@ -131,7 +132,7 @@ test('any payload arrives whole, however the stream is cut', () => {
       fc.array(hostile, { maxLength: 4 }),
       fc.array(fc.integer({ min: 0, max: 30 }), { maxLength: 30 }),
       (chunks, cuts) => {
-        const encoder = new FrameEncoder()
+        const encoder = new FrameEncoder(1024)
         const pieces = chunks.flatMap((chunk) => encoder.data(chunk))
         const sent = Buffer.concat([...pieces, ...encoder.end()])
         const want = hex(Buffer.concat(chunks))
@@ -145,7 +146,7 @@ test('any payload arrives whole, however the stream is cut', () => {
 test('a payload is given without waiting for what follows it', () => {
   for (const payload of [Buffer.from('x'), Buffer.concat([Buffer.from('x'), MARKER.subarray(0, 5)]), MARKER]) {
     const listener = new Listener(true)
-    assert.deepEqual(listener.push(Buffer.concat(new FrameEncoder().data(payload))), [hex(payload)])
+    assert.deepEqual(listener.push(Buffer.concat(new FrameEncoder(1024).data(payload))), [hex(payload)])
   }
 })
 
@@ -158,7 +159,7 @@ test('a HELLO is found behind anything, and anything cut by it never reaches the
       fc.array(fc.integer({ min: 0, max: 30 }), { maxLength: 30 }),
       fc.boolean(),
       (payload, cut, cuts, open) => {
-        const sent = Buffer.concat(new FrameEncoder().data(payload))
+        const sent = Buffer.concat(new FrameEncoder(1024).data(payload))
         const tail = sent.subarray(0, cut % (sent.length + 1))
         const heard = new Listener(open).push(Buffer.concat([tail, hello]), cuts)
         // A header that a HELLO cuts is broken first; either way the HELLO comes last and alone.
