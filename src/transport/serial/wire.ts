@@ -9,7 +9,7 @@ export const MARKER: Uint8Array = Uint8Array.from([
 /** The version of this protocol. */
 const VERSION = 1
 /** Bytes of a nonce, each below 0x80: 70 random bits. Our choice: no two of one port's lifetime are ever equal. */
-export const NONCE_BYTES = 10
+const NONCE_BYTES = 10
 /** Bytes of a HELLO behind the marker: version, kind, nonce, echo. */
 export const HELLO_BODY_BYTES: number = 2 + 2 * NONCE_BYTES
 /** Bytes of a frame header: 28 bits in four bytes below 0x80. */
