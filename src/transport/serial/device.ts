@@ -4,6 +4,7 @@ import { BusbarError, type ErrorCode } from '../../errors/index.ts'
 import type { ByteLink } from '../../link/index.ts'
 import { socketLink } from '../socket/link.ts'
 import { systemCode } from '../socket/reason.ts'
+import { gatheringSocket } from './gather.ts'
 
 /** The part of libuv's stream handle that opening a device takes. */
 interface StreamHandle {
@@ -46,8 +47,7 @@ export class DeviceOpener {
         handle.close()
         throw new BusbarError('UNAVAILABLE', `${path} cannot be polled (error ${failed})`, { stage: 'open' })
       }
-      const options = { handle, readable: true, writable: true, allowHalfOpen: true }
-      return socketLink(new net.Socket(options))
+      return socketLink(gatheringSocket(handle))
     } catch (thrown) {
       closeSync(fd)
       throw thrown
