@@ -16,7 +16,7 @@ const GATHER_MS = 3
 /**
  * A socket over a handle whose reads are small: what belongs together comes as one `'data'`. A guest's kernel gives a page at
  * a time, and each piece that travels on by itself costs the whole way up again: a stream of 64 MiB took an emulated guest
- * 78 s in pages.
+ * 78 s in pages, and takes 43 s so.
  */
 export function gatheringSocket(handle: object): net.Socket {
   let slab = new Uint8Array(0)
