@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { BusbarError, type ErrorCode } from '../errors/index.ts'
-import { type MemoryLink, memoryPair } from '../testing/index.ts'
-import { type CallContext, contract, type Env, method, RpcAccess, t, type Timer } from '../rpc/index.ts'
+import { type MemoryLink, memoryPair, StillEnv } from '../testing/index.ts'
+import { type CallContext, contract, method, RpcAccess, t } from '../rpc/index.ts'
 import { ClassTable } from './classes.ts'
 import { ObjectClient, type ObjectClientOptions } from './client.ts'
 import type { ObjectLimits } from './limits.ts'
@@ -123,52 +123,8 @@ export class Store {
   }
 }
 
-/** Time that stands still until it is moved, and randomness that is the same every time. */
-export class TestEnv implements Env {
-  #now = 0
-  #seed = 1
-  #timers: { at: number; run: () => void }[] = []
-
-  now(): number {
-    return this.#now
-  }
-
-  get timers(): number {
-    return this.#timers.length
-  }
-
-  timer(delay: number, run: () => void): Timer {
-    const timer = { at: this.#now + delay, run }
-    this.#timers.push(timer)
-    return {
-      cancel: () => {
-        this.#timers = this.#timers.filter((each) => each !== timer)
-      },
-    }
-  }
-
-  advance(by: number): void {
-    this.#now += by
-    const due = this.#timers.filter((each) => each.at <= this.#now)
-    this.#timers = this.#timers.filter((each) => each.at > this.#now)
-    for (const each of due) each.run()
-  }
-
-  random(into: Uint8Array): Uint8Array {
-    for (let i = 0; i < into.length; i++) {
-      this.#seed = (Math.imul(this.#seed, 1_103_515_245) + 12_345) >>> 0
-      into[i] = this.#seed >>> 24
-    }
-    return into
-  }
-
-  post(run: () => void): void {
-    setImmediate(run)
-  }
-}
-
 export interface World {
-  env: TestEnv
+  env: StillEnv
   classes: ClassTable
   store: Store
   client: ObjectClient
@@ -178,7 +134,7 @@ export interface World {
 }
 
 interface Settings {
-  env?: TestEnv
+  env?: StillEnv
   classes?: ClassTable
   server?: Partial<ObjectLimits>
   client?: Partial<ObjectLimits>
@@ -186,7 +142,7 @@ interface Settings {
 }
 
 export function world(settings: Settings = {}): World {
-  const env = settings.env ?? new TestEnv()
+  const env = settings.env ?? new StillEnv()
   const store = new Store()
   const classes = settings.classes ?? new ClassTable()
   if (settings.classes === undefined) classes.offer(FileStore, store)

@@ -4,10 +4,10 @@ import fc from 'fast-check'
 import { NIL_GUID, Reader, Slab } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { type Contract, RpcAccess, RpcClient, type RpcReply, RpcServer } from '../rpc/index.ts'
-import { memoryPair } from '../testing/index.ts'
+import { memoryPair, StillEnv } from '../testing/index.ts'
 import { ACTIVATOR, ACTIVATOR_IPID } from './activator.ts'
 import { ObjectClient } from './client.ts'
-import { code, counts, File, FileStore, settle, TestEnv, type World, world } from './harness.test.ts'
+import { code, counts, File, FileStore, settle, type World, world } from './harness.test.ts'
 import { FIRST_OPNUM } from './interface.ts'
 import { decodeObjRef, type ObjRef } from './objref.ts'
 import { CallFront, readThat } from './orpc.ts'
@@ -278,7 +278,7 @@ describe('a hostile caller', () => {
 describe('a hostile server', () => {
   async function against(answer: () => Uint8Array, run: (client: ObjectClient) => Promise<void>): Promise<void> {
     const [mine, theirs] = memoryPair()
-    const env = new TestEnv()
+    const env = new StillEnv()
     const server = new RpcServer(new RpcAccess(theirs), {
       env,
       lookup: (id) => ({ id, opnums: 100, dispatch: answer }),

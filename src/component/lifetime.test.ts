@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { contract, method, t } from '../rpc/index.ts'
 import { ClassTable } from './classes.ts'
-import { code, counts, end, File, FileStore, MemoryFile, settle, Store, TestEnv, world } from './harness.test.ts'
+import { code, counts, end, File, FileStore, MemoryFile, settle, Store, world } from './harness.test.ts'
+import { StillEnv } from '../testing/index.ts'
 
 const text = new TextDecoder()
 
@@ -204,7 +205,7 @@ test('the end of the pipe ends everything that the caller held, at once', async 
 })
 
 test('an identity is good on its own pipe only', async () => {
-  const env = new TestEnv()
+  const env = new StillEnv()
   const classes = new ClassTable()
   const component = new Store()
   classes.offer(FileStore, component)

@@ -1,45 +1,14 @@
 import assert from 'node:assert/strict'
 import { setImmediate as macrotask } from 'node:timers/promises'
 import { BusbarError, type ErrorCode } from '../errors/index.ts'
-import { type ByteLink, type Env, type MemoryLink, memoryPair, type Timer } from '../link/index.ts'
+import { type ByteLink, type MemoryLink, memoryPair } from '../link/index.ts'
+import { StillEnv } from '../testing/index.ts'
 import { type MuxOptions, MuxSession, type MuxStream } from './index.ts'
 
-/** Time that stands still until it is moved, and the timers in it. */
-export class TestEnv implements Env {
-  #now = 0
-  #timers: { at: number; run: () => void }[] = []
-
-  now(): number {
-    return this.#now
-  }
-
-  get timers(): number {
-    return this.#timers.length
-  }
-
-  timer(delay: number, run: () => void): Timer {
-    const timer = { at: this.#now + delay, run }
-    this.#timers.push(timer)
-    return {
-      cancel: () => {
-        this.#timers = this.#timers.filter((each) => each !== timer)
-      },
-    }
-  }
-
-  advance(by: number): void {
-    this.#now += by
-    const due = this.#timers.filter((each) => each.at <= this.#now)
-    this.#timers = this.#timers.filter((each) => each.at > this.#now)
-    for (const each of due) each.run()
-  }
-
-  random(into: Uint8Array): Uint8Array {
+/** Time that stands still until it is moved, and randomness that is always the same byte. */
+export class TestEnv extends StillEnv {
+  override random(into: Uint8Array): Uint8Array {
     return into.fill(0x77)
-  }
-
-  post(run: () => void): void {
-    setImmediate(run)
   }
 }
 

@@ -1,6 +1,7 @@
 import { NIL_GUID } from '../../bytes/index.ts'
-import { type ByteLink, type Env, type MemoryLink, memoryPair, type Timer } from '../../link/index.ts'
+import { type ByteLink, type MemoryLink, memoryPair } from '../../link/index.ts'
 import { BusbarError } from '../../errors/index.ts'
+import { StillEnv } from '../../testing/index.ts'
 import { RpcAccess } from '../access.ts'
 import type { RpcLimits } from '../limits.ts'
 import { type ContextOffer, encodeBind, encodeBindAck, RESULT } from '../pdu/bind.ts'
@@ -17,42 +18,10 @@ export const ECHO: InterfaceId = { uuid: '60a15ec5-4de8-11d7-a637-005056a20182',
 export const OTHER: InterfaceId = { uuid: '11111111-2222-3333-4444-555555555555', major: 2, minor: 1 }
 export const OBJECT = 'a0b1c2d3-e4f5-0617-2839-4a5b6c7d8e9f'
 
-/** Time that stands still until it is moved, and the timers in it. */
-export class TestEnv implements Env {
-  #now = 0
-  #timers: { at: number; run: () => void }[] = []
-
-  now(): number {
-    return this.#now
-  }
-
-  get timers(): number {
-    return this.#timers.length
-  }
-
-  timer(delay: number, run: () => void): Timer {
-    const timer = { at: this.#now + delay, run }
-    this.#timers.push(timer)
-    return {
-      cancel: () => {
-        this.#timers = this.#timers.filter((each) => each !== timer)
-      },
-    }
-  }
-
-  advance(by: number): void {
-    this.#now += by
-    const due = this.#timers.filter((each) => each.at <= this.#now)
-    this.#timers = this.#timers.filter((each) => each.at > this.#now)
-    for (const each of due) each.run()
-  }
-
-  random(into: Uint8Array): Uint8Array {
+/** Time that stands still until it is moved, and randomness that is always the same byte. */
+export class TestEnv extends StillEnv {
+  override random(into: Uint8Array): Uint8Array {
     return into.fill(0x77)
-  }
-
-  post(run: () => void): void {
-    setImmediate(run)
   }
 }
 
