@@ -83,7 +83,7 @@ const MAX_VSOCK_PORT = 0xffff_fffe
 /** Longest path of a Unix socket in bytes, without its final NUL (unix(7), sun_path is 108). */
 const MAX_SOCKET_PATH = 107
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: paths with control characters are refused
+/** Paths with control characters are refused. */
 const hostPath = text('a path on the host', /^[^\u0000-\u001f\u007f]+$/)
 
 const memory: Shape<number> = refine(
@@ -97,7 +97,6 @@ const memory: Shape<number> = refine(
 )
 
 const guestPath: Shape<string> = refine(
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: paths with control characters are refused
   text('an absolute path in the guest', /^\/[^\u0000-\u001f\u007f]*$/),
   canonicalGuestPath,
 )
