@@ -22,8 +22,11 @@ export { t } from './contract/t.ts'
 export type {
   FieldNode,
   Fields,
+  ArrayShape,
+  Count,
   Given,
   GivenFields,
+  Json,
   OptionalType,
   ScalarKind,
   Stream,
@@ -33,9 +36,26 @@ export type {
   Type,
   TypeNode,
 } from './contract/type.ts'
+export type { ContextHandle, IdlTypes, UnionOptions } from './contract/idl.ts'
+export type { Shape } from './contract/shape.ts'
 export { DEFAULT_RPC_LIMITS, MAX_FRAGMENT, type RpcLimits } from './limits.ts'
 export { type RefPort } from './ndr/codec.ts'
+export { wireOf, wireOfOperation } from './ndr/lower.ts'
 export type { Marshaller } from './ndr/marshal.ts'
+export type {
+  BaseName,
+  WireArm,
+  WireArray,
+  WireBase,
+  WireEnum,
+  WireInterface,
+  WireMember,
+  WireOperation,
+  WirePointer,
+  WireStruct,
+  WireType,
+  WireUnion,
+} from './ndr/wire.ts'
 export type { InterfaceId } from './pdu/syntax.ts'
 export { readUuid, writeUuid } from './pdu/uuid.ts'
 export type { Awaitable, Env, Timer } from '../link/index.ts'

@@ -1,10 +1,11 @@
 import type { Guid } from '../../bytes/index.ts'
 import { contractGuid, parseVersion, streamGuid } from './identity.ts'
 import { MAX_METHODS } from './limits.ts'
+import { typeOf } from './make.ts'
 import { type AnyMethod, type Method, method } from './method.ts'
 import { checkContractName, checkName, refuse } from './names.ts'
 import { Procedure } from './procedure.ts'
-import { t, typeOf } from './t.ts'
+import { t } from './t.ts'
 import type { Type, TypeNode } from './type.ts'
 
 export type Methods = Readonly<Record<string, AnyMethod>>

@@ -8,3 +8,5 @@ export const MAX_FIELDS = 1000
 export const MAX_ENUM = 32_768
 /** Deepest nesting of types. Our choice: bounds the recursion of every marshaller. */
 export const MAX_DEPTH = 32
+/** Longest array of fixed length, `items`. Our choice: more is better said by a count. */
+export const MAX_FIXED = 65_536

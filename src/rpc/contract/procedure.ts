@@ -2,9 +2,9 @@ import { type Marshaller, marshalArguments, marshalResult } from '../ndr/marshal
 import { check } from './check.ts'
 import type { Contract } from './contract.ts'
 import { MAX_FIELDS } from './limits.ts'
+import { nodeOf } from './make.ts'
 import type { AnyMethod, MethodOptions } from './method.ts'
 import { checkName, refuse } from './names.ts'
-import { nodeOf } from './t.ts'
 import type { FieldNode, TypeNode } from './type.ts'
 
 /** One method of a contract with its number and its marshallers, which are made on first use and kept. */

@@ -1,29 +1,23 @@
 import type { Guid } from '../../bytes/index.ts'
 import type { Client, Implementation } from './call.ts'
 import type { Contract } from './contract.ts'
-import { MAX_ENUM, MAX_NAME } from './limits.ts'
+import { type IdlTypes, idl } from './idl.ts'
+import { MAX_ENUM, MAX_FIELDS, MAX_NAME } from './limits.ts'
+import { make, nodeOf, scalar } from './make.ts'
 import { checkName, refuse } from './names.ts'
 import type {
+  FieldNode,
   Fields,
   Given,
   GivenFields,
+  Json,
   OptionalType,
-  ScalarKind,
   StreamType,
   Taken,
   TakenFields,
   Type,
   TypeNode,
 } from './type.ts'
-
-/** Builds a type; the phantom that the compiler reads never exists. */
-function make<T extends Type>(node: TypeNode, wire: string, more: object = {}): T {
-  return Object.freeze({ node: Object.freeze(node), wire, ...more }) as unknown as T
-}
-
-function scalar<T>(kind: ScalarKind, wire: string): Type<T> {
-  return make({ kind }, wire)
-}
 
 /** The types of a contract. Each knows its TypeScript type and what it is on the wire. */
 interface Types {
@@ -53,6 +47,15 @@ interface Types {
   enumeration<const N extends readonly [string, ...string[]]>(...names: N): Type<N[number]>
   struct<const F extends Fields>(fields: F): Type<GivenFields<F>, TakenFields<F>>
   array<T extends Type>(item: T): Type<readonly Given<T>[], Taken<T>[]>
+  /** A Map; no key may come twice. Keys are compared as JavaScript's Map does: text, numbers, bigints and booleans only. */
+  map<K extends Type, V extends Type>(key: K, value: V): Type<ReadonlyMap<Given<K>, Given<V>>, Map<Taken<K>, Taken<V>>>
+  /**
+   * One of several structs, told apart by the member `tag`: `t.union('kind', { circle: { r: t.float64 }, dot: {} })` is
+   * `{ kind: 'circle', r } | { kind: 'dot' }`. New cases are appended.
+   */
+  union<const T extends string, const C extends Cases>(tag: T, cases: C): Type<GivenCases<T, C>, TakenCases<T, C>>
+  /** What JSON can say, for what has no type yet: slow, unchecked, and larger than every other type. */
+  readonly json: Type<Json>
   /** The value or `undefined`; a field of this type may be left out. */
   optional<T extends Type>(type: T): OptionalType<Given<T>, Taken<T>>
   /**
@@ -62,7 +65,15 @@ interface Types {
   ref<C extends Contract>(contract: C | (() => C)): Type<Implementation<C>, Client<C>>
   /** Items one after the other, as fast as the caller takes them. As the whole result of a method. */
   stream<T extends Type>(item: T): StreamType<Given<T>, Taken<T>>
+  /** Types that only existing interfaces need: arrays of every kind, unions, pointers, context handles. */
+  readonly idl: IdlTypes
 }
+
+type Cases = Readonly<Record<string, Fields>>
+type GivenCases<T extends string, C extends Cases> = {
+  [K in keyof C]: { readonly [P in T]: K } & GivenFields<C[K]>
+}[keyof C]
+type TakenCases<T extends string, C extends Cases> = { [K in keyof C]: { [P in T]: K } & TakenFields<C[K]> }[keyof C]
 
 export const t: Types = Object.freeze({
   void: make<Type<void>>({ kind: 'void' }, 'nothing'),
@@ -96,18 +107,38 @@ export const t: Types = Object.freeze({
     return make({ kind: 'enumeration', names: Object.freeze([...names]) }, 'enum, 2 bytes: position of the name')
   },
   struct<const F extends Fields>(fields: F): Type<GivenFields<F>, TakenFields<F>> {
-    const list = Object.entries(fields).map(([name, type]) => ({
-      name,
-      type: nodeOf(type, `t.struct field "${name}"`),
-    }))
+    const list = fieldsOf(fields, 't.struct')
     if (list.length === 0) refuse('t.struct needs at least one field')
-    for (const { name } of list) checkName(name, 't.struct')
     return make({ kind: 'struct', fields: Object.freeze(list) }, 'struct, members in order')
   },
   array<T extends Type>(item: T): Type<readonly Given<T>[], Taken<T>[]> {
     const node = nodeOf(item, 't.array')
     return make({ kind: 'array', item: node }, 'struct { unsigned long count; [size_is(count), ref] T *items; }')
   },
+  map<K extends Type, V extends Type>(
+    key: K,
+    value: V,
+  ): Type<ReadonlyMap<Given<K>, Given<V>>, Map<Taken<K>, Taken<V>>> {
+    const node: TypeNode = { kind: 'map', key: nodeOf(key, 't.map key'), value: nodeOf(value, 't.map value') }
+    if (!KEYS.has(node.key.kind))
+      refuse('t.map: a key is text, a number, a bigint, a boolean, a GUID or an enumeration')
+    return make(node, 'struct { unsigned long count; [size_is(count), ref] struct { K key; V value; } *items; }')
+  },
+  union<const T extends string, const C extends Cases>(tag: T, cases: C): Type<GivenCases<T, C>, TakenCases<T, C>> {
+    checkName(tag, 't.union')
+    const list = Object.entries<Fields>(cases).map(([name, fields]) => {
+      checkValueName(name)
+      if (Object.hasOwn(fields, tag)) refuse(`t.union, case ${name}: "${tag}" holds the name of the case already`)
+      return { name, fields: Object.freeze(fieldsOf(fields, `t.union, case ${name}`)) }
+    })
+    if (list.length === 0) refuse('t.union needs at least one case')
+    if (list.length > MAX_FIELDS) refuse(`t.union of ${list.length} cases, at most ${MAX_FIELDS} are allowed`)
+    return make({ kind: 'variant', tag, cases: Object.freeze(list) }, 'union with a 2-byte enum as discriminant')
+  },
+  json: make<Type<Json>>(
+    { kind: 'json' },
+    'struct { unsigned long count; [size_is(count), ref] byte *items; }, UTF-8 JSON',
+  ),
   optional<T extends Type>(type: T): OptionalType<Given<T>, Taken<T>> {
     const node = nodeOf(type, 't.optional')
     return make({ kind: 'optional', item: node }, `unique pointer to ${type.wire}`, { optional: true })
@@ -122,18 +153,20 @@ export const t: Types = Object.freeze({
       stream: true,
     })
   },
+  idl,
 })
 
-/** A type for a node of which nothing more is known. */
-export function typeOf(node: TypeNode): Type {
-  return make(node, '')
-}
+/** What can be the key of a map: what `===` compares. */
+const KEYS: ReadonlySet<string> = new Set([
+  ...['bool', 'int8', 'int16', 'int32', 'uint8', 'uint16', 'uint32', 'uint53', 'int64', 'uint64'],
+  ...['string', 'guid', 'enumeration'],
+])
 
-/** The node of a type, or a clear refusal for what is none. */
-export function nodeOf(type: Type, where: string): TypeNode {
-  const node = (type as Type | undefined)?.node
-  if (node === undefined) refuse(`${where}: expected a type like t.string, found ${typeof type}`)
-  return node
+function fieldsOf(fields: Fields, where: string): FieldNode[] {
+  return Object.entries(fields).map(([name, type]) => {
+    checkName(name, where)
+    return { name, type: nodeOf(type, `${where} field "${name}"`) }
+  })
 }
 
 /** The values of an enumeration are text for people; only their positions travel. */

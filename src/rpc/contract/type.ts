@@ -1,17 +1,41 @@
 import type { Contract } from './contract.ts'
 
-/** What a type is, as data: the contract's tree, from which marshallers, IDL and descriptions are made. */
+/**
+ * What a type is, as data: the contract's tree. `wireOf` turns it into what NDR sees, from which marshallers, IDL and
+ * decoders are made.
+ */
 export type TypeNode =
   | { readonly kind: 'void' }
-  | { readonly kind: ScalarKind }
+  | ScalarNode
   | { readonly kind: 'string' }
   | { readonly kind: 'bytes' }
-  | { readonly kind: 'enumeration'; readonly names: readonly string[] }
+  | { readonly kind: 'json' }
+  | EnumerationNode
   | { readonly kind: 'struct'; readonly fields: readonly FieldNode[] }
   | { readonly kind: 'array'; readonly item: TypeNode }
+  | { readonly kind: 'map'; readonly key: TypeNode; readonly value: TypeNode }
+  | VariantNode
   | { readonly kind: 'optional'; readonly item: TypeNode }
   | { readonly kind: 'ref'; readonly contract: () => Contract }
   | { readonly kind: 'stream'; readonly item: TypeNode }
+  | IdlNode
+
+/** Types that only existing interfaces need: `t.idl`. */
+export type IdlNode =
+  | { readonly kind: 'sequence'; readonly item: TypeNode; readonly shape: ArrayShape }
+  | { readonly kind: 'octets'; readonly shape: ArrayShape }
+  | TextNode
+  | UnionNode
+  | { readonly kind: 'pointer'; readonly to: TypeNode }
+  | { readonly kind: 'box'; readonly to: TypeNode }
+  | { readonly kind: 'handle' }
+  | { readonly kind: 'out'; readonly fields: readonly FieldNode[]; readonly returns: TypeNode | undefined }
+
+export interface ScalarNode {
+  readonly kind: ScalarKind
+  /** The least and the greatest value, both allowed, for integers. */
+  readonly range?: readonly [least: number, most: number]
+}
 
 export type ScalarKind =
   | 'bool'
@@ -28,12 +52,82 @@ export type ScalarKind =
   | 'float64'
   | 'date'
   | 'guid'
+  | 'char'
+  | 'wchar'
+  | 'status'
+
+export interface EnumerationNode {
+  readonly kind: 'enumeration'
+  readonly names: readonly string[]
+  /** The number of each name; absent where it is the position. */
+  readonly values?: readonly number[]
+  /** Size on the wire, `bits`; 16 when absent. */
+  readonly bits?: 16 | 32
+}
+
+/** One of several structs, told apart by a member that holds a name. */
+export interface VariantNode {
+  readonly kind: 'variant'
+  /** The member that holds the name. */
+  readonly tag: string
+  readonly cases: readonly { readonly name: string; readonly fields: readonly FieldNode[] }[]
+}
+
+/** Characters, one unit each; the value is a text. */
+export interface TextNode {
+  readonly kind: 'text'
+  /** Size of a unit, `bits`: 16 is UTF-16, 8 is Latin-1. */
+  readonly bits: 8 | 16
+  readonly shape: ArrayShape
+  /** `[string]`: a NUL at the end travels and is counted. */
+  readonly terminated: boolean
+}
+
+export interface UnionNode {
+  readonly kind: 'union'
+  /** The type of the discriminant: an integer or an enumeration. */
+  readonly tag: TypeNode
+  /** The sibling that holds the discriminant too (`switch_is`); absent: the union is encapsulated. */
+  readonly switchIs?: string
+  readonly arms: readonly UnionArm[]
+  /** What every other discriminant stands for; absent: they are refused. */
+  readonly fallback?: TypeNode
+}
+
+export interface UnionArm {
+  /** A value of the discriminant: an integer, or a name when it is an enumeration. */
+  readonly label: number | string
+  /** `void` is an arm with nothing in it. */
+  readonly type: TypeNode
+}
+
+/** How many items an array has, and where that is said. */
+export type ArrayShape =
+  /** Always so many. */
+  | { readonly form: 'fixed'; readonly length: number }
+  /** At most `most`; the number of those that travel is said in front of them. */
+  | { readonly form: 'varying'; readonly most: number; readonly lengthIs?: Count }
+  /** As many as a sibling says. */
+  | { readonly form: 'conformant'; readonly sizeIs?: Count }
+  /** Room for as many as one sibling says, of which as many travel as another says. */
+  | { readonly form: 'conformant-varying'; readonly sizeIs?: Count; readonly lengthIs?: Count }
+
+/** A number made from a sibling: `name`, or `name / 2` and the like, as in `size_is(name / 2)`. */
+export interface Count {
+  /** The member or parameter. */
+  readonly name: string
+  readonly operator?: '+' | '-' | '*' | '/'
+  readonly operand?: number
+}
 
 /** One named member of a struct or of a method's arguments, in wire order. */
 export interface FieldNode {
   readonly name: string
   readonly type: TypeNode
 }
+
+/** What JSON can say. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json }
 
 declare const VALUES: unique symbol
 

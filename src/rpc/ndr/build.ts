@@ -32,6 +32,21 @@ export function parameterCodec(node: TypeNode, path: string): Codec {
       return nullable(parameterCodec(node.item, path), undefined, undefined)
     case 'ref':
       return referenceCodec(node.contract, path)
+    case 'json':
+    case 'map':
+    case 'variant':
+    case 'sequence':
+    case 'octets':
+    case 'text':
+    case 'union':
+    case 'pointer':
+    case 'box':
+    case 'handle':
+    case 'out':
+    case 'char':
+    case 'wchar':
+    case 'status':
+      throw new BusbarError('INTERNAL', `${path}: ${node.kind} has no marshaller yet`)
     default:
       return scalarCodec(node.kind, path)
   }

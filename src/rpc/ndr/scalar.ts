@@ -4,6 +4,8 @@ import { badValue, type Codec } from './codec.ts'
 import { FIRST_DATE, LAST_DATE, readDate, writeDate } from './date.ts'
 import { readUuid, writeUuid } from '../pdu/uuid.ts'
 
+type Marshalled = Exclude<ScalarKind, 'char' | 'wchar' | 'status'>
+
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 interface ScalarRow<T> {
@@ -145,10 +147,10 @@ const SCALARS = {
     write: (writer: Writer, value: string) => writeUuid(writer, value, true),
     read: readUuid,
   },
-} satisfies { [K in ScalarKind]: unknown }
+} satisfies { [K in Marshalled]: unknown }
 
 /** The codec of a scalar; `path` is its place in the contract. */
-export function scalarCodec(kind: ScalarKind, path: string): Codec {
+export function scalarCodec(kind: Marshalled, path: string): Codec {
   const row = SCALARS[kind] as ScalarRow<unknown>
   const { size, zero, expected, fits, write, read } = row
   const align = row.align ?? size
