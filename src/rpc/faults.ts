@@ -7,10 +7,15 @@ interface FaultRow {
   readonly code: ErrorCode
 }
 
+/** The peer broke the protocol. */
+export const PROTO_ERROR = 0x1c01_000b
+/** There is no such call, or it was cancelled before it came. */
+export const NO_CALL_ACTIVE = 0x0000_06bd
+
 /** Fault statuses by number (C706 appendix E, MS-ERREF, samba dcerpc.idl). Everything else arrives as `FAULT`. */
 const FAULTS: ReadonlyMap<number, FaultRow> = new Map<number, FaultRow>([
   [0x0000_0005, { name: 'access_denied', code: 'DENIED' }],
-  [0x0000_06bd, { name: 'no_call_active', code: 'PROTOCOL' }],
+  [NO_CALL_ACTIVE, { name: 'no_call_active', code: 'PROTOCOL' }],
   [0x0000_06c6, { name: 'invalid_bound', code: 'BAD_VALUE' }],
   [0x0000_06f7, { name: 'bad_stub_data', code: 'BAD_VALUE' }],
   [0x0000_0721, { name: 'sec_pkg_error', code: 'DENIED' }],
@@ -24,7 +29,7 @@ const FAULTS: ReadonlyMap<number, FaultRow> = new Map<number, FaultRow>([
   [0x1c00_0024, { name: 'nca_s_fault_object_not_found', code: 'NO_SUCH_OBJECT' }],
   [0x1c01_0002, { name: 'nca_s_op_rng_error', code: 'NOT_IN_CONTRACT' }],
   [0x1c01_0003, { name: 'nca_s_unk_if', code: 'NO_SUCH_INTERFACE' }],
-  [0x1c01_000b, { name: 'nca_s_proto_error', code: 'PROTOCOL' }],
+  [PROTO_ERROR, { name: 'nca_s_proto_error', code: 'PROTOCOL' }],
   [0x1c01_0013, { name: 'nca_s_out_args_too_big', code: 'LIMIT' }],
   [0x1c01_0014, { name: 'nca_s_server_too_busy', code: 'BUSY' }],
   [0x1c01_0017, { name: 'nca_s_unsupported_type', code: 'PROTOCOL' }],
@@ -34,7 +39,7 @@ const FAULTS: ReadonlyMap<number, FaultRow> = new Map<number, FaultRow>([
 const STATUS_OF: Partial<Record<ErrorCode, number>> = {
   NOT_IN_CONTRACT: 0x1c01_0002,
   NO_SUCH_INTERFACE: 0x1c01_0003,
-  PROTOCOL: 0x1c01_000b,
+  PROTOCOL: PROTO_ERROR,
   DENIED: 0x0000_0005,
   MALFORMED: 0x0000_06f7,
   BAD_VALUE: 0x0000_06f7,

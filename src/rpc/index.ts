@@ -1,11 +1,13 @@
 /** DCE/RPC associations, PDUs, NDR marshalling, contracts, over any byte link. */
 export { RpcAccess } from './access.ts'
 export type { PresentationContext } from './association/client-binding.ts'
-export { RpcClient, type RpcClientOptions, type RpcClientView } from './association/client.ts'
-export { AssociationGroups } from './association/groups.ts'
+export { RpcClient } from './association/client.ts'
+export type { RpcClientOptions, RpcClientView } from './association/client-view.ts'
+export { AssociationGroups, type AssociationGroupsOptions } from './association/groups.ts'
 export type { IncomingCall, RpcInterface } from './association/incoming-call.ts'
 export type { RpcReply } from './association/pending-call.ts'
-export { RpcServer, type RpcServerOptions, type RpcServerView } from './association/server.ts'
+export { RpcServer, type RpcServerOptions } from './association/server.ts'
+export type { RpcServerView } from './association/server-view.ts'
 export type { CallContext, Caller, CallOptions, Client, Implementation } from './contract/call.ts'
 export {
   type Contract,

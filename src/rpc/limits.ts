@@ -8,14 +8,21 @@ export interface RpcLimits {
   readonly request: number
   /** Largest response stub after reassembly, `bytes`. */
   readonly response: number
-  /** What all unfinished responses of one client may hold together, `bytes`. */
+  /**
+   * What all unfinished responses of one client may hold together, and what all requests of one caller that came in
+   * fragments may, on all its links until they are answered, `bytes`.
+   */
   readonly reassembly: number
+  /** What a client may send of a request that was refused at its first fragment, `bytes`. */
+  readonly refused: number
   /** Calls at the same time on one association, `calls`. */
   readonly calls: number
   /** Presentation contexts on one association, `contexts`. */
   readonly contexts: number
   /** Answers that a peer has not read, above which the server reads no more requests, `bytes`. */
   readonly unsent: number
+  /** Answers that a peer has not read, above which the server closes the link, `bytes`. */
+  readonly backlog: number
   /** Time between asking the server to cancel a call and orphaning it, `milliseconds`. */
   readonly cancelGrace: number
 }
@@ -34,12 +41,16 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   response: 64 * 1024 * 1024,
   /** Our choice: two of the largest at once. */
   reassembly: 128 * 1024 * 1024,
+  /** Our choice: four requests of the largest default size. */
+  refused: 16 * 1024 * 1024,
   /** Our choice: sixteen times what already saturates a socket. */
   calls: 1_024,
   /** Our choice: one per interface that a program uses, and few programs use more than a dozen. */
   contexts: 64,
   /** Our choice: several windows of a mux stream. */
   unsent: 1024 * 1024,
+  /** Our choice: four of the largest responses at once. */
+  backlog: 256 * 1024 * 1024,
   /** Our choice: long enough for a component that listens to its signal. */
   cancelGrace: 2_000,
 }
@@ -55,9 +66,11 @@ export function rpcLimits(chosen: Partial<RpcLimits> = {}): RpcLimits {
   check('request', limits.request, 0, 0x7fff_ffff)
   check('response', limits.response, 0, 0x7fff_ffff)
   check('reassembly', limits.reassembly, 0, 0x7fff_ffff)
+  check('refused', limits.refused, 0, 0x7fff_ffff)
   check('calls', limits.calls, 1, MAX_CALLS)
   check('contexts', limits.contexts, 1, 65_535)
   check('unsent', limits.unsent, 1, 0x7fff_ffff)
+  check('backlog', limits.backlog, 1, 0x7fff_ffff)
   check('cancelGrace', limits.cancelGrace, 0, 0x7fff_ffff)
   return limits
 }

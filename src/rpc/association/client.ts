@@ -1,9 +1,8 @@
 import { BusbarError } from '../../errors/index.ts'
-import { Closing, type Env } from '../../link/index.ts'
+import { Closing } from '../../link/index.ts'
 import type { RpcAccess } from '../access.ts'
 import { faultError } from '../faults.ts'
 import { type RpcLimits, rpcLimits } from '../limits.ts'
-import { refusedAuth } from '../pdu/auth.ts'
 import { decodeBindAck, decodeBindNak } from '../pdu/bind.ts'
 import { readHint, readStatus, RESPONSE_BYTES } from '../pdu/call.ts'
 import { encodeBare, PFC, type PduHeader, requireWhole } from '../pdu/header.ts'
@@ -12,35 +11,13 @@ import { PDUS, pduName } from '../pdu/table.ts'
 import { UuidMemory } from '../pdu/uuid.ts'
 import { CallQueue } from './call-queue.ts'
 import { CallTable } from './call-table.ts'
+import type { RpcClientOptions, RpcClientView } from './client-view.ts'
 import { ClientBinding, type PresentationContext } from './client-binding.ts'
 import { sendRequest } from './fragments.ts'
 import { Orphans } from './orphans.ts'
 import { abortError, type CallOptions, PendingCall, type RpcReply } from './pending-call.ts'
-import { Reassembly } from './reassembly.ts'
-
-export interface RpcClientOptions {
-  readonly env: Env
-  readonly limits?: Partial<RpcLimits>
-  /** The association group to join: what `inspect().group` of a bound client on another link to the same server says. */
-  readonly group?: number
-}
-
-/** What a client shows of itself. */
-export interface RpcClientView {
-  readonly state: 'unbound' | 'binding' | 'bound' | 'closed'
-  readonly group: number
-  readonly fragment: number
-  readonly multiplexed: boolean
-  readonly contexts: readonly { readonly id: number; readonly interface: string }[]
-  readonly calls: {
-    readonly pending: number
-    readonly queued: number
-    readonly cancelled: number
-    readonly made: number
-  }
-  /** `bytes`. */
-  readonly memory: { readonly unsent: number; readonly partial: number; readonly reassembly: number }
-}
+import { Responses } from './responses.ts'
+import { NO_SECURITY } from './security.ts'
 
 /**
  * The calling side of one association. Calls may overlap when the server multiplexes; otherwise they go one at a time
@@ -52,6 +29,7 @@ export class RpcClient {
   readonly #binding: ClientBinding
   readonly #calls: CallTable<PendingCall>
   readonly #orphans: Orphans
+  readonly #responses: Responses
   readonly #uuids = new UuidMemory()
   readonly #closing = new Closing()
   readonly #nextId = (): number => this.#calls.next()
@@ -59,7 +37,6 @@ export class RpcClient {
   readonly #hasRoom = (): boolean => this.#calls.size < this.#window
   #window = 1
   #fragment = 0
-  #reassembling = 0
   #made = 0
   #leaving = false
   /** Why nothing new is started: the association is over, or about to be. */
@@ -72,6 +49,7 @@ export class RpcClient {
     this.#binding = new ClientBinding(this.#limits.fragment, this.#limits.contexts, options.group ?? 0)
     this.#calls = new CallTable(this.#limits.calls)
     this.#orphans = new Orphans(options.env, this.#limits.cancelGrace, (call) => this.#orphan(call))
+    this.#responses = new Responses(this.#limits)
     access.start(
       {
         pdu: (header, bytes, view, at) => this.#pdu(header, bytes, view, at),
@@ -143,7 +121,7 @@ export class RpcClient {
         cancelled: this.#orphans.size,
         made: this.#made,
       },
-      memory: { unsent: this.#access.unsent, partial: this.#access.held, reassembly: this.#reassembling },
+      memory: { unsent: this.#access.unsent, partial: this.#access.held, reassembly: this.#responses.held },
     }
   }
 
@@ -175,7 +153,7 @@ export class RpcClient {
   }
 
   #pdu(header: PduHeader, bytes: Uint8Array, view: DataView, at: number): void {
-    if (header.authLength !== 0) throw refusedAuth(header, bytes.subarray(at, at + header.length))
+    if (header.authLength !== 0) NO_SECURITY.admit(header, bytes.subarray(at, at + header.length))
     switch (header.type) {
       case PDUS.response.number:
         return this.#response(header, bytes, view, at)
@@ -195,48 +173,18 @@ export class RpcClient {
     if (call === undefined) return this.#late(header)
     const first = (header.flags & PFC.FIRST) !== 0
     const last = (header.flags & PFC.LAST) !== 0
-    if (first === call.begun) {
-      throw new BusbarError(
-        'PROTOCOL',
-        `response to call ${call.id}: ${first ? 'a second first' : 'no first'} fragment`,
-      )
-    }
+    if (first === call.begun) throw disorder(call, `${first ? 'a second first' : 'no first'} fragment`)
     if (first) call.little = header.little
-    else if (call.little !== header.little) {
-      throw new BusbarError('PROTOCOL', `response to call ${call.id}: byte order changed between fragments`)
-    }
+    else if (call.little !== header.little) throw disorder(call, 'byte order changed between fragments')
     call.begun = true
     if (call.state === 'dropped') {
       if (last) this.#free(call)
       return
     }
     const stub = new Uint8Array(bytes.buffer, bytes.byteOffset + at + RESPONSE_BYTES, header.length - RESPONSE_BYTES)
-    if (first && last) {
-      if (stub.length > this.#limits.response) call.fail(this.#tooLarge(this.#limits.response))
-      else call.succeed({ stub, little: header.little })
-      this.#free(call)
-      return
-    }
-    this.#gather(call, stub, readHint(view, at, header.little), last)
-  }
-
-  #gather(call: PendingCall, stub: Uint8Array, hint: number, last: boolean): void {
-    call.state = 'receiving'
-    call.parts ??= new Reassembly(this.#limits.response)
-    const room = this.#limits.reassembly - this.#reassembling
-    if (stub.length > room || !call.parts.add(stub, Math.min(hint, room))) {
-      call.fail(this.#tooLarge(stub.length > room ? this.#limits.reassembly : this.#limits.response))
-      this.#release(call)
-      call.state = 'dropped'
-    } else {
-      this.#reassembling += stub.length
-      if (last) call.succeed({ stub: call.parts.finish(), little: call.little })
-    }
+    if (first && last) this.#responses.whole(call, stub)
+    else this.#responses.part(call, stub, readHint(view, at, header.little), last)
     if (last) this.#free(call)
-  }
-
-  #tooLarge(limit: number): BusbarError {
-    return new BusbarError('LIMIT', `the response is larger than the limit of ${limit} bytes`)
   }
 
   #fault(header: PduHeader, status: number): void {
@@ -295,7 +243,7 @@ export class RpcClient {
     if (call.late !== undefined && state !== 'queued') call.handOver(call.late)
     else {
       call.state = 'dropped'
-      this.#release(call)
+      this.#responses.release(call)
     }
     if (state === 'queued') return
     this.#access.send(encodeBare(PDUS.co_cancel.number, call.id))
@@ -315,14 +263,8 @@ export class RpcClient {
     )
   }
 
-  #release(call: PendingCall): void {
-    if (call.parts === undefined) return
-    this.#reassembling -= call.parts.length
-    call.parts = undefined
-  }
-
   #free(call: PendingCall): void {
-    this.#release(call)
+    this.#responses.release(call)
     this.#calls.remove(call)
     if (call.orphanAt !== 0) this.#orphans.remove(call)
     if (this.#queue.length > 0) this.#queue.advance(this.#hasRoom)
@@ -344,10 +286,13 @@ export class RpcClient {
     this.#queue.fail(error)
     for (const call of this.#calls.clear()) {
       if (call.state !== 'dropped') call.fail(error)
-      call.parts = undefined
+      this.#responses.release(call)
     }
-    this.#reassembling = 0
     this.#binding.fail(error)
     this.#closing.settle(reason)
   }
+}
+
+function disorder(call: PendingCall, what: string): BusbarError {
+  return new BusbarError('PROTOCOL', `response to call ${call.id}: ${what}`)
 }

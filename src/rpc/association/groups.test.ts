@@ -5,6 +5,7 @@ import { RpcAccess } from '../access.ts'
 import { RpcClient } from './client.ts'
 import { AssociationGroups } from './groups.ts'
 import { bytes, Echo, ECHO, settle, TestEnv } from './harness.test.ts'
+import type { Lookup } from './server-binding.ts'
 import { RpcServer } from './server.ts'
 
 describe('association groups', () => {
@@ -35,6 +36,36 @@ describe('association groups', () => {
     other.close()
     await settle()
     assert.equal(groups.size, 0)
+  })
+
+  test('what was kept for a group is told when it goes: with the last link, once', async () => {
+    const env = new TestEnv()
+    const over: number[] = []
+    const groups = new AssociationGroups(env, { ended: (group) => over.push(group) })
+    const asked: number[] = []
+    const connect = (group = 0): RpcClient => {
+      const [mine, theirs] = memoryPair()
+      const lookup: Lookup = (_, of) => {
+        asked.push(of)
+        return new Echo()
+      }
+      new RpcServer(new RpcAccess(theirs), { env, groups, lookup })
+      return new RpcClient(new RpcAccess(mine), { env, group })
+    }
+    const first = connect()
+    await first.bind(ECHO)
+    const { group } = first.inspect()
+    const second = connect(group)
+    await second.bind(ECHO)
+    assert.deepEqual(asked, [group, group])
+    first.close()
+    await settle()
+    assert.deepEqual(over, [])
+    second.close()
+    await settle()
+    assert.deepEqual(over, [group])
+    await assert.rejects(connect(group).bind(ECHO), { code: 'DENIED' })
+    assert.deepEqual(over, [group])
   })
 
   test("another caller's group is not known", async () => {

@@ -1,4 +1,12 @@
 import type { Env } from '../../link/index.ts'
+import { DEFAULT_RPC_LIMITS } from '../limits.ts'
+
+export interface AssociationGroupsOptions {
+  /** What all requests that came in fragments may hold together, on all links of the caller, `bytes`. */
+  readonly reassembly?: number
+  /** A group is over with its last link: what was kept for it can go. */
+  readonly ended?: (group: number) => void
+}
 
 /**
  * Association groups: several links between the same client and server, so that bulk and small calls take different
@@ -7,15 +15,36 @@ import type { Env } from '../../link/index.ts'
  */
 export class AssociationGroups {
   readonly #env: Env
+  readonly #ended: ((group: number) => void) | undefined
   /** Links by group id. */
   readonly #links = new Map<number, number>()
+  readonly #room: number
+  #held = 0
 
-  constructor(env: Env) {
+  constructor(env: Env, options: AssociationGroupsOptions = {}) {
     this.#env = env
+    this.#ended = options.ended
+    this.#room = options.reassembly ?? DEFAULT_RPC_LIMITS.reassembly
   }
 
   get size(): number {
     return this.#links.size
+  }
+
+  /** What the caller's requests that came in fragments hold now, `bytes`. */
+  get held(): number {
+    return this.#held
+  }
+
+  /** Takes memory for part of a request; false when the caller already holds as much as it may. */
+  hold(bytes: number): boolean {
+    if (this.#held + bytes > this.#room) return false
+    this.#held += bytes
+    return true
+  }
+
+  release(bytes: number): void {
+    this.#held -= bytes
   }
 
   /** A new group with one link; its id is random and not zero, which on the wire asks for a new one. */
@@ -40,7 +69,11 @@ export class AssociationGroups {
   leave(id: number): void {
     const links = this.#links.get(id)
     if (links === undefined) return
-    if (links === 1) this.#links.delete(id)
-    else this.#links.set(id, links - 1)
+    if (links > 1) {
+      this.#links.set(id, links - 1)
+      return
+    }
+    this.#links.delete(id)
+    this.#ended?.(id)
   }
 }

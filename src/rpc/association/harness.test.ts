@@ -11,6 +11,7 @@ import { PFC, type PduHeader, WHOLE } from '../pdu/header.ts'
 import { type InterfaceId, NDR20, NO_SYNTAX } from '../pdu/syntax.ts'
 import { pduName } from '../pdu/table.ts'
 import { RpcClient } from './client.ts'
+import type { AssociationGroups } from './groups.ts'
 import type { IncomingCall, RpcInterface } from './incoming-call.ts'
 import { RpcServer } from './server.ts'
 
@@ -88,6 +89,7 @@ export function serve(
   env: TestEnv,
   link: ByteLink,
   limits: Partial<RpcLimits> = {},
+  groups?: AssociationGroups,
 ): { server: RpcServer; echo: Echo } {
   const echo = new Echo()
   const other = new Echo(OTHER)
@@ -95,6 +97,7 @@ export function serve(
   const server = new RpcServer(new RpcAccess(link), {
     env,
     limits,
+    ...(groups === undefined ? {} : { groups }),
     lookup: (id) =>
       known.find((each) => each.id.uuid === id.uuid && each.id.major === id.major && each.id.minor >= id.minor),
   })

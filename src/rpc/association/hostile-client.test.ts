@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { BusbarError } from '../../errors/index.ts'
 import { memoryPair } from '../../link/index.ts'
 import type { RpcLimits } from '../limits.ts'
+import { AssociationGroups } from './groups.ts'
 import { encodeBare, PFC, WHOLE } from '../pdu/header.ts'
 import { featureSyntax, NDR20 } from '../pdu/syntax.ts'
 import {
@@ -40,12 +41,12 @@ async function bound(limits: Partial<RpcLimits> = {}): Promise<ReturnType<typeof
   return made
 }
 
-function withAuth(pdu: Uint8Array): Uint8Array {
-  const token = Uint8Array.of(10, 5, 0, 0, 0, 0, 0, 0, 0x4e, 0x54, 0x4c, 0x4d)
+function withAuth(pdu: Uint8Array, level = 5, length = 4): Uint8Array {
+  const token = Uint8Array.of(10, level, 0, 0, 0, 0, 0, 0, 0x4e, 0x54, 0x4c, 0x4d)
   const all = Uint8Array.of(...pdu, ...token)
   const view = new DataView(all.buffer)
   view.setUint16(8, all.length, true)
-  view.setUint16(10, 4, true)
+  view.setUint16(10, length, true)
   return all
 }
 
@@ -57,9 +58,10 @@ describe('a client that breaks the protocol loses this link and nothing else', (
     ['a request before bind', [request(1, 0)], [`fault 1 ${PROTO} not executed`], 'PROTOCOL'],
     ['alter_context before bind', [bind({}, 14)], [`fault 1 ${PROTO} not executed`], 'PROTOCOL'],
     ['auth3', [encodeBare(16, 1)], [], 'PROTOCOL'],
-    ['auth3 with a token', [withAuth(encodeBare(16, 1))], [], 'PROTOCOL'],
-    ['a bind with authentication', [withAuth(bind())], ['bind_nak 8'], 'PROTOCOL'],
-    ['a bind in fragments', [bind({ flags: first })], ['bind_nak 0'], 'PROTOCOL'],
+    ['auth3 with a token', [withAuth(encodeBare(16, 1))], [], 'DENIED'],
+    ['a bind with authentication', [withAuth(bind())], ['bind_nak 8'], 'DENIED'],
+    ['a bind with authentication level none', [withAuth(bind(), 1)], ['bind_nak 0'], 'DENIED'],
+    ['a bind with a token longer than itself', [withAuth(bind(), 5, 4_000)], ['bind_nak 4'], 'MALFORMED'],
     ['an unknown association group', [bind({ group: 77 })], ['bind_nak 0'], 'PROTOCOL'],
     [
       'features asked for twice',
@@ -84,28 +86,35 @@ describe('a client that breaks the protocol loses this link and nothing else', (
   }
 
   const after: [string, Uint8Array[], string[], string][] = [
-    ['a second bind', [bind({}, 11, 2)], [], 'PROTOCOL'],
-    ['no first fragment', [request(2, 0, bytes(8), last)], [`fault 2 ${PROTO} not executed`], 'PROTOCOL'],
+    ['a second bind', [bind({}, 11, 2)], ['bind_nak 0'], 'PROTOCOL'],
+    ['no first fragment', [request(2, 0, bytes(8), last)], [`fault 2 ${PROTO}`], 'PROTOCOL'],
     [
       'a second first fragment',
       [request(2, 0, bytes(8), first), request(2, 0, bytes(8), first)],
-      [`fault 2 ${PROTO} not executed`],
+      [`fault 2 ${PROTO}`],
       'PROTOCOL',
     ],
     [
       'fragments of two requests mixed',
       [request(2, 0, bytes(8), first), request(3, 0, bytes(8), WHOLE)],
-      [`fault 3 ${PROTO} not executed`],
+      [`fault 2 ${PROTO}`],
       'PROTOCOL',
     ],
     [
       'byte order changed between fragments',
       [request(2, 0, bytes(8), first), request(2, 0, bytes(8), last, 0, false)],
-      [`fault 2 ${PROTO} not executed`],
+      [`fault 2 ${PROTO}`],
       'PROTOCOL',
     ],
-    ['a call id in use', [request(2, 2), request(2, 2)], [`fault 2 ${PROTO} not executed`], 'PROTOCOL'],
-    ['a request with authentication', [withAuth(request(2, 0))], [`fault 2 ${PROTO} not executed`], 'PROTOCOL'],
+    ['a call id in use', [request(2, 2), request(2, 2)], [`fault 2 ${PROTO}`], 'PROTOCOL'],
+    [
+      'a call cancelled before it began',
+      [request(2, 0, bytes(8), WHOLE | PFC.PENDING_CANCEL)],
+      ['fault 2 6bd not executed'],
+      'PROTOCOL',
+    ],
+    ['a request with authentication', [withAuth(request(2, 0))], ['fault 2 5'], 'DENIED'],
+    ['an alter_context with authentication', [withAuth(bind({}, 14, 2))], ['fault 2 5 not executed'], 'DENIED'],
     [
       'another interface under a known context id',
       [bind({ contexts: [{ ...OFFER, abstract: OTHER }] }, 14, 2)],
@@ -118,12 +127,7 @@ describe('a client that breaks the protocol loses this link and nothing else', (
       [`fault 2 ${PROTO} not executed`],
       'PROTOCOL',
     ],
-    [
-      'an object UUID that does not fit',
-      [request(2, 0, bytes(8), WHOLE | 0x80)],
-      [`fault 2 ${PROTO} not executed`],
-      'MALFORMED',
-    ],
+    ['an object UUID that does not fit', [request(2, 0, bytes(8), WHOLE | 0x80)], [`fault 2 ${PROTO}`], 'MALFORMED'],
   ]
   for (const [name, sent, answers, code] of after) {
     test(name, async () => {
@@ -136,18 +140,21 @@ describe('a client that breaks the protocol loses this link and nothing else', (
     })
   }
 
-  test('a PDU above the agreed size, when its header is in', async () => {
-    const { raw, server } = peer()
+  test('a PDU above the limit, when its header is in; one above the agreed size is taken', async () => {
+    const { raw, server } = peer({ fragment: 5_840 })
     await raw.send(bind({ size: 4_000 }))
     assert.equal(server.inspect().fragment, 4_000)
-    await raw.send(request(2, 0, bytes(4_000)).subarray(0, 16))
+    await raw.send(request(2, 0, bytes(5_816)))
+    assert.deepEqual(raw.take(), ['bind_ack 1', 'response 2', 'response 2'])
+    await raw.send(request(3, 0, bytes(5_817)).subarray(0, 16))
+    assert.deepEqual(raw.take(), [`fault 3 ${PROTO}`])
     assert.equal((await server.closed)?.code, 'MALFORMED')
   })
 
   test('a second call at the same time without multiplexing', async () => {
     const { raw, server } = peer()
     await raw.send(bind({ flags: WHOLE }), request(2, 2), request(3, 2))
-    assert.deepEqual(raw.take(), ['bind_ack 1', `fault 3 ${PROTO} not executed`])
+    assert.deepEqual(raw.take(), ['bind_ack 1', `fault 3 ${PROTO}`])
     assert.equal((await server.closed)?.code, 'PROTOCOL')
   })
 
@@ -204,14 +211,94 @@ describe('refusals that leave the link alone', () => {
     raw.link.close()
   })
 
-  test('a hint of 4 GiB takes no memory', async () => {
+  test('hints that lie: above the limit the request is refused before it comes, below it they take no memory', async () => {
     const { raw, server } = await bound()
-    const lie = request(2, 0, bytes(8), first)
-    new DataView(lie.buffer).setUint32(16, 0xffff_ffff, true)
-    await raw.send(lie)
+    const lie = (callId: number, hint: number, flags: number): Uint8Array => {
+      const pdu = request(callId, 0, bytes(8), flags)
+      new DataView(pdu.buffer).setUint32(16, hint, true)
+      return pdu
+    }
+    await raw.send(lie(2, 0xffff_ffff, first))
+    assert.deepEqual(raw.take(), ['fault 2 5 not executed'])
+    assert.equal(server.inspect().memory.reassembly, 0)
+    await raw.send(lie(2, 0xffff_ffff, last), lie(3, 0xffff_ffff, WHOLE), lie(4, 4_194_304, first))
+    assert.deepEqual(raw.take(), ['response 3'])
     assert.equal(server.inspect().memory.reassembly, 8)
-    await raw.send(request(2, 0, bytes(8), last))
-    assert.deepEqual(raw.take(), ['response 2'])
+    await raw.send(lie(4, 0xffff_ffff, last))
+    assert.deepEqual(raw.take(), ['response 4'])
+    raw.link.close()
+  })
+
+  test('fragments without end of a request that was refused, up to their limit', async () => {
+    const { raw, server } = await bound({ request: 1_000, refused: 3_000 })
+    await raw.send(request(2, 0, bytes(2_000), first), request(2, 0, bytes(1_000), 0))
+    assert.deepEqual(raw.take(), ['fault 2 5 not executed'])
+    assert.equal(server.inspect().state, 'bound')
+    await raw.send(request(2, 0, bytes(1), 0))
+    assert.equal((await server.closed)?.code, 'LIMIT')
+  })
+
+  test('requests in fragments hold memory until they are answered, on all links of a caller together', async () => {
+    const env = new TestEnv()
+    const groups = new AssociationGroups(env, { reassembly: 2_000 })
+    const link = async (): Promise<ReturnType<typeof peer>> => {
+      const [mine, theirs] = memoryPair()
+      const made = { raw: new RawPeer(mine), ...serve(env, theirs, {}, groups) }
+      await made.raw.send(bind())
+      made.raw.take()
+      return made
+    }
+    const [one, two] = [await link(), await link()]
+    const send = (raw: RawPeer, callId: number, opnum: number, size: number): Promise<void> =>
+      raw.send(request(callId, opnum, bytes(8), first), request(callId, opnum, bytes(size - 8), last))
+    await send(one.raw, 2, 2, 1_500)
+    assert.equal(groups.held, 1_500)
+    await send(two.raw, 2, 0, 501)
+    assert.deepEqual(two.raw.take(), [`fault 2 ${BUSY} not executed`])
+    await send(two.raw, 3, 0, 500)
+    assert.deepEqual(two.raw.take(), ['response 3'])
+    one.echo.release()
+    await settle()
+    assert.deepEqual([one.raw.take(), groups.held], [['response 2'], 0])
+    await send(one.raw, 3, 2, 2_000)
+    await one.raw.send(request(4, 0, bytes(100), first))
+    one.raw.link.close()
+    await one.server.closed
+    assert.equal(groups.held, 0)
+    two.raw.link.close()
+  })
+
+  test('a client that never reads is cut off when its answers pass the limit', async () => {
+    const env = new TestEnv()
+    const [mine, theirs] = memoryPair(1_000)
+    const { server, echo } = serve(env, theirs, { backlog: 300_000, unsent: 1_000_000 })
+    void mine.write(bind())
+    for (let id = 2; id < 6; id++) {
+      const half = bytes(50_000)
+      void mine.write(request(id, 2, half, first))
+      void mine.write(request(id, 2, half, last))
+    }
+    await settle()
+    assert.equal(echo.waiting, 4)
+    for (let i = 0; i < 3; i++) echo.release()
+    await settle()
+    assert.equal(server.inspect().state, 'closed')
+    assert.equal((await server.closed)?.code, 'LIMIT')
+    assert.equal(server.inspect().memory.unsent, 0)
+    assert.ok(echo.calls[3]?.cancelled)
+  })
+
+  test('65,535 contexts: those above the limit are rejected, one by one', async () => {
+    const { raw, server } = await bound({ contexts: 64 })
+    for (let id = 1; id < 65_536; id += 255) {
+      const contexts = Array.from({ length: Math.min(255, 65_536 - id) }, (_, i) => ({ ...OFFER, id: id + i }))
+      void raw.link.write(bind({ contexts }, 14, id))
+    }
+    await settle()
+    assert.equal(raw.pdus.length, 257)
+    assert.equal(server.inspect().contexts.length, 64)
+    const last = raw.pdus.at(-1) as RawPdu
+    assert.deepEqual([...last.bytes.subarray(32, 36)], [2, 0, 3, 0])
     raw.link.close()
   })
 
@@ -219,8 +306,8 @@ describe('refusals that leave the link alone', () => {
     const { raw, server } = peer({ contexts: 2 })
     const contexts = [
       { ...OFFER, abstract: { ...ECHO, major: 9 } },
-      { ...OFFER, id: 1, transfers: [NDR64, NDR20] },
-      { ...OFFER, id: 2 },
+      { ...OFFER, id: 1, transfers: [NDR64] },
+      { ...OFFER, id: 2, transfers: [NDR64, NDR20] },
       { ...OFFER, id: 3, abstract: OTHER },
       { ...OFFER, id: 4 },
       { ...OFFER, id: 2 },
@@ -246,24 +333,52 @@ describe('refusals that leave the link alone', () => {
     raw.link.close()
   })
 
-  test('a client without an answer wanted gets none, and one that cancelled before is told so', async () => {
+  test('a client without an answer wanted gets none', async () => {
     const { raw, echo } = await bound()
-    await raw.send(request(2, 0, bytes(4), WHOLE | PFC.MAYBE), request(3, 2, bytes(4), WHOLE | PFC.PENDING_CANCEL))
-    assert.deepEqual(raw.take(), [])
-    assert.equal(echo.calls[1]?.cancelled, true)
-    assert.equal(echo.calls[1]?.signal.aborted, true)
+    await raw.send(request(2, 0, bytes(4), WHOLE | PFC.MAYBE))
+    assert.deepEqual([raw.take(), echo.calls.length], [[], 1])
     raw.link.close()
   })
 
+  test('a context id that is offered again for an interface nobody knows', async () => {
+    const { raw } = await bound()
+    await raw.send(bind({ contexts: [{ ...OFFER, abstract: { ...ECHO, major: 9 } }] }, 14, 2), request(3, 0, bytes(4)))
+    assert.deepEqual([...(raw.pdus[0] as RawPdu).bytes.subarray(32, 36)], [2, 0, 1, 0])
+    assert.deepEqual(raw.take(), ['alter_context_resp 2', 'response 3'])
+    raw.link.close()
+  })
+
+  test('flags of a bind do not matter, and those of features are repeated', async () => {
+    for (const [flags, repeated] of [
+      [0, 3],
+      [first, 3],
+      [0xff, 0x17],
+    ] as const) {
+      const { raw } = peer()
+      await raw.send(bind({ flags }), bind({ flags }, 14, 2))
+      assert.deepEqual(
+        raw.pdus.map(({ header }) => header.flags),
+        [repeated, repeated & 7],
+      )
+      raw.link.close()
+    }
+  })
+
   test('cancels of calls that are over, and of one that is still arriving', async () => {
-    const { raw, echo } = await bound()
+    const { raw, echo, server } = await bound()
     await raw.send(encodeBare(18, 99), encodeBare(19, 98), request(2, 4, bytes(8), first), encodeBare(18, 2))
     await raw.send(request(2, 4, bytes(8), last))
     assert.deepEqual(raw.take(), ['response 2'])
     assert.equal(echo.calls[0]?.cancelled, true)
     await raw.send(request(3, 0, bytes(8), first), encodeBare(19, 3), request(4, 0))
     assert.deepEqual(raw.take(), ['response 4'])
-    raw.link.close()
+    await raw.send(request(5, 9, bytes(8), first), encodeBare(19, 5), request(6, 0))
+    assert.deepEqual(raw.take(), [`fault 5 ${OP_RANGE} not executed`, 'response 6'])
+    await raw.send(request(7, 0, bytes(8), first), encodeBare(19, 7), request(7, 0, bytes(8), last))
+    assert.deepEqual(raw.take(), ['response 7'])
+    await raw.send(request(8, 0, bytes(8), first), encodeBare(19, 8), request(9, 0, bytes(8), last))
+    assert.deepEqual(raw.take(), [`fault 8 ${PROTO}`])
+    assert.equal((await server.closed)?.code, 'PROTOCOL')
   })
 })
 
@@ -304,7 +419,7 @@ describe('any bytes', () => {
         raw.link.close()
         const reason = await server.closed
         assert.ok(
-          reason !== undefined && ['MALFORMED', 'PROTOCOL', 'VERSION', 'RESET'].includes(reason.code),
+          reason !== undefined && ['MALFORMED', 'PROTOCOL', 'VERSION', 'DENIED', 'RESET'].includes(reason.code),
           String(reason),
         )
         await settle()

@@ -37,6 +37,8 @@ export class ServerCall implements IncomingCall {
   readonly target: RpcInterface
   /** Nobody waits for the answer. */
   silent: boolean
+  /** What it holds of the memory for requests that came in fragments, `bytes`. */
+  held = 0
   stub: Uint8Array
   #reason: BusbarError | undefined
   #controller: AbortController | undefined

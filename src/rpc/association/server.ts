@@ -3,51 +3,32 @@ import { Closing, type Env } from '../../link/index.ts'
 import type { RpcAccess } from '../access.ts'
 import { faultStatus } from '../faults.ts'
 import { type RpcLimits, rpcLimits } from '../limits.ts'
-import { refusedAuth } from '../pdu/auth.ts'
-import { decodeBind, encodeBindAck, encodeBindNak, NAK } from '../pdu/bind.ts'
-import { readContextId, readHint, readOpnum, REQUEST_BYTES, stubOffset } from '../pdu/call.ts'
-import { PFC, type PduHeader, requireWhole, WHOLE } from '../pdu/header.ts'
-import type { InterfaceId } from '../pdu/syntax.ts'
+import { encodeBindNak } from '../pdu/bind.ts'
+import { readContextId, readOpnum, REQUEST_BYTES, stubOffset } from '../pdu/call.ts'
+import type { PduHandler } from '../pdu/cutter.ts'
+import { encodeBare, PFC, type PduHeader } from '../pdu/header.ts'
 import { PDUS, pduName } from '../pdu/table.ts'
 import { UuidMemory } from '../pdu/uuid.ts'
 import { sendFault, sendResponse } from './fragments.ts'
 import { AssociationGroups } from './groups.ts'
-import { type RpcInterface, ServerCall } from './incoming-call.ts'
-import { Reassembly } from './reassembly.ts'
+import { ServerCall } from './incoming-call.ts'
+import { alterFault, type LastFault, nakReason, requestFault } from './last-word.ts'
+import { Receiving } from './receiving.ts'
 import { RunningCalls } from './running-calls.ts'
-import { ServerBinding } from './server-binding.ts'
+import { NO_SECURITY } from './security.ts'
+import { type Lookup, ServerBinding } from './server-binding.ts'
+import type { RpcServerView } from './server-view.ts'
 
 export interface RpcServerOptions {
   readonly env: Env
   /** The interface that serves an id, by the version rule of whoever offers it: same major, at least that minor. */
-  readonly lookup: (id: InterfaceId) => RpcInterface | undefined
+  readonly lookup: Lookup
   readonly limits?: Partial<RpcLimits>
   /** The groups that links of this caller may join; without them every link is a group of its own. */
   readonly groups?: AssociationGroups
+  /** Where more links of a group may go, ASCII: the port of a TCP server. Told to clients, and empty by default. */
+  readonly address?: string
 }
-
-/** What a server shows of itself. */
-export interface RpcServerView {
-  readonly state: 'unbound' | 'bound' | 'closed'
-  readonly group: number
-  readonly fragment: number
-  readonly multiplexed: boolean
-  readonly contexts: readonly { readonly id: number; readonly interface: string }[]
-  readonly calls: { readonly running: number; readonly taken: number; readonly refused: number }
-  /** `bytes`. */
-  readonly memory: { readonly unsent: number; readonly partial: number; readonly reassembly: number }
-}
-
-/** Where the request fragments stand: a client may not mix those of two requests. */
-type Receiving =
-  /** Between two requests. */
-  | { readonly kind: 'idle' }
-  /** The first fragment is in, the last is not. */
-  | { readonly kind: 'gathering'; readonly call: ServerCall; readonly parts: Reassembly }
-  /** The request was refused at its first fragment or grew too large; the rest is thrown away. */
-  | { readonly kind: 'skipping'; readonly id: number }
-
-const IDLE: Receiving = { kind: 'idle' }
 
 /**
  * The answering side of one association. A request that its contract does not contain is refused before it is
@@ -59,29 +40,27 @@ export class RpcServer {
   readonly #limits: RpcLimits
   readonly #binding: ServerBinding
   readonly #running: RunningCalls<ServerCall>
+  readonly #receiving: Receiving
   readonly #uuids = new UuidMemory()
   readonly #closing = new Closing()
-  #receiving: Receiving = IDLE
-  /** The group this link is in; 0 before a bind. */
-  #group = 0
-  #multiplexed = false
   #taken = 0
   #refused = 0
 
   /** Takes the access object and the link behind it. */
   constructor(access: RpcAccess, options: RpcServerOptions) {
     this.#access = access
-    this.#groups = options.groups ?? new AssociationGroups(options.env)
     this.#limits = rpcLimits(options.limits)
-    this.#binding = new ServerBinding(options.lookup, this.#limits.contexts)
+    const { fragment, contexts, reassembly } = this.#limits
+    this.#groups = options.groups ?? new AssociationGroups(options.env, { reassembly })
+    const { lookup, address = '' } = options
+    this.#binding = new ServerBinding({ lookup, groups: this.#groups, fragment, contexts, address })
     this.#running = new RunningCalls(this.#limits.calls)
+    this.#receiving = new Receiving(this.#limits, this.#groups)
+    const pdu: PduHandler = (header, bytes, view, at) => this.#pdu(header, bytes, view, at)
+    pdu.tooLong = (header) => this.#tooLong(header)
     access.start(
-      {
-        pdu: (header, bytes, view, at) => this.#pdu(header, bytes, view, at),
-        ended: () => this.#ended(),
-        closed: (reason) => this.#closed(reason),
-      },
-      this.#limits.fragment,
+      { pdu, ended: () => this.#ended(), closed: (reason) => this.#closed(reason) },
+      fragment,
       this.#limits.unsent,
     )
   }
@@ -89,6 +68,11 @@ export class RpcServer {
   /** Settles once: `undefined` when the association ended in order, else why it did not. */
   get closed(): Promise<BusbarError | undefined> {
     return this.#closing.closed
+  }
+
+  /** Asks the client to leave: it starts no new calls and ends the link when it has its answers. */
+  shutdown(): void {
+    this.#access.send(encodeBare(PDUS.shutdown.number, 0))
   }
 
   /** Closes the link; running calls see their signal fire. Idempotent. */
@@ -99,19 +83,15 @@ export class RpcServer {
   inspect(): RpcServerView {
     return {
       state: this.#closing.over ? 'closed' : this.#binding.bound ? 'bound' : 'unbound',
-      group: this.#group,
+      group: this.#binding.group,
       fragment: this.#binding.fragment,
-      multiplexed: this.#multiplexed,
+      multiplexed: this.#binding.multiplexed,
       contexts: this.#binding.contexts.map(({ id, interface: { uuid, major, minor } }) => ({
         id,
         interface: `${uuid} ${major}.${minor}`,
       })),
       calls: { running: this.#running.size, taken: this.#taken, refused: this.#refused },
-      memory: {
-        unsent: this.#access.unsent,
-        partial: this.#access.held,
-        reassembly: this.#receiving.kind === 'gathering' ? this.#receiving.parts.length : 0,
-      },
+      memory: { unsent: this.#access.unsent, partial: this.#access.held, reassembly: this.#groups.held },
     }
   }
 
@@ -120,27 +100,40 @@ export class RpcServer {
       if (header.type === PDUS.request.number && header.authLength === 0) this.#request(header, bytes, view, at)
       else this.#other(header, bytes.subarray(at, at + header.length))
     } catch (thrown) {
-      throw this.#violated(header, BusbarError.from(thrown))
+      throw this.#violated(header, bytes.subarray(at, at + header.length), BusbarError.from(thrown))
     }
   }
 
   /** A client that breaks the protocol is told so in the way the standard has for that PDU; then the link closes. */
-  #violated(header: PduHeader, error: BusbarError): BusbarError {
-    if (header.type === PDUS.bind.number && !this.#binding.bound) {
-      this.#access.send(encodeBindNak(header.callId, nakReason(header)))
-    } else if (header.type === PDUS.request.number || header.type === PDUS.alter_context.number) {
-      sendFault(this.#access, header.callId, 0, faultStatus(new BusbarError('PROTOCOL', error.message)), true)
+  #violated(header: PduHeader, pdu: Uint8Array, error: BusbarError): BusbarError {
+    const { bound } = this.#binding
+    if (header.type === PDUS.bind.number) {
+      this.#access.send(encodeBindNak(header.callId, nakReason(header, pdu)))
+    } else if (header.type === PDUS.alter_context.number) this.#tell(alterFault(header, error))
+    else if (header.type === PDUS.request.number) {
+      const contextId = readContextId(new DataView(pdu.buffer, pdu.byteOffset), 0, header.little)
+      this.#tell(requestFault(header, error, { gathering: this.#receiving.call, bound, contextId }))
     }
     return error
   }
 
+  #tooLong(header: PduHeader): void {
+    if (header.type !== PDUS.request.number) return
+    const breach = { gathering: undefined, bound: true, contextId: 0 }
+    this.#tell(requestFault(header, new BusbarError('MALFORMED', 'a request above the limit'), breach))
+  }
+
+  #tell({ callId, contextId, status, notExecuted }: LastFault): void {
+    sendFault(this.#access, callId, contextId, status, notExecuted)
+  }
+
   #other(header: PduHeader, pdu: Uint8Array): void {
-    if (header.authLength !== 0) throw refusedAuth(header, pdu)
+    if (header.authLength !== 0) NO_SECURITY.admit(header, pdu)
     switch (header.type) {
       case PDUS.bind.number:
-        return this.#bind(header, pdu)
+        return this.#access.send(this.#binding.bind(header, pdu))
       case PDUS.alter_context.number:
-        return this.#alter(header, pdu)
+        return this.#access.send(this.#binding.alter(header, pdu))
       case PDUS.co_cancel.number:
         return this.#cancel(header.callId, false)
       case PDUS.orphaned.number:
@@ -150,84 +143,47 @@ export class RpcServer {
     }
   }
 
-  #bind(header: PduHeader, pdu: Uint8Array): void {
-    if (header.minor > 1) throw new BusbarError('VERSION', `bind in version 5.${header.minor}; 5.0 and 5.1 are known`)
-    requireWhole(header)
-    if (this.#binding.bound) throw new BusbarError('PROTOCOL', 'a second bind on one association')
-    const bind = decodeBind(pdu, header.little)
-    this.#joinGroup(bind.group)
-    const ack = this.#binding.bind(bind, this.#limits.fragment, this.#group)
-    this.#multiplexed = (header.flags & PFC.CONC_MPX) !== 0
-    this.#access.accept(this.#binding.fragment)
-    const flags = WHOLE | (header.flags & PFC.CONC_MPX)
-    this.#access.send(encodeBindAck(PDUS.bind_ack.number, flags, header.callId, ack))
-  }
-
-  #alter(header: PduHeader, pdu: Uint8Array): void {
-    requireWhole(header)
-    if (!this.#binding.bound) throw new BusbarError('PROTOCOL', 'alter_context before bind')
-    const ack = this.#binding.alter(decodeBind(pdu, header.little))
-    this.#access.send(encodeBindAck(PDUS.alter_context_resp.number, WHOLE, header.callId, ack))
-  }
-
   #request(header: PduHeader, bytes: Uint8Array, view: DataView, at: number): void {
-    const receiving = this.#receiving
     const offset = stubOffset(header)
     const stub = new Uint8Array(bytes.buffer, bytes.byteOffset + at + offset, header.length - offset)
-    const last = (header.flags & PFC.LAST) !== 0
-    if (receiving.kind === 'idle') {
-      if ((header.flags & PFC.FIRST) === 0) throw new BusbarError('PROTOCOL', 'a request without its first fragment')
-      const call = this.#admit(header, view, at, stub)
-      if (last) {
-        if (call !== undefined) this.#dispatch(call)
-      } else if (call === undefined) {
-        this.#receiving = { kind: 'skipping', id: header.callId }
-      } else {
-        const parts = new Reassembly(this.#limits.request)
-        this.#receiving = { kind: 'gathering', call, parts }
-        this.#gather(call, parts, header, view, at, stub)
-      }
-      return
+    if (!this.#receiving.idle && this.#receiving.goesOn(header)) return this.#fragment(header, view, at, stub)
+    if ((header.flags & PFC.FIRST) === 0) throw new BusbarError('PROTOCOL', 'a request without its first fragment')
+    const call = this.#admit(header, view, at, stub)
+    if ((header.flags & PFC.LAST) !== 0) {
+      if (call !== undefined) this.#dispatch(call)
+    } else {
+      this.#receiving.begin(header.callId, call)
+      this.#fragment(header, view, at, stub)
     }
-    const id = receiving.kind === 'skipping' ? receiving.id : receiving.call.id
-    if ((header.flags & PFC.FIRST) !== 0 || header.callId !== id) {
-      throw new BusbarError('PROTOCOL', `fragments of calls ${id} and ${header.callId} are mixed`)
-    }
-    if (receiving.kind === 'gathering') this.#gather(receiving.call, receiving.parts, header, view, at, stub)
-    if (last) this.#receiving = IDLE
+  }
+
+  #fragment(header: PduHeader, view: DataView, at: number, stub: Uint8Array): void {
+    const outcome = this.#receiving.take(header, view, at, stub)
+    if (outcome === undefined) return
+    const { call, refused } = outcome
+    if (refused === undefined) this.#dispatch(call)
+    else this.#refuse(call.id, call.contextId, refused)
   }
 
   /** Decides at the first fragment whether a request may run; a refusal is answered at once. */
   #admit(header: PduHeader, view: DataView, at: number, stub: Uint8Array): ServerCall | undefined {
     const { callId, flags, little } = header
     if (!this.#binding.bound) throw new BusbarError('PROTOCOL', 'a request before bind')
+    if ((flags & PFC.PENDING_CANCEL) !== 0) {
+      throw new BusbarError('PROTOCOL', `call ${callId} was cancelled before it began`)
+    }
     if (this.#running.get(callId) !== undefined) throw new BusbarError('PROTOCOL', `call id ${callId} is in use`)
-    if (!this.#multiplexed && this.#running.size > 0) {
+    if (this.#running.size > 0 && !this.#binding.multiplexed) {
       throw new BusbarError('PROTOCOL', 'a second call at the same time, without multiplexing')
     }
     const contextId = readContextId(view, at, little)
     const opnum = readOpnum(view, at, little)
     const target = this.#binding.target(contextId)
-    if (target === undefined) return this.#refuse(callId, contextId, 'NO_SUCH_INTERFACE')
+    if (target === undefined) return this.#refuse(callId, 0, 'NO_SUCH_INTERFACE')
     if (opnum >= target.opnums) return this.#refuse(callId, contextId, 'NOT_IN_CONTRACT')
     if (this.#running.size >= this.#limits.calls) return this.#refuse(callId, contextId, 'BUSY')
     const object = (flags & PFC.OBJECT_UUID) === 0 ? undefined : this.#uuids.read(view, at + REQUEST_BYTES, little)
-    const call = new ServerCall(callId, contextId, opnum, object, little, target, (flags & PFC.MAYBE) !== 0, stub)
-    if ((flags & PFC.PENDING_CANCEL) !== 0) call.cancel(cancelled())
-    return call
-  }
-
-  #gather(call: ServerCall, parts: Reassembly, header: PduHeader, view: DataView, at: number, stub: Uint8Array): void {
-    if (header.little !== call.little) throw new BusbarError('PROTOCOL', 'byte order changed between fragments')
-    if (!parts.add(stub, readHint(view, at, header.little))) {
-      this.#receiving = { kind: 'skipping', id: call.id }
-      // Status 5, access denied, is what Windows and Samba say to a request above their limit (MS-RPCE 3.3.3.5.4).
-      this.#refuse(call.id, call.contextId, 'DENIED')
-      return
-    }
-    if ((header.flags & PFC.LAST) === 0) return
-    call.stub = parts.finish()
-    this.#dispatch(call)
+    return new ServerCall(callId, contextId, opnum, object, little, target, (flags & PFC.MAYBE) !== 0, stub)
   }
 
   #refuse(id: number, contextId: number, code: 'NO_SUCH_INTERFACE' | 'NOT_IN_CONTRACT' | 'BUSY' | 'DENIED'): undefined {
@@ -256,6 +212,11 @@ export class RpcServer {
       const error = new BusbarError('LIMIT', `a response of ${stub.length} bytes`)
       return sendFault(this.#access, call.id, call.contextId, faultStatus(error), false)
     }
+    // Small answers are bounded by the number of calls; these are not.
+    if (stub.length > this.#binding.fragment && this.#access.unsent + stub.length > this.#limits.backlog) {
+      const error = new BusbarError('LIMIT', `a client left more than ${this.#limits.backlog} bytes of answers unread`)
+      return this.#access.close(error)
+    }
     sendResponse(this.#access, this.#binding.fragment, call.id, call.contextId, stub)
     if (this.#running.size === 0) this.#access.hurry()
   }
@@ -270,25 +231,18 @@ export class RpcServer {
   #finish(call: ServerCall): boolean {
     if (this.#running.get(call.id) !== call) return false
     this.#running.remove(call)
+    if (call.held !== 0) this.#groups.release(call.held)
     return !call.silent
   }
 
   /** An unknown id is that of a call which was answered while the cancel was under way. */
   #cancel(id: number, orphaned: boolean): void {
-    const receiving = this.#receiving
-    const gathered = receiving.kind === 'gathering' && receiving.call.id === id ? receiving.call : undefined
-    const call = gathered ?? this.#running.get(id)
+    const reason = new BusbarError('CANCELLED', 'the caller cancelled the call')
+    if (this.#receiving.cancel(id, orphaned, reason)) return
+    const call = this.#running.get(id)
     if (call === undefined) return
-    call.cancel(cancelled())
-    if (!orphaned) return
-    call.silent = true
-    if (gathered !== undefined) this.#receiving = IDLE
-  }
-
-  #joinGroup(id: number): void {
-    if (id === 0) this.#group = this.#groups.open()
-    else if (this.#groups.join(id)) this.#group = id
-    else throw new BusbarError('PROTOCOL', `association group ${id} is not known`)
+    call.cancel(reason)
+    if (orphaned) call.silent = true
   }
 
   #ended(): void {
@@ -298,21 +252,15 @@ export class RpcServer {
 
   #closed(reason: BusbarError | undefined): void {
     this.#abort(reason ?? new BusbarError('PEER_DIED', 'the association is over'))
-    if (this.#group !== 0) this.#groups.leave(this.#group)
+    this.#binding.leave()
     this.#closing.settle(reason)
   }
 
   #abort(reason: BusbarError): void {
-    this.#receiving = IDLE
-    for (const call of this.#running.clear()) call.cancel(reason)
+    this.#receiving.drop()
+    for (const call of this.#running.clear()) {
+      this.#groups.release(call.held)
+      call.cancel(reason)
+    }
   }
-}
-
-function cancelled(): BusbarError {
-  return new BusbarError('CANCELLED', 'the caller cancelled the call')
-}
-
-function nakReason(header: PduHeader): number {
-  if (header.authLength !== 0) return NAK.AUTH_TYPE
-  return header.minor > 1 ? NAK.VERSION : NAK.NOT_SPECIFIED
 }

@@ -6,7 +6,7 @@ import { fixedBytes, PDU_BY_NUMBER, pduName } from './table.ts'
 /** `sec_trailer` in front of the token, `bytes` (MS-RPCE 2.2.2.11). */
 const TRAILER_BYTES = 8
 
-/** What a security trailer claims. A pipe authenticates by its channel, so none is ever used. */
+/** What a security trailer claims; the token is behind it. */
 export interface AuthTrailer {
   /** SPNEGO 9, NTLMSSP 10, Kerberos 16 ... */
   readonly type: number
@@ -33,13 +33,4 @@ export function decodeAuthTrailer(header: PduHeader, pdu: Uint8Array): AuthTrail
     throw new BusbarError('MALFORMED', `${trailer.padding} bytes of auth padding in a body of ${body - least}`)
   }
   return trailer
-}
-
-/** The error for a PDU that carries security: parsed, so that the refusal can say what was asked for. */
-export function refusedAuth(header: PduHeader, pdu: Uint8Array): BusbarError {
-  const { type, level } = decodeAuthTrailer(header, pdu)
-  return new BusbarError(
-    'PROTOCOL',
-    `${pduName(header.type)} with authentication type ${type} level ${level}; a pipe authenticates by its channel, send none`,
-  )
 }

@@ -39,6 +39,8 @@ export interface BindAckPdu {
   readonly transmit: number
   readonly receive: number
   readonly group: number
+  /** Where more links of the group may go: a port number or a pipe name. Only a `bind_ack` has one. */
+  readonly address?: string
   readonly results: readonly ContextResult[]
 }
 
@@ -100,9 +102,11 @@ export function encodeBindAck(
   writer.u16(pdu.transmit)
   writer.u16(pdu.receive)
   writer.u32(pdu.group)
-  // A pipe has no second address to call: the empty string for a bind, nothing at all for an alter_context.
+  // A bind_ack without a second address has the empty string, an alter_context_resp nothing at all.
   if (type === PDUS.bind_ack.number) {
-    writer.u16(1)
+    const address = pdu.address ?? ''
+    writer.u16(address.length + 1)
+    for (let i = 0; i < address.length; i++) writer.u8(address.charCodeAt(i))
     writer.zeros(1)
   } else {
     writer.u16(0)
@@ -135,11 +139,11 @@ export function decodeBindAck(pdu: Uint8Array, little: boolean): BindAckPdu {
   return { transmit, receive, group, results }
 }
 
-/** `bind_nak`, with the versions that are spoken: 5.0 and 5.1. */
+/** `bind_nak`, with the version that is spoken: 5.0, alone as in the field; 5.1 has the same PDUs and is taken too. */
 export function encodeBindNak(callId: number, reason: number, little = true): Uint8Array {
   const writer = begin(little)
   writer.u16(reason)
-  writer.bytes(Uint8Array.of(2, 5, 0, 5, 1))
+  writer.bytes(Uint8Array.of(1, 5, 0))
   writer.align(4)
   return finish(writer, PDUS.bind_nak.number, WHOLE, callId, little)
 }

@@ -66,7 +66,8 @@ export function writeFault(
 ): void {
   const flags = WHOLE | (notExecuted ? PFC.DID_NOT_EXECUTE : 0)
   writeHeader(view, at, PDUS.fault.number, flags, FAULT_BYTES, callId, little)
-  view.setUint32(at + HINT, 0)
+  // Never 0 in the field: Windows says 32, Samba 24.
+  view.setUint32(at + HINT, FAULT_BYTES, little)
   view.setUint16(at + CONTEXT, contextId, little)
   view.setUint8(at + CANCELS, 0)
   view.setUint8(at + FAULT_FLAGS, 0)

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { BusbarError } from '../../errors/index.ts'
 import { writeRequest } from './call.ts'
-import { PduCutter } from './cutter.ts'
+import { PduCutter, type PduHandler } from './cutter.ts'
 import { encodeBare } from './header.ts'
 
 const seed = 20_261_122
@@ -48,6 +48,21 @@ describe('cutting chunks into PDUs', () => {
     fc.tuple(fc.nat(1_000), fc.uint8Array({ maxLength: 80 })).map(([id, stub]) => request(id, stub)),
     fc.nat(1_000).map((id) => encodeBare(18, id)),
   )
+
+  test('a PDU above the limit is told of when its header is in, however it comes', () => {
+    const long = request(9, new Uint8Array(200))
+    for (const chunks of [[long.subarray(0, 16)], [long.subarray(0, 7), long.subarray(7, 16)]]) {
+      const told: number[] = []
+      const handle: PduHandler = () => assert.fail('handed out')
+      handle.tooLong = ({ callId, length }) => told.push(callId, length)
+      const cutter = new PduCutter(100, handle)
+      assert.throws(() => chunks.forEach((chunk) => cutter.push(chunk)), {
+        code: 'MALFORMED',
+        message: /request of 224 bytes; at most 100/,
+      })
+      assert.deepEqual(told, [9, 224])
+    }
+  })
 
   test('any split gives the same PDUs and holds at most one of them', () => {
     fc.assert(

@@ -1,11 +1,16 @@
-import { emptyHeader, type PduHeader, readHeader } from './header.ts'
+import type { BusbarError } from '../../errors/index.ts'
+import { emptyHeader, type PduHeader, readHeader, tooLong } from './header.ts'
 import { HEADER_BYTES } from './table.ts'
 
 /**
  * Takes one whole PDU: `header.length` bytes at `at` of `bytes`, over which `view` lies. The header object is filled
  * again for the next PDU; the bytes may be kept.
  */
-export type PduHandler = (header: PduHeader, bytes: Uint8Array, view: DataView, at: number) => void
+export interface PduHandler {
+  (header: PduHeader, bytes: Uint8Array, view: DataView, at: number): void
+  /** Told of a PDU above the limit when its header is in: the last chance to answer it before `MALFORMED` is thrown. */
+  tooLong?(header: PduHeader): void
+}
 
 /**
  * Cuts received chunks into PDUs. A PDU inside one chunk is handed out in place. One that straddles chunks is copied
@@ -43,8 +48,9 @@ export class PduCutter {
     let at = this.#filled > 0 ? this.#complete(chunk) : 0
     const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.length)
     while (!this.#stopped && chunk.length - at >= HEADER_BYTES) {
-      readHeader(view, at, this.max, this.#header)
+      readHeader(view, at, this.#header)
       const length = this.#header.length
+      if (length > this.max) throw this.#refuse()
       if (length > chunk.length - at) break
       this.#handle(this.#header, chunk, view, at)
       at += length
@@ -71,7 +77,8 @@ export class PduCutter {
       const whole = this.#partial
       const view = new DataView(whole.buffer)
       if (whole === this.#scratch) {
-        readHeader(view, 0, this.max, this.#header)
+        readHeader(view, 0, this.#header)
+        if (this.#header.length > this.max) throw this.#refuse()
         if (this.#header.length > HEADER_BYTES) {
           this.#partial = new Uint8Array(this.#header.length)
           this.#partial.set(whole)
@@ -83,6 +90,11 @@ export class PduCutter {
       return at
     }
     return at
+  }
+
+  #refuse(): BusbarError {
+    this.#handle.tooLong?.(this.#header)
+    return tooLong(this.#header, this.max)
   }
 
   #reset(): void {

@@ -5,8 +5,10 @@ import { HEADER_BYTES, PDU_BY_NUMBER, pduName } from './table.ts'
 export const PFC = {
   FIRST: 0x01,
   LAST: 0x02,
-  /** On a request: a cancel is pending. On a bind the same bit offers header signing, which we do not take. */
+  /** On a request: a cancel is pending. */
   PENDING_CANCEL: 0x04,
+  /** The same bit on a bind: headers can be signed. Repeated in the answer as others do; without security it means nothing. */
+  HEADER_SIGNING: 0x04,
   /** Several calls may be outstanding. */
   CONC_MPX: 0x10,
   /** On a fault: the call did not run. */
@@ -44,9 +46,10 @@ export function emptyHeader(): PduHeader {
 
 /**
  * Reads and checks the 16 bytes at `at` before anything behind them is waited for. `MALFORMED` when they are not the
- * header of a known PDU with a length between its fixed part and `max` bytes. The minor version is the caller's to judge.
+ * header of a known PDU at least as long as its fixed part. The longest length and the minor version are the caller's to
+ * judge.
  */
-export function readHeader(view: DataView, at: number, max: number, into: PduHeader): void {
+export function readHeader(view: DataView, at: number, into: PduHeader): void {
   if (view.getUint8(at) !== VERSION) throw malformed(`major version ${view.getUint8(at)}, only ${VERSION} is known`)
   const drep = view.getUint8(at + 4)
   if ((drep !== DREP_LITTLE && drep !== 0) || view.getUint8(at + 5) !== 0) {
@@ -58,7 +61,6 @@ export function readHeader(view: DataView, at: number, max: number, into: PduHea
   if (known === undefined) throw malformed(`PDU type ${type} is not a connection-oriented one`)
   const length = view.getUint16(at + 8, little)
   if (length < known.least) throw malformed(`${known.name} of ${length} bytes; it has at least ${known.least}`)
-  if (length > max) throw malformed(`${known.name} of ${length} bytes; at most ${max} were agreed`)
   into.minor = view.getUint8(at + 1)
   into.type = type
   into.flags = view.getUint8(at + 3)
@@ -97,6 +99,11 @@ export function requireWhole(header: PduHeader): void {
   if ((header.flags & WHOLE) !== WHOLE) {
     throw new BusbarError('PROTOCOL', `${pduName(header.type)} came in fragments; only requests and responses may`)
   }
+}
+
+/** The error for a PDU above the limit of `max` bytes. */
+export function tooLong(header: PduHeader, max: number): BusbarError {
+  return malformed(`${pduName(header.type)} of ${header.length} bytes; at most ${max} are taken`)
 }
 
 function malformed(found: string): BusbarError {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { decodeAuthTrailer, refusedAuth } from './auth.ts'
+import { decodeAuthTrailer } from './auth.ts'
 import {
   decodeBind,
   decodeBindAck,
@@ -36,14 +36,15 @@ const BIND_BIG = `05000b03 00000000 00480000 00000001 fff8fff8 00000000 01000000
 const BIND_ACK = `05000c13 10000000 50000000 01000000 f8fff8ff 78563412 0100 00 00 02000000
   0000 0000 045d888aeb1cc9119fe808002b104860 02000000
   0300 0200 00000000000000000000000000000000 00000000`
-const BIND_NAK = '05000d03 10000000 18000000 01000000 0400 02 0500 0501 00'
+const ACK_WITH_ADDRESS = '05000c03 10000000 24000000 01000000 f8fff8ff 78563412 0500 3731333500 00 00000000'
+const BIND_NAK = '05000d03 10000000 18000000 01000000 0400 01 0500 000000'
 const ALTER_RESP = `05000f03 10000000 38000000 02000000 f8fff8ff 78563412 0000 0000 01000000
   0200 0100 00000000000000000000000000000000 00000000`
 const REQUEST = '05000003 10000000 1c000000 07000000 04000000 0100 0200 deadbeef'
 const REQUEST_OBJECT = '05000083 10000000 28000000 07000000 00000000 0100 0200 d3c2b1a0f5e4170628394a5b6c7d8e9f'
 const REQUEST_BIG = '05000003 00000000 001c0000 00000007 00000004 0001 0002 deadbeef'
 const RESPONSE = '05000203 10000000 1c000000 07000000 04000000 0100 00 00 deadbeef'
-const FAULT = '05000323 10000000 20000000 07000000 00000000 0100 00 00 0200011c 00000000'
+const FAULT = '05000323 10000000 20000000 07000000 20000000 0100 00 00 0200011c 00000000'
 
 function hex(text: string): Uint8Array {
   return Uint8Array.from(Buffer.from(text.replace(/\s/g, ''), 'hex'))
@@ -51,7 +52,7 @@ function hex(text: string): Uint8Array {
 
 function headerOf(pdu: Uint8Array): PduHeader {
   const header = emptyHeader()
-  readHeader(new DataView(pdu.buffer, pdu.byteOffset, pdu.length), 0, 65_535, header)
+  readHeader(new DataView(pdu.buffer, pdu.byteOffset, pdu.length), 0, header)
   return header
 }
 
@@ -115,6 +116,7 @@ describe('bytes of every PDU', () => {
     assert.deepEqual(decodeBindAck(hex(ALTER_RESP), true), refusal)
     assert.deepEqual(decodeBindAck(encodeBindAck(PDUS.bind_ack.number, WHOLE, 1, ack, false), false), ack)
     same(encodeBindNak(1, NAK.VERSION), BIND_NAK)
+    same(encodeBindAck(PDUS.bind_ack.number, WHOLE, 1, { ...ack, results: [], address: '7135' }), ACK_WITH_ADDRESS)
     assert.equal(decodeBindNak(hex(BIND_NAK), true), NAK.VERSION)
   })
 
@@ -177,7 +179,6 @@ describe('bytes of every PDU', () => {
     const header = headerOf(auth3)
     assert.equal(header.authLength, 8)
     assert.deepEqual(decodeAuthTrailer(header, auth3), { type: 10, level: 5, padding: 0, contextId: 12_345 })
-    assert.equal(refusedAuth(header, auth3).code, 'PROTOCOL')
     assert.throws(() => decodeAuthTrailer({ ...header, authLength: 13 }, auth3), { code: 'MALFORMED' })
     const padded = auth3.slice()
     padded[22] = 5
@@ -211,13 +212,12 @@ describe('headers that cannot be', () => {
     ['VAX floats', 5, 1],
     ['shorter than its fixed part', 8, 23],
     ['empty', 8, 0],
-    ['longer than agreed', 9, 0xff],
   ]
   for (const [name, at, value] of cases) {
     test(name, () => {
       const bad = good.slice()
       bad[at] = value
-      assert.throws(() => readHeader(new DataView(bad.buffer), 0, 2_048, emptyHeader()), { code: 'MALFORMED' })
+      assert.throws(() => readHeader(new DataView(bad.buffer), 0, emptyHeader()), { code: 'MALFORMED' })
     })
   }
   test('binds that cannot be', () => {

@@ -1,0 +1,26 @@
+import type { Env } from '../../link/index.ts'
+import type { RpcLimits } from '../limits.ts'
+
+export interface RpcClientOptions {
+  readonly env: Env
+  readonly limits?: Partial<RpcLimits>
+  /** The association group to join: what `inspect().group` of a bound client on another link to the same server says. */
+  readonly group?: number
+}
+
+/** What a client shows of itself. */
+export interface RpcClientView {
+  readonly state: 'unbound' | 'binding' | 'bound' | 'closed'
+  readonly group: number
+  readonly fragment: number
+  readonly multiplexed: boolean
+  readonly contexts: readonly { readonly id: number; readonly interface: string }[]
+  readonly calls: {
+    readonly pending: number
+    readonly queued: number
+    readonly cancelled: number
+    readonly made: number
+  }
+  /** `bytes`. */
+  readonly memory: { readonly unsent: number; readonly partial: number; readonly reassembly: number }
+}

@@ -1,0 +1,146 @@
+import { BusbarError } from '../../errors/index.ts'
+import type { RpcLimits } from '../limits.ts'
+import { readHint } from '../pdu/call.ts'
+import { PFC, type PduHeader } from '../pdu/header.ts'
+import type { AssociationGroups } from './groups.ts'
+import type { ServerCall } from './incoming-call.ts'
+import { Reassembly } from './reassembly.ts'
+
+/** Where the fragments of a client stand. */
+type State =
+  /** Between two requests. */
+  | undefined
+  /** The first fragment is in, the last is not. */
+  | Gathering
+  /** The request was refused at its first fragment or grew too large; the rest is thrown away. */
+  | Skipping
+
+interface Begun {
+  readonly id: number
+  /**
+   * The client sent `orphaned` before the last fragment. By C706 12.6.4.8 nothing more comes of that request, so another
+   * may begin; Windows and Samba do not heed it there, so more may come as well.
+   */
+  orphaned: boolean
+}
+
+interface Gathering extends Begun {
+  readonly kind: 'gathering'
+  readonly call: ServerCall
+  readonly parts: Reassembly
+}
+
+interface Skipping extends Begun {
+  readonly kind: 'skipping'
+  /** What was thrown away, `bytes`. */
+  skipped: number
+}
+
+/** What a fragment leads to: the request is whole, or it is refused for a reason. */
+export interface Outcome {
+  readonly call: ServerCall
+  readonly refused: 'BUSY' | 'DENIED' | undefined
+}
+
+/** The requests of one client that come in fragments, one after the other: those of two requests may not mix. */
+export class Receiving {
+  readonly #limits: RpcLimits
+  readonly #groups: AssociationGroups
+  #state: State
+
+  constructor(limits: RpcLimits, groups: AssociationGroups) {
+    this.#limits = limits
+    this.#groups = groups
+  }
+
+  /** Between two requests. */
+  get idle(): boolean {
+    return this.#state === undefined
+  }
+
+  /** The call whose fragments are arriving. */
+  get call(): ServerCall | undefined {
+    return this.#state?.kind === 'gathering' ? this.#state.call : undefined
+  }
+
+  /** The first fragment is in; without a `call` the request was refused. */
+  begin(id: number, call: ServerCall | undefined): void {
+    const begun = { id, orphaned: false }
+    this.#state =
+      call === undefined
+        ? { ...begun, kind: 'skipping', skipped: 0 }
+        : { ...begun, kind: 'gathering', call, parts: new Reassembly(this.#limits.request) }
+  }
+
+  /** Whether a fragment belongs to the request that is arriving; only behind an orphaned one may another begin. */
+  goesOn(header: PduHeader): boolean {
+    const state = this.#state
+    if (state === undefined) return false
+    const first = (header.flags & PFC.FIRST) !== 0
+    if (!first && header.callId === state.id) return true
+    if (!first || !state.orphaned) {
+      throw new BusbarError('PROTOCOL', `fragments of calls ${state.id} and ${header.callId} are mixed`)
+    }
+    this.drop()
+    return false
+  }
+
+  /** Takes a fragment of the request that is arriving; `undefined` while there is nothing to do about it. */
+  take(header: PduHeader, view: DataView, at: number, stub: Uint8Array): Outcome | undefined {
+    const last = (header.flags & PFC.LAST) !== 0
+    const outcome =
+      this.#state?.kind === 'gathering'
+        ? this.#gather(this.#state, header, readHint(view, at, header.little), stub)
+        : this.#skip(stub.length)
+    if (last) this.#state = undefined
+    return outcome
+  }
+
+  /** `co_cancel` or `orphaned`; false when it is not for the request that is arriving. */
+  cancel(id: number, orphaned: boolean, reason: BusbarError): boolean {
+    const state = this.#state
+    if (state?.id !== id) return false
+    if (orphaned) state.orphaned = true
+    if (state.kind === 'gathering') state.call.cancel(reason)
+    return true
+  }
+
+  /** Lets go of a request that is arriving. */
+  drop(): void {
+    const { call } = this
+    if (call !== undefined) this.#groups.release(call.held)
+    this.#state = undefined
+  }
+
+  #gather(gathering: Gathering, header: PduHeader, hint: number, stub: Uint8Array): Outcome | undefined {
+    const { call, parts } = gathering
+    if (header.little !== call.little) throw new BusbarError('PROTOCOL', 'byte order changed between fragments')
+    // A request that announces too much is refused before it comes; any other announcement is only a hint.
+    const announced = parts.length === 0 && hint > this.#limits.request
+    // Denied is what Windows and Samba say to a request above their limit (MS-RPCE 3.3.3.5.4).
+    if (announced || parts.length + stub.length > this.#limits.request)
+      return this.#giveUp(gathering, stub.length, 'DENIED')
+    if (!this.#groups.hold(stub.length)) return this.#giveUp(gathering, stub.length, 'BUSY')
+    call.held += stub.length
+    parts.add(stub, hint)
+    if ((header.flags & PFC.LAST) === 0) return undefined
+    call.stub = parts.finish()
+    return { call, refused: undefined }
+  }
+
+  #giveUp({ call, id, orphaned, parts }: Gathering, bytes: number, refused: 'BUSY' | 'DENIED'): Outcome {
+    this.drop()
+    this.#state = { kind: 'skipping', id, orphaned, skipped: parts.length + bytes }
+    return { call, refused }
+  }
+
+  #skip(bytes: number): undefined {
+    if (this.#state?.kind !== 'skipping') return
+    this.#state.skipped += bytes
+    if (this.#state.skipped <= this.#limits.refused) return
+    throw new BusbarError(
+      'LIMIT',
+      `a client sent more than ${this.#limits.refused} bytes of a request that was refused`,
+    )
+  }
+}
