@@ -6,6 +6,8 @@ const INITIAL_BYTES = 256
 
 /** A cursor that writes into memory of its own or of a slab, which doubles when full, up to `max` bytes (then `LIMIT`). */
 export class Writer {
+  /** How many marks were set in this message: whoever numbers what it writes counts here. */
+  marks = 0
   #bytes: Uint8Array
   #view: DataView
   readonly #little: boolean
@@ -34,6 +36,11 @@ export class Writer {
       this.#view = new DataView(this.#bytes.buffer)
       this.#end = size
     }
+  }
+
+  /** Whether multi-byte integers are written little-endian. */
+  get little(): boolean {
+    return this.#little
   }
 
   /** Bytes written so far. */

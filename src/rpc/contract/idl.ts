@@ -2,7 +2,7 @@ import type { Guid } from '../../bytes/index.ts'
 import { MAX_ENUM, MAX_FIELDS } from './limits.ts'
 import { make, nodeOf, scalar } from './make.ts'
 import { checkName, refuse } from './names.ts'
-import { arrayShape, type Shape } from './shape.ts'
+import { arrayShape, type Shape, terminatedShape } from './shape.ts'
 import type { Fields, Given, GivenFields, Taken, TakenFields, Type, TypeNode } from './type.ts'
 
 /** A context handle: the server's name for what it keeps for a client. All zeros stand for none. */
@@ -81,7 +81,8 @@ export interface IdlTypes {
 function text(bits: 8 | 16, shape: Shape, terminated: boolean): Type<string> {
   const where = terminated ? 't.idl.string' : 't.idl.text'
   if (bits !== 8 && bits !== 16) refuse(`${where}: a character has 8 or 16 bits, not ${String(bits)}`)
-  const node: TypeNode = { kind: 'text', bits, shape: arrayShape(shape, where), terminated }
+  const checked = arrayShape(shape, where)
+  const node: TypeNode = { kind: 'text', bits, shape: terminated ? terminatedShape(checked) : checked, terminated }
   return make(node, `array of ${bits === 8 ? 'char' : 'wchar_t'}${terminated ? ', [string], NUL counted' : ''}`)
 }
 

@@ -1,5 +1,6 @@
+import { wireOfOperation } from '../ndr/lower.ts'
 import { type Marshaller, marshalArguments, marshalResult } from '../ndr/marshal.ts'
-import { check } from './check.ts'
+import { checkMethod } from './check.ts'
 import type { Contract } from './contract.ts'
 import { MAX_FIELDS } from './limits.ts'
 import { nodeOf } from './make.ts'
@@ -39,25 +40,23 @@ export class Procedure {
     this.options = options ?? {}
     this.args = Object.entries(args).map(([field, type]) => {
       checkName(field, where)
-      const node = nodeOf(type, `${where}, argument "${field}"`)
-      check(node, `${where}, argument "${field}"`, 'argument')
-      return { name: field, type: node }
+      return { name: field, type: nodeOf(type, `${where}, argument "${field}"`) }
     })
     if (this.args.length > MAX_FIELDS) refuse(`${where}: at most ${MAX_FIELDS} arguments are allowed`)
     this.result = nodeOf(result, `${where}, result`)
-    check(this.result, `${where}, result`, 'result')
+    checkMethod(this.args, this.result, where)
     this.pull = this.result.kind === 'stream' ? pullOf(this.result.item) : undefined
   }
 
   /** What the caller sends. */
   get request(): Marshaller {
-    this.#request ??= marshalArguments(this.args, this.path)
+    this.#request ??= marshalArguments(wireOfOperation(this), this.path)
     return this.#request
   }
 
   /** What the component answers. */
   get reply(): Marshaller {
-    this.#reply ??= marshalResult(this.result, this.path, this.pull)
+    this.#reply ??= marshalResult(wireOfOperation(this), this.result.kind === 'out', this.path)
     return this.#reply
   }
 }

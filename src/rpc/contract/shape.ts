@@ -38,6 +38,18 @@ export function arrayShape(shape: Shape, where: string): ArrayShape {
   return Object.freeze({ form: 'conformant-varying', ...sizeIs, ...lengthIs })
 }
 
+/** What `[string]` makes of a shape: the actual count always travels, since the NUL decides it (C706, 14.3.4). */
+export function terminatedShape(shape: ArrayShape): ArrayShape {
+  switch (shape.form) {
+    case 'fixed':
+      return Object.freeze({ form: 'varying', most: shape.length })
+    case 'conformant':
+      return Object.freeze({ ...shape, form: 'conformant-varying' })
+    default:
+      return shape
+  }
+}
+
 function named<K extends string>(key: K, value: Count | undefined): { readonly [P in K]?: Count } {
   return (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: Count }
 }

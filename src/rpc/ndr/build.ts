@@ -1,59 +1,79 @@
-import type { TypeNode } from '../contract/type.ts'
+import { baseCodec, enumCodec, guidCodec, handleCodec } from './base.ts'
 import type { Codec } from './codec.ts'
-import { nullable, pointed } from './pointer.ts'
+import { countedCodec, jsonCodec, mapCodec } from './counted.ts'
+import { type Items, shapedCodec } from './counts.ts'
+import { itemsOf, octets } from './items.ts'
+import { boxed, nullable, pointed } from './pointer.ts'
 import { optionalReference, referenceCodec } from './reference.ts'
-import { scalarCodec } from './scalar.ts'
-import { arrayCodec, bytesCodec } from './sequence.ts'
 import { structCodec } from './struct.ts'
-import { enumerationCodec, stringCodec } from './text.ts'
-import { BusbarError } from '../../errors/index.ts'
+import { characters } from './text.ts'
+import { type Arm, unionCodec } from './union.ts'
+import type { WireArray, WireStruct, WireType, WireUnion } from './wire.ts'
 
-/** The codec of a whole parameter: nothing is in front of it, and what it points to follows it at once. */
-export function parameterCodec(node: TypeNode, path: string): Codec {
-  switch (node.kind) {
-    case 'void':
-    case 'stream':
-      throw new BusbarError('INTERNAL', `${path}: ${node.kind} is not a parameter`)
-    case 'string':
-      return stringCodec(path)
-    case 'bytes':
-      return bytesCodec(path)
-    case 'enumeration':
-      return enumerationCodec(node.names, path)
-    case 'struct':
-      return structCodec(
-        node.fields.map(({ name, type }) => ({ name, codec: memberCodec(type, `${path}.${name}`) })),
-        path,
-      )
-    case 'array':
-      return arrayCodec(memberCodec(node.item, `${path}[]`), path)
-    case 'optional':
-      if (node.item.kind === 'ref') return optionalReference(node.item.contract, path)
-      return nullable(parameterCodec(node.item, path), undefined, undefined)
-    case 'ref':
-      return referenceCodec(node.contract, path)
-    case 'json':
-    case 'map':
-    case 'variant':
-    case 'sequence':
-    case 'octets':
-    case 'text':
-    case 'union':
-    case 'pointer':
-    case 'box':
+/** The codec of a whole parameter: what it points to follows it at once, and a reference pointer is its target. */
+export function parameterCodec(type: WireType, path: string): Codec {
+  return type.kind === 'pointer' && type.pointer === 'ref' ? codecOf(type.to, path) : codecOf(type, path)
+}
+
+/** The codec of a type inside another one, or behind a pointer. */
+export function codecOf(type: WireType, path: string): Codec {
+  switch (type.kind) {
+    case 'base':
+      return baseCodec(type, path)
+    case 'enum':
+      return enumCodec(type, path)
+    case 'guid':
+      return guidCodec(path)
     case 'handle':
-    case 'out':
-    case 'char':
-    case 'wchar':
-    case 'status':
-      throw new BusbarError('INTERNAL', `${path}: ${node.kind} has no marshaller yet`)
-    default:
-      return scalarCodec(node.kind, path)
+      return handleCodec(path)
+    case 'array':
+      return shapedCodec(type.shape, itemsIn(type, path), path)
+    case 'struct':
+      return structOf(type, path)
+    case 'union':
+      return unionOf(type, path)
+    case 'pointer': {
+      const target = codecOf(type.to, path)
+      if (type.as === 'box') return boxed(target, path)
+      return type.pointer === 'ref' ? pointed(target, path) : nullable(target, undefined, undefined)
+    }
+    case 'interface':
+      return type.optional ? optionalReference(type.contract, path) : referenceCodec(type.contract, path)
   }
 }
 
-/** The codec of a member of a struct or an array: there, what has no fixed size is behind a pointer. */
-function memberCodec(node: TypeNode, path: string): Codec {
-  const codec = parameterCodec(node, path)
-  return node.kind === 'string' ? pointed(codec, path) : codec
+function itemsIn({ item, as, string, shape }: WireArray, path: string): Items {
+  if (as === 'bytes') return octets(path)
+  if (as === 'array') return itemsOf(codecOf(item, `${path}[]`), path)
+  const size = item.kind === 'base' && item.size === 1 ? 1 : 2
+  return characters(size, string ? 'terminated' : shape.form === 'fixed' ? 'padded' : 'exact', path)
+}
+
+function structOf(type: WireStruct, path: string): Codec {
+  const { members, align, as } = type
+  if (as === 'object') {
+    const built = members.map((member) => ({
+      name: member.name,
+      codec: codecOf(member.type, `${path}.${member.name}`),
+    }))
+    return structCodec(built, align, path)
+  }
+  const counted = countedCodec(itemsIn(countedArray(type), path), path)
+  return as === 'items' ? counted : as === 'map' ? mapCodec(counted, path) : jsonCodec(counted, path)
+}
+
+/** The array behind `struct { count; items }`. */
+export function countedArray({ members }: WireStruct): WireArray {
+  const items = members[1]?.type
+  return (items?.kind === 'pointer' ? items.to : undefined) as WireArray
+}
+
+function unionOf(type: WireUnion, path: string): Codec {
+  const armOf = (label: number | string, of: WireType | null): Arm => ({
+    label,
+    codec: of === null ? undefined : codecOf(of, `${path}.${label}`),
+  })
+  const arms = type.arms.map((arm) => armOf(arm.label, arm.type))
+  const fallback = type.fallback === undefined ? undefined : armOf('default', type.fallback)
+  return unionCodec(type, codecOf(type.tag, path), arms, fallback, path)
 }

@@ -15,8 +15,8 @@ export function writeDate(writer: Writer, date: Date): void {
   const since = date.getTime() + EPOCH_SHIFT
   const low = (since % WORD_RANGE) * TICKS
   const high = Math.floor(since / WORD_RANGE) * TICKS + Math.floor(low / WORD_RANGE)
-  writer.u32(low % WORD_RANGE)
-  writer.u32(high)
+  writer.u32(writer.little ? low % WORD_RANGE : high)
+  writer.u32(writer.little ? high : low % WORD_RANGE)
 }
 
 /** Reads a FILETIME; what is finer than a millisecond is dropped. Every value is a valid date. */

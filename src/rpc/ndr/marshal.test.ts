@@ -2,54 +2,13 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { Reader, Writer } from '../../bytes/index.ts'
-import { BusbarError, type ErrorCode } from '../../errors/index.ts'
+import { BusbarError } from '../../errors/index.ts'
 import { contract } from '../contract/contract.ts'
 import { method } from '../contract/method.ts'
 import { t } from '../contract/t.ts'
-import type { Fields, Type } from '../contract/type.ts'
+import type { Type } from '../contract/type.ts'
 import type { RefPort } from './codec.ts'
-import type { Marshaller } from './marshal.ts'
-
-const noRefs: RefPort = {
-  give: () => assert.fail('no references here'),
-  take: () => assert.fail('no references here'),
-}
-
-function request(args: Fields): Marshaller {
-  return contract('test.Ndr', { version: '1.0' }, { m: method(args, t.void) }).procedures[0]!.request
-}
-
-function encode(marshaller: Marshaller, value: unknown, port: RefPort = noRefs): Uint8Array {
-  const writer = new Writer()
-  marshaller.write(writer, value, port)
-  assert.ok(marshaller.measure(value) >= writer.length, 'measured too little')
-  return writer.finish()
-}
-
-function decode(marshaller: Marshaller, bytes: Uint8Array, little = true, port: RefPort = noRefs): unknown {
-  const reader = new Reader(bytes, little)
-  const value = marshaller.read(reader, port)
-  reader.done('test')
-  return value
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
-}
-
-function bytes(text: string): Uint8Array {
-  return new Uint8Array(Buffer.from(text.replaceAll(' ', ''), 'hex'))
-}
-
-/** Referent ids are the sender's choice; every word that looks like one becomes the same. */
-function masked(text: string): string {
-  return text.replaceAll(/.{8}/g, (word) => (/^..0[0-3]0[2-4]00$|^....0200$/.test(word) ? 'pppppppp' : word))
-}
-
-function code(expected: ErrorCode, about?: RegExp): (thrown: unknown) => boolean {
-  return (thrown) =>
-    thrown instanceof BusbarError && thrown.code === expected && (about === undefined || about.test(thrown.message))
-}
+import { bytes, code, decode, encode, hex, noRefs, request } from './harness.test.ts'
 
 describe('known answers', () => {
   const cases: [name: string, type: Type, value: unknown, hex: string][] = [
@@ -74,8 +33,8 @@ describe('known answers', () => {
     // python3-samba 4.17: ndr_pack_in(echo.TestCall(in_s1='abc'))
     ['string', t.string, 'abc', '04000000 00000000 04000000 6100 6200 6300 0000'],
     ['empty string', t.string, '', '01000000 00000000 01000000 0000'],
-    ['bytes', t.bytes, new Uint8Array([1, 2, 3]), '03000000 04000200 03000000 010203'],
-    ['no bytes', t.bytes, new Uint8Array(0), '00000000 04000200 00000000'],
+    ['bytes', t.bytes, new Uint8Array([1, 2, 3]), '03000000 00000200 03000000 010203'],
+    ['no bytes', t.bytes, new Uint8Array(0), '00000000 00000200 00000000'],
     ['absent', t.optional(t.uint8), undefined, '00000000'],
     ['present', t.optional(t.uint8), 7, '00000200 07'],
     ['struct', t.struct({ a: t.uint8, b: t.uint32 }), { a: 1, b: 2 }, '01000000 02000000'],
@@ -84,7 +43,7 @@ describe('known answers', () => {
       'strings',
       t.array(t.string),
       ['a', 'b'],
-      '02000000 04000200 02000000 0c000200 10000200' +
+      '02000000 00000200 02000000 04000200 08000200' +
         '02000000 00000000 02000000 6100 0000 02000000 00000000 02000000 6200 0000',
     ],
   ]
@@ -99,7 +58,7 @@ describe('known answers', () => {
   test('parameters are aligned from the start of the stub, each followed by what it points to', () => {
     const marshaller = request({ a: t.uint8, b: t.optional(t.uint16), c: t.uint53, d: t.bool })
     const value = { a: 1, b: 2, c: 3, d: false }
-    const expected = '01000000 04000200 0200 000000000000 0300000000000000 00'
+    const expected = '01000000 00000200 0200 000000000000 0300000000000000 00'
     assert.equal(hex(encode(marshaller, value)), expected.replaceAll(' ', ''))
     assert.deepEqual(decode(marshaller, bytes(expected)), value)
   })
@@ -135,7 +94,7 @@ describe('known answers', () => {
       '00000000000005006c006f006e006700000000ffffffff0002001800000005'
     assert.deepEqual(decode(marshaller, bytes(little)), value)
     assert.deepEqual(decode(marshaller, bytes(big), false), value)
-    assert.equal(masked(hex(encode(marshaller, value))), masked(little))
+    assert.equal(hex(encode(marshaller, value)), little)
   })
 
   test('an interface pointer is a conformant structure: its size stands in front of it', () => {
@@ -144,7 +103,7 @@ describe('known answers', () => {
     const port: RefPort = { give: (_, value) => value as Uint8Array, take: (_, reference) => reference }
     const expected = '00000200 05000000 05000000 0102030405'
     const reference = new Uint8Array([1, 2, 3, 4, 5])
-    assert.equal(hex(encode(procedure.reply, reference, port)), expected.replaceAll(' ', ''))
+    assert.equal(hex(encode(procedure.reply, reference, true, port)), expected.replaceAll(' ', ''))
     assert.deepEqual(decode(procedure.reply, bytes(expected), true, port), reference)
     assert.equal(hex(encode(procedure.reply, procedure.reply.zero)), '00000000')
     assert.throws(() => decode(procedure.reply, bytes('00000000')), code('MALFORMED', /null reference/))
@@ -193,10 +152,10 @@ describe('what is refused', () => {
     ['a null pointer with a count', t.bytes, '03000000 00000000 03000000 010203', /null/],
     ['a null pointer in place of text', t.struct({ a: t.string }), '00000000', /null/],
     ['a string without NUL', t.string, '01000000 00000000 01000000 6100', /without NUL/],
-    ['a string of nothing', t.string, '00000000 00000000 00000000', /0 units/],
+    ['a string of nothing', t.string, '00000000 00000000 00000000', /without NUL/],
     ['a string with an offset', t.string, '02000000 01000000 01000000 0000', /at 1/],
     ['a string longer than its room', t.string, '01000000 00000000 02000000 61000000', /room for 1/],
-    ['a string of 4 GiB', t.string, 'ffffffff 00000000 ffffffff 6100', /needed/],
+    ['a string of 4 GiB', t.string, 'ffffffff 00000000 ffffffff 6100', /cannot be/],
     ['NUL inside a string', t.string, '03000000 00000000 03000000 610000000000', /NUL inside/],
     ['a lone surrogate', t.string, '02000000 00000000 02000000 00d80000', /surrogate/],
   ]

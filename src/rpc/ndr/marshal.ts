@@ -1,10 +1,8 @@
 import type { Reader, Writer } from '../../bytes/index.ts'
-import type { Contract } from '../contract/contract.ts'
-import type { FieldNode, TypeNode } from '../contract/type.ts'
 import { parameterCodec } from './build.ts'
-import { badValue, type Codec, type RefPort } from './codec.ts'
-import { referenceCodec } from './reference.ts'
-import { isRecord } from './struct.ts'
+import { badValue, type Codec, isRecord, type RefPort } from './codec.ts'
+import { lateChecks, type Member, zeroOf } from './struct.ts'
+import type { WireMember, WireOperation } from './wire.ts'
 
 /**
  * Writes and reads all parameters of one direction of a method. This is the seam for other ways of making marshallers:
@@ -32,49 +30,62 @@ const NOTHING: Marshaller = {
 }
 
 /** Marshals a method's arguments: an object with one member per parameter, in the order of declaration. */
-export function marshalArguments(fields: readonly FieldNode[], path: string): Marshaller {
-  const parameters = fields.map(({ name, type }) => ({ name, codec: parameterCodec(type, `${path}: ${name}`) }))
-  if (parameters.length === 0) return { ...NOTHING, read: () => ({}) }
-  const names = fields.map(({ name }) => name).join(', ')
-  return {
-    refs: parameters.some(({ codec }) => codec.refs),
-    zero: undefined,
-    measure(value) {
-      let total = 0
-      if (isRecord(value)) for (const { name, codec } of parameters) total += codec.measure(value[name])
-      return total
-    },
-    write(writer, value, port) {
-      if (!isRecord(value)) throw badValue(path, `an object with ${names}`, value)
-      for (const { name, codec } of parameters) writeWhole(codec, writer, value[name], port)
-    },
-    read(reader, port) {
-      const args: Record<string, unknown> = {}
-      for (const { name, codec } of parameters) args[name] = readWhole(codec, reader, port)
-      return args
-    },
-  }
+export function marshalArguments({ request }: WireOperation, path: string): Marshaller {
+  return parameters(request, `${path}: `, path)
 }
 
-/** Marshals a method's result. A stream travels as a reference to `pull`, the contract of the object behind it. */
-export function marshalResult(node: TypeNode, path: string, pull: Contract | undefined): Marshaller {
-  if (node.kind === 'void') return NOTHING
-  const codec = pull === undefined ? parameterCodec(node, `${path}: result`) : referenceCodec(() => pull, path)
+/** Marshals a method's result: one value, or an object with one member per `[out]` parameter. */
+export function marshalResult({ reply, returns }: WireOperation, several: boolean, path: string): Marshaller {
+  if (several) {
+    const all = returns === undefined ? reply : [...reply, { name: 'result', type: returns }]
+    return parameters(all, `${path}: `, path)
+  }
+  const [result] = reply
+  if (result === undefined) return NOTHING
+  const codec = parameterCodec(result.type, `${path}: result`)
   return {
     refs: codec.refs,
     zero: codec.zero,
     measure: codec.measure,
-    write: (writer, value, port) => writeWhole(codec, writer, value, port),
-    read: (reader, port) => readWhole(codec, reader, port),
+    write: (writer, value, port) => writeWhole(codec, writer, value, port, undefined),
+    read: (reader, port) => readWhole(codec, reader, port, undefined),
   }
 }
 
-function writeWhole(codec: Codec, writer: Writer, value: unknown, port: RefPort): void {
-  codec.write(writer, value, port)
-  codec.writeLater?.(writer, value, port)
+function parameters(fields: readonly WireMember[], prefix: string, path: string): Marshaller {
+  const members = fields.map(({ name, type }): Member => ({ name, codec: parameterCodec(type, `${prefix}${name}`) }))
+  if (members.length === 0) return { ...NOTHING, zero: Object.freeze({}), read: () => ({}) }
+  const names = fields.map(({ name }) => name).join(', ')
+  const check = lateChecks(members)
+  return {
+    refs: members.some(({ codec }) => codec.refs),
+    zero: zeroOf(members),
+    measure(value) {
+      let total = 0
+      if (isRecord(value)) for (const { name, codec } of members) total += codec.measure(value[name])
+      return total
+    },
+    write(writer, value, port) {
+      if (!isRecord(value)) throw badValue(path, `an object with ${names}`, value)
+      for (const { name, codec } of members) writeWhole(codec, writer, value[name], port, value)
+    },
+    read(reader, port) {
+      const record: Record<string, unknown> = {}
+      for (const { name, codec } of members) record[name] = readWhole(codec, reader, port, record)
+      check?.(record)
+      return record
+    },
+  }
 }
 
-function readWhole(codec: Codec, reader: Reader, port: RefPort): unknown {
-  const begun = codec.read(reader, port)
-  return codec.readLater === undefined ? begun : codec.readLater(reader, begun, port)
+type Whole = Record<string, unknown> | undefined
+
+function writeWhole(codec: Codec, writer: Writer, value: unknown, port: RefPort, owner: Whole): void {
+  codec.write(writer, value, port, owner)
+  codec.writeLater?.(writer, value, port, owner)
+}
+
+function readWhole(codec: Codec, reader: Reader, port: RefPort, owner: Whole): unknown {
+  const begun = codec.read(reader, port, owner)
+  return codec.readLater === undefined ? begun : codec.readLater(reader, begun, port, owner)
 }

@@ -13,7 +13,6 @@ const USUAL_REFERENCE = 96
  */
 function interfacePointer(contract: () => Contract, path: string): Codec {
   return {
-    align: WORD,
     least: 2 * WORD,
     zero: NO_REFERENCE,
     refs: true,
@@ -49,8 +48,8 @@ export function referenceCodec(contract: () => Contract, path: string): Codec {
   const codec = nullable(interfacePointer(contract, path), NO_REFERENCE, NO_REFERENCE)
   return {
     ...codec,
-    read(reader, port) {
-      const begun = codec.read(reader, port)
+    read(reader, port, owner) {
+      const begun = codec.read(reader, port, owner)
       if (begun !== true) throw malformed(path, 'a null reference')
       return begun
     },

@@ -1,74 +1,91 @@
-import { badValue, type Codec, malformed, WORD } from './codec.ts'
+import type { Reader, Writer } from '../../bytes/index.ts'
+import { badValue, malformed } from './codec.ts'
+import type { Items } from './counts.ts'
 
 /** A surrogate without its partner. */
 const LONE_SURROGATE = /[\ud800-\udfff]/u
+/** Beyond Latin-1. */
+const WIDE = /[^\0-\xff]/
 
 /**
- * `[string] wchar_t`: maximum count, offset, actual count, UTF-16 units, all counting the NUL at the end (C706, 14.3.4).
- * A lone surrogate is refused in both directions: it would turn into another text as soon as someone writes it as UTF-8.
+ * Where a text ends. `terminated`: a NUL ends it, travels and is counted, and there is none before it (C706, 14.3.4).
+ * `padded`: it is filled up with NULs to its fixed length. `exact`: all characters are the text.
  */
-export function stringCodec(path: string): Codec {
+export type Ending = 'terminated' | 'padded' | 'exact'
+
+/**
+ * Text as an array of characters: UTF-16 units, or Latin-1 octets. A lone surrogate is refused in both directions: it
+ * would turn into another text as soon as someone writes it as UTF-8.
+ */
+export function characters(size: 1 | 2, ending: Ending, path: string): Items {
+  const more = ending === 'terminated' ? 1 : 0
+  const write = size === 1 ? writeLatin1 : writeUtf16
+  const read = size === 1 ? readLatin1 : readUtf16
   return {
-    align: WORD,
-    least: 4 * WORD - 2,
-    zero: '',
-    refs: false,
-    measure: (value) => (typeof value === 'string' ? value.length * 2 + 5 * WORD : 0),
-    write(writer, value) {
+    count(value) {
       if (typeof value !== 'string') throw badValue(path, 'a string', value)
-      if (value.includes('\0')) throw badValue(path, 'text without NUL (t.bytes carries anything)', value)
-      if (LONE_SURROGATE.test(value)) throw badValue(path, 'well-formed text (no lone surrogates)', value)
-      const units = value.length + 1
-      writer.align(WORD)
-      writer.u32(units)
-      writer.u32(0)
-      writer.u32(units)
-      writer.utf16(value)
-      writer.u16(0)
+      checkText(value, size, ending, path)
+      return value.length + more
+    },
+    travelled: (value) => (value as string).length + more,
+    least: size,
+    refs: false,
+    zero: () => '',
+    measure: (value) => (typeof value === 'string' ? (value.length + more) * size : 0),
+    write(writer, value, count) {
+      const text = value as string
+      write(writer, text)
+      const rest = count - text.length
+      if (rest > 0) writer.zeros(rest * size)
     },
     writeLater: undefined,
-    read(reader) {
-      reader.align(WORD)
-      const room = reader.u32()
-      const offset = reader.u32()
-      const units = reader.u32()
-      if (offset !== 0 || units === 0 || units > room) {
-        throw malformed(path, `a string of ${units} units at ${offset} in room for ${room}`)
-      }
-      const value = reader.utf16(units - 1)
-      if (reader.u16() !== 0) throw malformed(path, 'a string without NUL at its end')
-      if (value.includes('\0')) throw malformed(path, 'a string with a NUL inside')
-      if (LONE_SURROGATE.test(value)) throw malformed(path, 'a string with a lone surrogate')
-      return value
-    },
+    read: (reader, count) => readText(read(reader, count), size, ending, path),
     readLater: undefined,
+    fills: ending === 'padded',
   }
 }
 
-/** `enum`: the position of the name as an unsigned 16-bit integer (C706, 14.2.5). */
-export function enumerationCodec(names: readonly string[], path: string): Codec {
-  const positions: ReadonlyMap<unknown, number> = new Map(names.map((name, position) => [name, position]))
-  const shown = names.slice(0, 20).join(', ')
-  return {
-    align: 2,
-    least: 2,
-    zero: names[0],
-    refs: false,
-    measure: () => 3,
-    write(writer, value) {
-      const position = positions.get(value)
-      if (position === undefined) throw badValue(path, `one of: ${shown}`, value)
-      writer.align(2)
-      writer.u16(position)
-    },
-    writeLater: undefined,
-    read(reader) {
-      reader.align(2)
-      const position = reader.u16()
-      const name = names[position]
-      if (name === undefined) throw malformed(path, `value ${position} of an enumeration of ${names.length}`)
-      return name
-    },
-    readLater: undefined,
+/** Refuses, with `BAD_VALUE`, a text that such characters cannot carry. */
+export function checkText(text: string, size: 1 | 2, ending: Ending, path: string): void {
+  if (ending === 'terminated' && text.includes('\0')) {
+    throw badValue(path, 'text without NUL (t.bytes carries anything)', text)
   }
+  if (ending === 'padded' && text.endsWith('\0')) throw badValue(path, 'text that does not end in a NUL', text)
+  if (size === 1 && WIDE.test(text)) throw badValue(path, 'text of characters up to U+00FF', text)
+  if (size === 2 && LONE_SURROGATE.test(text)) throw badValue(path, 'well-formed text (no lone surrogates)', text)
+}
+
+function readText(all: string, size: 1 | 2, ending: Ending, path: string): string {
+  let text = all
+  if (ending === 'terminated') {
+    if (!all.endsWith('\0')) throw malformed(path, 'a string without NUL at its end')
+    text = all.slice(0, -1)
+    if (text.includes('\0')) throw malformed(path, 'a string with a NUL inside')
+  } else if (ending === 'padded') {
+    let end = all.length
+    while (end > 0 && all.charCodeAt(end - 1) === 0) end--
+    text = all.slice(0, end)
+  }
+  if (size === 2 && LONE_SURROGATE.test(text)) throw malformed(path, 'a string with a lone surrogate')
+  return text
+}
+
+function writeUtf16(writer: Writer, text: string): void {
+  writer.align(2)
+  writer.utf16(text)
+}
+
+function readUtf16(reader: Reader, count: number): string {
+  reader.align(2)
+  return reader.utf16(count)
+}
+
+function writeLatin1(writer: Writer, text: string): void {
+  for (let i = 0; i < text.length; i++) writer.u8(text.charCodeAt(i))
+}
+
+function readLatin1(reader: Reader, count: number): string {
+  let text = ''
+  for (const byte of reader.bytes(count)) text += String.fromCharCode(byte)
+  return text
 }

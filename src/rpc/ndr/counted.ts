@@ -1,0 +1,112 @@
+import type { Reader, Writer } from '../../bytes/index.ts'
+import { utf8Decode, utf8Encode } from '../../bytes/index.ts'
+import { badValue, type Codec, malformed, type RefPort, WORD } from './codec.ts'
+import type { Items } from './counts.ts'
+import { pointTo, readPointer } from './pointer.ts'
+
+/** The inline part: the count and the reference pointer, each possibly behind padding, `bytes`. */
+const HEAD: number = 2 * WORD
+/** At most this much for head, maximum count and their padding, `bytes`. */
+const HEAD_MOST: number = HEAD + 2 * WORD + 3
+
+/**
+ * `struct { unsigned long count; [size_is(count), ref] T *items; }`: items in order, then everything that they point to.
+ * A claimed count is checked against the bytes that are left before anything is allocated.
+ */
+export function countedCodec(items: Items, path: string): Codec {
+  return {
+    least: HEAD,
+    zero: items.zero(0),
+    refs: items.refs,
+    measure: (value) => items.measure(value) + HEAD_MOST,
+    write(writer, value) {
+      const count = items.count(value)
+      writer.align(WORD)
+      writer.u32(count)
+      pointTo(writer)
+    },
+    writeLater(writer, value, port) {
+      const count = items.count(value)
+      writer.align(WORD)
+      writer.u32(count)
+      items.write(writer, value, count, port)
+      items.writeLater?.(writer, value, port, undefined)
+    },
+    read: (reader) => readCount(reader, path),
+    readLater(reader, begun, port) {
+      const count = begun as number
+      confirmCount(reader, count, items.least, path)
+      const read = items.read(reader, count, port)
+      return items.readLater === undefined ? read : items.readLater(reader, read, port, undefined)
+    },
+  }
+}
+
+/** The count and the pointer behind it. */
+export function readCount(reader: Reader, path: string): number {
+  reader.align(WORD)
+  const count = reader.u32()
+  readPointer(reader, path)
+  return count
+}
+
+/** The maximum count of the conformant array must say the same as the count, and the bytes must be there. */
+export function confirmCount(reader: Reader, count: number, least: number, path: string): void {
+  reader.align(WORD)
+  const room = reader.u32()
+  if (room !== count) throw malformed(path, `count ${count} and array size ${room} differ`)
+  if (count * least > reader.left) throw malformed(path, `${count} items cannot be in ${reader.left} bytes`)
+}
+
+/** Entries as `{ key, value }`, in the order of the Map; a key that comes twice is refused. */
+export function mapCodec(entries: Codec, path: string): Codec {
+  const listed = (value: unknown): unknown => {
+    if (!(value instanceof Map)) throw badValue(path, 'a Map', value)
+    return Array.from(value as Map<unknown, unknown>, ([key, of]) => ({ key, value: of }))
+  }
+  return {
+    ...entries,
+    zero: new Map(),
+    measure: (value) => (value instanceof Map ? entries.measure(listed(value)) : 0),
+    write: (writer: Writer, value: unknown, port: RefPort) => entries.write(writer, listed(value), port, undefined),
+    writeLater: (writer, value, port) => entries.writeLater?.(writer, listed(value), port, undefined),
+    readLater(reader, begun, port) {
+      const list = entries.readLater?.(reader, begun, port, undefined) as { key: unknown; value: unknown }[]
+      const map = new Map<unknown, unknown>()
+      for (const { key, value } of list) map.set(key, value)
+      if (map.size !== list.length) throw malformed(path, 'a map with a key that comes twice')
+      return map
+    },
+  }
+}
+
+/** UTF-8 JSON text as bytes. */
+export function jsonCodec(bytes: Codec, path: string): Codec {
+  return {
+    ...bytes,
+    zero: null,
+    measure: () => 256,
+    write: (writer, value, port) => bytes.write(writer, toJson(value, path), port, undefined),
+    writeLater: (writer, value, port) => bytes.writeLater?.(writer, toJson(value, path), port, undefined),
+    readLater: (reader, begun, port) => fromJson(bytes.readLater?.(reader, begun, port, undefined) as Uint8Array, path),
+  }
+}
+
+function toJson(value: unknown, path: string): Uint8Array {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value)
+  } catch {
+    // A circle, a bigint, or something deeper than the stack: said below.
+  }
+  if (text === undefined) throw badValue(path, 'what JSON can say', value)
+  return utf8Encode(text)
+}
+
+function fromJson(bytes: Uint8Array, path: string): unknown {
+  try {
+    return JSON.parse(utf8Decode(bytes)) as unknown
+  } catch {
+    throw malformed(path, `${bytes.length} bytes that are not JSON`)
+  }
+}

@@ -1,0 +1,137 @@
+import type { Reader, Writer } from '../../bytes/index.ts'
+import type { ArrayShape, Count } from '../contract/type.ts'
+import { badValue, type Codec, disagrees, type Failure, malformed, type Owner, type RefPort, WORD } from './codec.ts'
+
+/** The items of an array, whatever stands in front of them. */
+export interface Items {
+  /** How many items travel for a value, a terminator among them; `BAD_VALUE` when it is not one. */
+  readonly count: (value: unknown) => number
+  /** How many a value that was read stands for. */
+  readonly travelled: (value: unknown) => number
+  /** Fewest `bytes` of one. */
+  readonly least: number
+  readonly refs: boolean
+  /** The value of so many zero items. */
+  readonly zero: (count: number) => unknown
+  /** At least the `bytes` that the items take. */
+  readonly measure: (value: unknown) => number
+  readonly write: (writer: Writer, value: unknown, count: number, port: RefPort) => void
+  readonly writeLater: Codec['writeLater']
+  /** Reads so many: their bytes are known to be there when each takes the least. */
+  readonly read: (reader: Reader, count: number, port: RefPort) => unknown
+  readonly readLater: Codec['readLater']
+  /** Whether fewer than a fixed length are filled up. */
+  readonly fills: boolean
+}
+
+/** What a sibling says; `undefined` when it says nothing, or was not read yet. */
+function said(count: Count | undefined, owner: Owner): number | undefined {
+  if (count === undefined || owner === undefined) return undefined
+  const value = owner[count.name]
+  if (typeof value !== 'number') return undefined
+  const { operator, operand = 0 } = count
+  switch (operator) {
+    case undefined:
+      return value
+    case '+':
+      return value + operand
+    case '-':
+      return value - operand
+    case '*':
+      return value * operand
+    case '/':
+      return Math.trunc(value / operand)
+  }
+}
+
+function agreeOn(count: Count | undefined, owner: Owner, is: number, path: string, fail: Failure): void {
+  const wanted = said(count, owner)
+  if (wanted !== undefined && wanted !== is) throw fail(path, `${is} where "${count?.name}" says ${wanted}`)
+}
+
+/** An array of any shape: the counts in front of the items, each compared with what a sibling says about it. */
+export function shapedCodec(shape: ArrayShape, items: Items, path: string): Codec {
+  const { form } = shape
+  const sizeIs = form === 'conformant' || form === 'conformant-varying' ? shape.sizeIs : undefined
+  const lengthIs = form === 'varying' || form === 'conformant-varying' ? shape.lengthIs : undefined
+  const most = form === 'varying' ? shape.most : form === 'fixed' ? shape.length : Number.POSITIVE_INFINITY
+  const announced = form === 'conformant' || form === 'conformant-varying'
+  const varying = form === 'varying' || form === 'conformant-varying'
+  const headBytes = (announced ? WORD : 0) + (varying ? 2 * WORD : 0)
+
+  function agree(value: unknown, owner: Owner, fail: Failure): void {
+    const is = value === undefined ? 0 : items.travelled(value)
+    if (form !== 'conformant-varying') agreeOn(sizeIs, owner, is, path, fail)
+    else if ((said(sizeIs, owner) ?? is) < is || (value === undefined && (said(sizeIs, owner) ?? 0) !== 0)) {
+      throw fail(path, `${is} where "${sizeIs?.name}" makes room for ${said(sizeIs, owner)}`)
+    }
+    agreeOn(lengthIs, owner, is, path, fail)
+  }
+
+  /** How many items travel, after all that can be wrong with it. */
+  function counted(value: unknown, owner: Owner): number {
+    const count = items.count(value)
+    if (count > most || (form === 'fixed' && !items.fills && count !== most)) {
+      throw badValue(path, `${form === 'fixed' && !items.fills ? 'exactly' : 'at most'} ${most} items`, value)
+    }
+    if (sizeIs !== undefined || lengthIs !== undefined) agree(value, owner, disagrees)
+    return form === 'fixed' ? most : count
+  }
+
+  function writeBody(writer: Writer, value: unknown, port: RefPort, owner: Owner): void {
+    const count = counted(value, owner)
+    if (varying) {
+      writer.align(WORD)
+      writer.u32(0)
+      writer.u32(count)
+    }
+    items.write(writer, value, count, port)
+  }
+
+  function readBody(reader: Reader, port: RefPort, owner: Owner, room: number): unknown {
+    let count = room
+    if (varying) {
+      reader.align(WORD)
+      const offset = reader.u32()
+      count = reader.u32()
+      if (offset !== 0 || count > room) {
+        throw malformed(path, `${count} items at ${offset} in room for ${room}`)
+      }
+      agreeOn(lengthIs, owner, count, path, malformed)
+    }
+    if (announced) agreeOn(sizeIs, owner, room, path, malformed)
+    if (count * items.least > reader.left) {
+      throw malformed(path, `${count} items cannot be in ${reader.left} bytes`)
+    }
+    return items.read(reader, count, port)
+  }
+
+  const room = (value: unknown, owner: Owner): number => {
+    const count = counted(value, owner)
+    return form === 'conformant-varying' ? (said(sizeIs, owner) ?? count) : count
+  }
+
+  return {
+    least: Math.max(1, headBytes + (form === 'fixed' ? most * items.least : 0)),
+    zero: items.zero(form === 'fixed' ? most : 0),
+    refs: items.refs,
+    measure: (value) => items.measure(value) + headBytes + WORD + (form === 'fixed' ? most * items.least : 0),
+    write(writer, value, port, owner) {
+      if (announced) {
+        const announce = room(value, owner)
+        writer.align(WORD)
+        writer.u32(announce)
+      }
+      writeBody(writer, value, port, owner)
+    },
+    writeLater: items.writeLater,
+    read(reader, port, owner) {
+      if (!announced) return readBody(reader, port, owner, most)
+      reader.align(WORD)
+      return readBody(reader, port, owner, reader.u32())
+    },
+    readLater: items.readLater,
+    agree: sizeIs === undefined && lengthIs === undefined ? undefined : agree,
+    body: announced ? { room, write: writeBody, read: readBody } : undefined,
+  }
+}
