@@ -4,7 +4,7 @@ import type { ArrayShape, Count } from './type.ts'
 
 /**
  * The counts of an array, with the names of its IDL. A count that a sibling holds is written as the sibling's name, or as
- * `'name / 2'` and the like, and must agree with it; `true` where no sibling holds it.
+ * `'name / 2'` and the like, and must agree with it; a constant as a text, `'1000'`; `true` where nothing says it.
  *
  * | shape | IDL | in front of the items |
  * | --- | --- | --- |
@@ -56,9 +56,10 @@ function named<K extends string>(key: K, value: Count | undefined): { readonly [
 
 function count(text: string | true, where: string): Count | undefined {
   if (text === true) return undefined
+  if (/^\d{1,9}$/.test(text)) return Number(text)
   const match = COUNT.exec(text)
   if (match === null)
-    refuse(`${where}: ${JSON.stringify(text)} is not a name, or a name with a number as in "size / 2"`)
+    refuse(`${where}: ${JSON.stringify(text)} is not a name, a number, or both as in "size / 2"`)
   const [, name = '', operator, operand] = match
   checkName(name, where)
   if (operator === undefined) return Object.freeze({ name })

@@ -112,8 +112,10 @@ export type ArrayShape =
   /** Room for as many as one sibling says, of which as many travel as another says. */
   | { readonly form: 'conformant-varying'; readonly sizeIs?: Count; readonly lengthIs?: Count }
 
-/** A number made from a sibling: `name`, or `name / 2` and the like, as in `size_is(name / 2)`. */
-export interface Count {
+/** A constant, or a number made from a sibling: `name`, or `name / 2` and the like, as in `size_is(name / 2)`. */
+export type Count = number | SiblingCount
+
+export interface SiblingCount {
   /** The member or parameter. */
   readonly name: string
   readonly operator?: '+' | '-' | '*' | '/'

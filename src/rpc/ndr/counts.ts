@@ -26,6 +26,7 @@ export interface Items {
 
 /** What a sibling says; `undefined` when it says nothing, or was not read yet. */
 function said(count: Count | undefined, owner: Owner): number | undefined {
+  if (typeof count === 'number') return count
   if (count === undefined || owner === undefined) return undefined
   const value = owner[count.name]
   if (typeof value !== 'number') return undefined
@@ -44,9 +45,13 @@ function said(count: Count | undefined, owner: Owner): number | undefined {
   }
 }
 
+function nameOf(count: Count | undefined): string {
+  return typeof count === 'object' ? `"${count.name}"` : 'the contract'
+}
+
 function agreeOn(count: Count | undefined, owner: Owner, is: number, path: string, fail: Failure): void {
   const wanted = said(count, owner)
-  if (wanted !== undefined && wanted !== is) throw fail(path, `${is} where "${count?.name}" says ${wanted}`)
+  if (wanted !== undefined && wanted !== is) throw fail(path, `${is} where ${nameOf(count)} says ${wanted}`)
 }
 
 /** An array of any shape: the counts in front of the items, each compared with what a sibling says about it. */
@@ -61,9 +66,11 @@ export function shapedCodec(shape: ArrayShape, items: Items, path: string): Code
 
   function agree(value: unknown, owner: Owner, fail: Failure): void {
     const is = value === undefined ? 0 : items.travelled(value)
+    // A constant says nothing about an array that is not there.
+    if (value === undefined && typeof sizeIs === 'number') return
     if (form !== 'conformant-varying') agreeOn(sizeIs, owner, is, path, fail)
     else if ((said(sizeIs, owner) ?? is) < is || (value === undefined && (said(sizeIs, owner) ?? 0) !== 0)) {
-      throw fail(path, `${is} where "${sizeIs?.name}" makes room for ${said(sizeIs, owner)}`)
+      throw fail(path, `${is} where ${nameOf(sizeIs)} makes room for ${said(sizeIs, owner)}`)
     }
     agreeOn(lengthIs, owner, is, path, fail)
   }
