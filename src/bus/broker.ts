@@ -2,6 +2,7 @@ import { BusbarError, escapePeerText } from '../errors/index.ts'
 import type { Env } from '../link/index.ts'
 import type { Carrier } from './carrier.ts'
 import type { Incoming } from './channel-table.ts'
+import { type PipeFollower, PipeFollowers } from './followers.ts'
 import type { BusLimits } from './limits.ts'
 import type { PipeMode } from './messages.ts'
 import { isPartitionName, isServiceName } from './names.ts'
@@ -61,6 +62,7 @@ export class Broker implements SessionHost {
   /** Who hears of offers, and which it was told of: what it was told it is told the end of, whatever policy says by then. */
   readonly #watchers = new Map<ServerSession, Set<RegisteredOffer>>()
   readonly #relays = new Set<Relay>()
+  readonly #followers = new PipeFollowers()
 
   constructor({ env, policy, limits = {}, observe = () => {} }: BrokerOptions) {
     this.#env = env
@@ -89,6 +91,11 @@ export class Broker implements SessionHost {
     const session = new ServerSession(carrier, options)
     entry.session = session
     return session
+  }
+
+  /** Tells `follower` of every pipe that is open or will be, and what it returns of their bytes, until it is called off. */
+  follow(follower: PipeFollower): () => void {
+    return this.#followers.add(follower)
   }
 
   /** Ends every session. */
@@ -175,7 +182,10 @@ export class Broker implements SessionHost {
       deadline: opening.message.deadline || undefined,
       signal: opening.signal,
     }
-    void relay(opening, session.partition, () => offer.session.open(request), this.#relays)
+    const openTarget = () => offer.session.open(request)
+    void relay(opening, session.partition, openTarget, this.#relays, (joined, origin) => {
+      this.#followers.joined(joined, session.epoch, mode, origin)
+    })
   }
 
   /** The offer, if the caller may open it in that mode. Policy comes first: a refusal tells nothing about what exists. */

@@ -21,6 +21,7 @@ export async function relay(
   caller: string,
   openTarget: () => Promise<Channel>,
   relays: Set<Relay>,
+  onJoined?: (relay: Relay, origin: Channel) => void,
 ): Promise<void> {
   let target: Channel
   try {
@@ -37,8 +38,15 @@ export async function relay(
     return
   }
   const { partition, service } = opening.message
-  const joined: Relay = { caller, partition, service, up: { bytes: 0 }, down: { bytes: 0 } }
+  const joined: Relay = {
+    caller,
+    partition,
+    service,
+    up: { bytes: 0, tap: undefined },
+    down: { bytes: 0, tap: undefined },
+  }
   relays.add(joined)
+  onJoined?.(joined, origin)
   await join(origin, target, joined.up, joined.down)
   relays.delete(joined)
 }

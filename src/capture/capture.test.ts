@@ -63,6 +63,7 @@ describe('a capture', () => {
     tap?.bytes(true, Buffer.from('x'))
     assert.ok(await next)
     const last = made.read()
+    await assert.rejects(async () => made.read(), { code: 'INVALID_ARGUMENT' })
     made.finish()
     assert.deepEqual(blocksOf(Buffer.from((await last) ?? [])), [5])
     assert.equal(await made.read(), undefined)

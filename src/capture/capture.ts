@@ -1,4 +1,4 @@
-import { escapePeerText, type BusbarError } from '../errors/index.ts'
+import { BusbarError, escapePeerText } from '../errors/index.ts'
 import { Addresses } from './addresses.ts'
 import { BlockQueue, type Room } from './block-queue.ts'
 import { Conversation, type WriteSegment } from './conversation.ts'
@@ -121,9 +121,13 @@ export class Capture {
   }
 
   /**
-   * The next piece of the file; `undefined` after `finish` when everything was read. At most one read may be pending.
+   * The next piece of the file, whole blocks; `undefined` after `finish` when everything was read. At most one read may be
+   * pending; a second is `INVALID_ARGUMENT`.
    */
   read(): Uint8Array | undefined | Promise<Uint8Array | undefined> {
+    if (this.#waiting !== undefined) {
+      return Promise.reject(new BusbarError('INVALID_ARGUMENT', 'a read is already pending on this capture'))
+    }
     const chunk = this.#queue.take() ?? this.#takeLast()
     if (chunk !== undefined || this.#finished) return chunk
     return new Promise((resolve) => {

@@ -1,12 +1,11 @@
 import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { BusbarError } from '../errors/index.ts'
 import { parsePipeName } from '../pipe/index.ts'
 import type { Contract, TypeNode } from '../rpc/index.ts'
 import { File, FileStore, Operator } from '../services/index.ts'
 import { busOf } from './bus-of.ts'
 import { type Command, SOCKET_OPTION, type Terminal, LOOK_AT_BUS } from './command.ts'
+import { loadContracts } from './contracts.ts'
 import { fieldsFromJson, toJson } from './json-values.ts'
 import { waiting } from './waiting.ts'
 
@@ -85,8 +84,8 @@ async function readInput(): Promise<string> {
 }
 
 async function findContract(name: string, file: string | boolean | undefined): Promise<Contract> {
-  const exported: object = typeof file === 'string' ? await load(file) : { File, FileStore, Operator }
-  const contracts = Object.values(exported).filter(isContract)
+  const contracts: readonly Contract[] =
+    typeof file === 'string' ? await loadContracts(file) : [File, FileStore, Operator]
   const found = contracts.find((known) => known.name === name)
   if (found !== undefined) return found
   const there = contracts.map((known) => known.name).join(', ')
@@ -94,16 +93,4 @@ async function findContract(name: string, file: string | boolean | undefined): P
     stage: 'contract',
     hints: ['name the module that exports it with --contract FILE'],
   })
-}
-
-async function load(file: string): Promise<object> {
-  try {
-    return (await import(pathToFileURL(resolve(file)).href)) as object
-  } catch (cause) {
-    throw new BusbarError('INVALID_ARGUMENT', `${file} cannot be loaded`, { stage: 'contract', cause })
-  }
-}
-
-function isContract(value: unknown): value is Contract {
-  return typeof value === 'object' && value !== null && 'procedures' in value && 'uuid' in value
 }

@@ -16,8 +16,8 @@ export function overview(commands: readonly Command[]): string {
 
 /** What `busbar COMMAND --help` prints. */
 export function commandHelp({ name, words, summary, options, examples }: Command): string {
-  const rows = Object.entries(options).map(([option, { value, help }]) => [
-    `  --${option}${value === undefined ? '' : ` ${value}`}`,
+  const rows = Object.entries(options).map(([option, { value, help, short }]) => [
+    `  ${short === undefined ? '' : `-${short}, `}--${option}${value === undefined ? '' : ` ${value}`}`,
     help,
   ])
   return [

@@ -16,6 +16,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   ls: async () => (await import('./ls.ts')).ls,
   call: async () => (await import('./call.ts')).call,
   pipe: async () => (await import('./pipe.ts')).pipe,
+  capture: async () => (await import('./capture.ts')).capture,
+  idl: async () => (await import('./idl.ts')).idl,
   demo: async () => (await import('./demo/demo.ts')).demo,
   image: async () => (await import('./image.ts')).image,
 }

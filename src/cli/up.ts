@@ -1,7 +1,9 @@
 import { defaultBusSocket } from '../agent/index.ts'
 import { BusbarError, escapePeerText } from '../errors/index.ts'
-import { type BusHost, type HostEvent, openConfiguredHost } from '../host/index.ts'
+import { type BusCaptureFile, type BusHost, type HostEvent, openConfiguredHost } from '../host/index.ts'
 import { HOST_PARTITION } from '../services/index.ts'
+import { renderCounts } from './capture-counts.ts'
+import { captureFile, type CaptureSink } from './capture-file.ts'
 import { type Command, JSON_OPTION, SOCKET_OPTION, type Terminal } from './command.ts'
 import { failureRecord } from './failure.ts'
 import { renderBytes } from './progress-bar.ts'
@@ -16,6 +18,7 @@ export const up: Command = {
   options: {
     ...JSON_OPTION,
     ...SOCKET_OPTION,
+    capture: { type: 'string', value: 'FILE', help: 'write what crosses the bus to FILE, as pcapng for Wireshark' },
     quiet: { type: 'boolean', help: 'print neither the output of programs nor decisions' },
   },
   examples: ['busbar up', 'busbar up lab.yaml --json'],
@@ -30,16 +33,47 @@ export const up: Command = {
       if (json) terminal.out(JSON.stringify({ schemaVersion: 1, ...plain(event) }))
       else describe(event, quiet, terminal)
     }
+    const path = options['capture']
+    const sink = typeof path === 'string' ? await captureFile(path, false) : undefined
     await using host = await openConfiguredHost({ file, socket, observe, signal: terminal.signal })
-    await startAll(host, terminal)
-    terminal.note(`the bus is up at ${socket}; Ctrl-C stops it`)
-    await new Promise<void>((resolve) => {
-      terminal.signal.addEventListener('abort', () => resolve())
-      if (terminal.signal.aborted) resolve()
-    })
-    terminal.note('stopping')
-    return 0
+    const captured = sink === undefined ? undefined : keep(host.capture(), sink, `${path}`, terminal)
+    try {
+      await startAll(host, terminal)
+      terminal.note(`the bus is up at ${socket}; Ctrl-C stops it`)
+      await new Promise<void>((resolve) => {
+        terminal.signal.addEventListener('abort', () => resolve())
+        if (terminal.signal.aborted) resolve()
+      })
+      terminal.note('stopping')
+      return 0
+    } finally {
+      // The partitions first: their last words belong in it.
+      await host.close()
+      await captured?.stop()
+    }
   },
+}
+
+/** Writes a capture to a file beside the bus. A file that cannot be written ends the capture, and the bus goes on. */
+function keep(file: BusCaptureFile, sink: CaptureSink, path: string, terminal: Terminal): { stop(): Promise<void> } {
+  const write = async (): Promise<void> => {
+    try {
+      for (let chunk = await file.read(); chunk !== undefined; chunk = await file.read()) await sink.write(chunk)
+    } catch (thrown) {
+      terminal.note(`the capture ends: ${path} cannot be written: ${(thrown as Error).message}`)
+      file.stop()
+    } finally {
+      await sink.close()
+    }
+  }
+  const written = write()
+  return {
+    async stop() {
+      file.stop()
+      await written
+      terminal.note(`captured ${renderCounts(file.counts)} to ${path}`)
+    },
+  }
 }
 
 async function startAll(host: BusHost, terminal: Terminal): Promise<void> {

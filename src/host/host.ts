@@ -1,12 +1,14 @@
 import { mkdir } from 'node:fs/promises'
 import { Bus } from '../agent/index.ts'
 import { type AccessPolicy, Broker, CarrierListener, Endpoint, MuxCarrier, SystemObject } from '../bus/index.ts'
+import type { CaptureFilter } from '../capture/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { type Env, memoryPair } from '../link/index.ts'
 import { AcceleratorProbe, buildImage, type GuestImage } from '../partition/index.ts'
 import type { BusConfig } from '../policy/index.ts'
 import { HOST_PARTITION, Operator } from '../services/index.ts'
 import { BusyPoller, listenUnix, nodeEnv, type UnixListener } from '../transport/index.ts'
+import { type BusCaptureFile, BusCapture, captureService, startCapture } from './capture.ts'
 import type { HostEvent } from './host-events.ts'
 import { type Launched, launch } from './launched.ts'
 
@@ -145,6 +147,11 @@ export class BusHost implements AsyncDisposable {
     entry.launched = undefined
   }
 
+  /** Writes down what crosses the bus from now on; the caller reads it. */
+  capture(filter: CaptureFilter = {}): BusCaptureFile {
+    return startCapture(this.#broker, filter)
+  }
+
   /** The guest image, built once for all partitions. */
   image(): Promise<GuestImage> {
     const { packageDirectory, signal } = this.#options
@@ -189,6 +196,7 @@ export class BusHost implements AsyncDisposable {
     const endpoint = await Endpoint.attach(new MuxCarrier(near, { side: 'partition', env }), { env })
     this.#bus = new Bus(endpoint, env)
     await this.#bus.offer(Operator, { inspect: () => JSON.stringify(this.inspect()) })
+    await this.#bus.offer(BusCapture, captureService(this.#broker))
     const { socket } = this.#options
     if (socket === undefined) return
     const system = new SystemObject(endpoint, env)

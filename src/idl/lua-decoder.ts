@@ -183,6 +183,7 @@ local function objref(c, t, tree, name)
   field("object", 48)
 end
 
+-- Swallows what a decoder says.
 local silent = {}
 silent.add = function() return silent end
 silent.set_text = silent.add

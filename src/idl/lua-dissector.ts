@@ -15,6 +15,7 @@ busbar.fields = { fields.interface, fields.method, fields.direction, fields.faul
 
 local find_pdus = Field.new("dcerpc")
 local find_stream = Field.new("tcp.stream")
+local find_comments = Field.new("frame.comment")
 
 local REQUEST, RESPONSE, FAULT, BIND, ALTER = 0, 2, 3, 11, 14
 local EXTENT_ERROR = "e5402e29-9286-5781-a8d7-8f1f37e3a55f"
@@ -54,59 +55,11 @@ local function read_contexts(c, contexts)
   end
 end
 
--- What one PDU is: nil when it is of no interest.
-local function classify(range, stream)
-  local pdu = range:tvb()
-  local little = math.floor(pdu:range(4, 1):uint() / 16) == 1
-  local c = cursor(pdu, 8, pdu:len(), little)
-  local kind, flags = pdu:range(2, 1):uint(), pdu:range(3, 1):uint()
-  local length = number(c, 2)
-  local auth = number(c, 2)
-  local id = number(c, 4)
-  local s = state(stream)
-  if length > pdu:len() or auth > 0 then return nil end
-  if kind == BIND or kind == ALTER then
-    c.at = 24
-    read_contexts(c, s.contexts)
-    return nil
+local function operation_of(interface, opnum, object)
+  for _, one in ipairs(interface.operations) do
+    if (object and one.objectOpnum or one.plainOpnum) == opnum then return one end
   end
-  if kind ~= REQUEST and kind ~= RESPONSE and kind ~= FAULT then return nil end
-  c.at = 20
-  local context = number(c, 2)
-  local stub
-  if kind == REQUEST then
-    local opnum = number(c, 2)
-    stub = 24
-    local interface = s.contexts[context]
-    -- Calls on objects name the object, and their interface in version 0.0 (MS-DCOM); plain ones may name an object too.
-    local object = bit(flags, 128)
-    if object then stub = 40 end
-    object = object and interface ~= nil and interface.major == 0
-    if bit(flags, 1) then
-      s.calls[id] = interface and { uuid = interface.uuid, opnum = opnum, object = object } or nil
-    end
-  else
-    stub = kind == FAULT and 32 or 24
-  end
-  local call = s.calls[id]
-  if call == nil then return nil end
-  local found = { kind = kind, call = call, little = little, stub = stub, length = length - stub, last = bit(flags, 2) }
-  if kind == FAULT then
-    c.at = 24
-    found.status = number(c, 4)
-    return found
-  end
-  if bit(flags, 1) and bit(flags, 2) then return found end
-  local key = kind .. ":" .. id
-  if bit(flags, 1) then s.parts[key] = ByteArray.new() end
-  local parts = s.parts[key]
-  if parts == nil then return nil end
-  if found.length > 0 then parts:append(range:range(stub, found.length):bytes()) end
-  if found.last then
-    found.bytes = parts
-    s.parts[key] = nil
-  end
-  return found
+  return nil
 end
 
 -- The number and the texts of an error extent (docs/protocol/objects.md).
@@ -146,13 +99,97 @@ local function extents(c, tree)
   end
 end
 
-local function read_request(c, found, operation, tree)
-  if found.call.object then
+local function read_request(c, object, operation, tree)
+  if object then
     local range = take(c, 28)
     tree:add(range, "ORPCTHIS")
     extents(c, tree)
   end
   parameters(c, operation.request, tree)
+end
+
+-- Which interface a request is for when its bind was before the capture: the one that it fits, of several the one that
+-- the pipe is named after.
+local function guess(range, stub, length, opnum, object, little, service)
+  local found, named, count = nil, nil, 0
+  for uuid, interface in pairs(interfaces) do
+    local operation = operation_of(interface, opnum, object)
+    if operation ~= nil then
+      local fits = pcall(function()
+        local c = cursor(length > 0 and range:range(stub, length):tvb() or nil, 0, length, little)
+        read_request(c, object, operation, silent)
+        if c.at < c.stop then error({}) end
+      end)
+      if fits then
+        found, count = uuid, count + 1
+        if interface.name == service then named = uuid end
+      end
+    end
+  end
+  if count == 1 then return found end
+  return named
+end
+
+-- What one PDU is: nil when it is of no interest.
+local function classify(range, stream)
+  local pdu = range:tvb()
+  local little = math.floor(pdu:range(4, 1):uint() / 16) == 1
+  local c = cursor(pdu, 8, pdu:len(), little)
+  local kind, flags = pdu:range(2, 1):uint(), pdu:range(3, 1):uint()
+  local length = number(c, 2)
+  local auth = number(c, 2)
+  local id = number(c, 4)
+  local s = state(stream)
+  if length > pdu:len() or auth > 0 then return nil end
+  if kind == BIND or kind == ALTER then
+    c.at = 24
+    read_contexts(c, s.contexts)
+    return nil
+  end
+  if kind ~= REQUEST and kind ~= RESPONSE and kind ~= FAULT then return nil end
+  c.at = 20
+  local context = number(c, 2)
+  local stub
+  if kind == REQUEST then
+    local opnum = number(c, 2)
+    stub = 24
+    local interface = s.contexts[context]
+    -- Calls on objects name the object, and their interface in version 0.0 (MS-DCOM); plain ones may name an object too.
+    local object = bit(flags, 128)
+    if object then stub = 40 end
+    if interface == nil and bit(flags, 1) and bit(flags, 2) then
+      local uuid = guess(range, stub, length - stub, opnum, object, little, s.service)
+      if uuid ~= nil then
+        interface = { uuid = uuid, major = 0, guessed = true }
+        s.contexts[context] = interface
+      end
+    end
+    object = object and interface ~= nil and interface.major == 0
+    if bit(flags, 1) then
+      s.calls[id] = interface and { uuid = interface.uuid, opnum = opnum, object = object, guessed = interface.guessed }
+    end
+  else
+    stub = kind == FAULT and 32 or 24
+  end
+  local call = s.calls[id]
+  if call == nil then return nil end
+  local found = { kind = kind, call = call, little = little, stub = stub, length = length - stub, last = bit(flags, 2) }
+  if kind == FAULT then
+    c.at = 24
+    found.status = number(c, 4)
+    return found
+  end
+  if bit(flags, 1) and bit(flags, 2) then return found end
+  local key = kind .. ":" .. id
+  if bit(flags, 1) then s.parts[key] = ByteArray.new() end
+  local parts = s.parts[key]
+  if parts == nil then return nil end
+  if found.length > 0 then parts:append(range:range(stub, found.length):bytes()) end
+  if found.last then
+    found.bytes = parts
+    s.parts[key] = nil
+  end
+  return found
 end
 
 local function read_response(c, found, operation, tree)
@@ -175,10 +212,7 @@ end
 
 local function show(found, range, tree, pinfo)
   local interface = interfaces[found.call.uuid]
-  local operation
-  for _, one in ipairs(interface.operations) do
-    if (found.call.object and one.objectOpnum or one.plainOpnum) == found.call.opnum then operation = one end
-  end
+  local operation = operation_of(interface, found.call.opnum, found.call.object)
   local name = interface.name .. "." .. (operation and operation.name or ("opnum " .. found.call.opnum))
   local direction = found.kind == REQUEST and "request" or found.kind == RESPONSE and "response" or "fault"
   if not found.last then return end
@@ -187,7 +221,7 @@ local function show(found, range, tree, pinfo)
   if found.bytes ~= nil then
     tvb, start, stop = found.bytes:tvb(name .. " " .. direction), 0, found.bytes:len()
   end
-  local line = tree:add(busbar, range, "Busbar " .. direction .. ": " .. name)
+  local line = tree:add(busbar, range, "Busbar " .. direction .. ": " .. name .. (found.call.guessed and " (interface guessed)" or ""))
   line:add(fields.interface, interface.name)
   line:add(fields.method, operation and operation.name or "?")
   line:add(fields.direction, direction)
@@ -199,7 +233,7 @@ local function show(found, range, tree, pinfo)
   -- Alignment counts from the start of the stub.
   local c = cursor(tvb:range(start, stop - start):tvb(), 0, stop - start, found.little)
   local ok, failure = pcall(function()
-    if found.kind == REQUEST then read_request(c, found, operation, line) else read_response(c, found, operation, line) end
+    if found.kind == REQUEST then read_request(c, found.call.object, operation, line) else read_response(c, found, operation, line) end
     if found.call.object and found.kind == RESPONSE then return end
     if c.at < c.stop then error({ message = (c.stop - c.at) .. " bytes behind the last parameter" }) end
   end)
@@ -214,7 +248,14 @@ function busbar.dissector(_, pinfo, tree)
   if stream == nil then return end
   local frame = pinfo.number
   local first = known[frame] == nil
-  if first then known[frame] = {} end
+  if first then
+    known[frame] = {}
+    -- A capture of ours says in each pipe's first packet which service it is.
+    for _, comment in ipairs({ find_comments() }) do
+      local service = tostring(comment.value):match("^%S+ %(epoch %d+%) opened [^/%s]+/([^,%s]+), ")
+      if service ~= nil then state(stream.value).service = service end
+    end
+  end
   for i, pdu in ipairs({ find_pdus() }) do
     local range = pdu.range
     if range ~= nil and range:len() >= 16 then

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
-import { type Contract, contract, method, t, type Type } from '../rpc/index.ts'
+import { contract, method, t, type Type } from '../rpc/index.ts'
 import { ByHand, File, FileStore } from './contracts.test.ts'
 import { describe as describeContracts, printMidl } from './index.ts'
 

@@ -1,25 +1,39 @@
 import { BusbarError } from '../errors/index.ts'
 import type { ByteLink } from './link.ts'
 
+/** Hears what a pump carries, before it is passed on. */
+export interface PumpTap {
+  bytes(chunk: Uint8Array): void
+  ended(): void
+}
+
 /** Bytes that passed, one count a direction. */
 export interface PumpCount {
   bytes: number
+  /** Whoever listens now, if anybody does. */
+  tap?: PumpTap | undefined
 }
 
 /**
  * Carries everything from one link to another with back-pressure: nothing is read before the last write was taken.
  * An end is passed on as an end. Settles when this direction is over; a failure on either side closes both with its reason.
  */
-export async function pump(from: ByteLink, to: ByteLink, count: PumpCount = { bytes: 0 }): Promise<void> {
+export async function pump(
+  from: ByteLink,
+  to: ByteLink,
+  count: PumpCount = { bytes: 0, tap: undefined },
+): Promise<void> {
   try {
     for (;;) {
       let chunk = from.read()
       if (chunk instanceof Promise) chunk = await chunk
       if (chunk === undefined) break
       count.bytes += chunk.length
+      if (count.tap !== undefined) count.tap.bytes(chunk)
       const room = to.write(chunk)
       if (room instanceof Promise) await room
     }
+    count.tap?.ended()
     await to.end()
   } catch (thrown) {
     const reason = BusbarError.from(thrown)
