@@ -23,6 +23,8 @@ export interface RpcLimits {
   readonly unsent: number
   /** Answers that a peer has not read, above which the server closes the link, `bytes`. */
   readonly backlog: number
+  /** Time that a client which broke the protocol has to read why, before the server closes the link, `milliseconds`. */
+  readonly linger: number
   /** Time between asking the server to cancel a call and orphaning it, `milliseconds`. */
   readonly cancelGrace: number
 }
@@ -51,6 +53,8 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   unsent: 1024 * 1024,
   /** Our choice: four of the largest responses at once. */
   backlog: 256 * 1024 * 1024,
+  /** Our choice: ample for a fault to be read. */
+  linger: 1_000,
   /** Our choice: long enough for a component that listens to its signal. */
   cancelGrace: 2_000,
 }
@@ -71,6 +75,7 @@ export function rpcLimits(chosen: Partial<RpcLimits> = {}): RpcLimits {
   check('contexts', limits.contexts, 1, 65_535)
   check('unsent', limits.unsent, 1, 0x7fff_ffff)
   check('backlog', limits.backlog, 1, 0x7fff_ffff)
+  check('linger', limits.linger, 0, 0x7fff_ffff)
   check('cancelGrace', limits.cancelGrace, 0, 0x7fff_ffff)
   return limits
 }

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { BusbarError } from '../../errors/index.ts'
 import { memoryPair } from '../../link/index.ts'
-import type { RpcLimits } from '../limits.ts'
+import { DEFAULT_RPC_LIMITS, type RpcLimits } from '../limits.ts'
 import { AssociationGroups } from './groups.ts'
 import { encodeBare, PFC, WHOLE } from '../pdu/header.ts'
 import { featureSyntax, NDR20 } from '../pdu/syntax.ts'
@@ -29,12 +28,25 @@ const UNKNOWN_IF = '1c010003'
 const PROTO = '1c01000b'
 const BUSY = '1c010014'
 
-function peer(limits: Partial<RpcLimits> = {}): { raw: RawPeer; server: RpcServer; echo: Echo } {
-  const [mine, theirs] = memoryPair()
-  return { raw: new RawPeer(mine), ...serve(new TestEnv(), theirs, limits) }
+interface Peer {
+  raw: RawPeer
+  server: RpcServer
+  echo: Echo
+  env: TestEnv
 }
 
-async function bound(limits: Partial<RpcLimits> = {}): Promise<ReturnType<typeof peer>> {
+function peer(limits: Partial<RpcLimits> = {}, env = new TestEnv(), groups?: AssociationGroups): Peer {
+  const [mine, theirs] = memoryPair()
+  return { env, raw: new RawPeer(mine), ...serve(env, theirs, limits, groups) }
+}
+
+/** Why the server closed the link to a client that had the time to read why. */
+async function verdict({ env, server }: Peer): Promise<string | undefined> {
+  env.advance(DEFAULT_RPC_LIMITS.linger)
+  return (await server.closed)?.code
+}
+
+async function bound(limits: Partial<RpcLimits> = {}): Promise<Peer> {
   const made = peer(limits)
   await made.raw.send(bind())
   assert.deepEqual(made.raw.take(), ['bind_ack 1'])
@@ -76,12 +88,13 @@ describe('a client that breaks the protocol loses this link and nothing else', (
   ]
   for (const [name, sent, answers, code] of before) {
     test(name, async () => {
-      const { raw, server } = peer()
-      await raw.send(...sent)
+      const made = peer()
+      const { raw, server, env } = made
+      await raw.send(...sent, request(9, 0), bind({}, 11, 10))
       assert.deepEqual(raw.take(), answers)
-      assert.equal((await server.closed)?.code, code)
-      assert.ok(raw.outcome instanceof BusbarError)
-      assert.equal(server.inspect().state, 'closed')
+      assert.equal(raw.outcome === 'ended', answers.length > 0)
+      assert.equal(await verdict(made), code)
+      assert.deepEqual([server.inspect().state, env.timers], ['closed', 0])
     })
   }
 
@@ -131,31 +144,42 @@ describe('a client that breaks the protocol loses this link and nothing else', (
   ]
   for (const [name, sent, answers, code] of after) {
     test(name, async () => {
-      const { raw, server, echo } = await bound()
-      await raw.send(...sent)
+      const made = await bound()
+      const { raw, echo } = made
+      await raw.send(...sent, request(9, 0))
       assert.deepEqual(raw.take(), answers)
-      assert.equal((await server.closed)?.code, code)
-      assert.ok(raw.outcome instanceof BusbarError)
+      assert.equal(raw.outcome, 'ended')
+      assert.equal(await verdict(made), code)
       for (const call of echo.calls) assert.ok(call.cancelled)
     })
   }
 
   test('a PDU above the limit, when its header is in; one above the agreed size is taken', async () => {
-    const { raw, server } = peer({ fragment: 5_840 })
+    const made = peer({ fragment: 5_840 })
+    const { raw, server } = made
     await raw.send(bind({ size: 4_000 }))
     assert.equal(server.inspect().fragment, 4_000)
     await raw.send(request(2, 0, bytes(5_816)))
     assert.deepEqual(raw.take(), ['bind_ack 1', 'response 2', 'response 2'])
     await raw.send(request(3, 0, bytes(5_817)).subarray(0, 16))
     assert.deepEqual(raw.take(), [`fault 3 ${PROTO}`])
-    assert.equal((await server.closed)?.code, 'MALFORMED')
+    assert.equal(await verdict(made), 'MALFORMED')
+  })
+
+  test('a client that leaves when it was told why', async () => {
+    const { raw, server, env } = await bound()
+    await raw.send(request(2, 0, bytes(8), last))
+    void raw.link.end()
+    assert.equal((await server.closed)?.code, 'PROTOCOL')
+    assert.equal(env.timers, 0)
   })
 
   test('a second call at the same time without multiplexing', async () => {
-    const { raw, server } = peer()
+    const made = peer()
+    const { raw } = made
     await raw.send(bind({ flags: WHOLE }), request(2, 2), request(3, 2))
     assert.deepEqual(raw.take(), ['bind_ack 1', `fault 3 ${PROTO}`])
-    assert.equal((await server.closed)?.code, 'PROTOCOL')
+    assert.equal(await verdict(made), 'PROTOCOL')
   })
 
   test('the end inside a PDU', async () => {
@@ -241,9 +265,8 @@ describe('refusals that leave the link alone', () => {
   test('requests in fragments hold memory until they are answered, on all links of a caller together', async () => {
     const env = new TestEnv()
     const groups = new AssociationGroups(env, { reassembly: 2_000 })
-    const link = async (): Promise<ReturnType<typeof peer>> => {
-      const [mine, theirs] = memoryPair()
-      const made = { raw: new RawPeer(mine), ...serve(env, theirs, {}, groups) }
+    const link = async (): Promise<Peer> => {
+      const made = peer({}, env, groups)
       await made.raw.send(bind())
       made.raw.take()
       return made
@@ -365,7 +388,8 @@ describe('refusals that leave the link alone', () => {
   })
 
   test('cancels of calls that are over, and of one that is still arriving', async () => {
-    const { raw, echo, server } = await bound()
+    const made = await bound()
+    const { raw, echo } = made
     await raw.send(encodeBare(18, 99), encodeBare(19, 98), request(2, 4, bytes(8), first), encodeBare(18, 2))
     await raw.send(request(2, 4, bytes(8), last))
     assert.deepEqual(raw.take(), ['response 2'])
@@ -378,7 +402,7 @@ describe('refusals that leave the link alone', () => {
     assert.deepEqual(raw.take(), ['response 7'])
     await raw.send(request(8, 0, bytes(8), first), encodeBare(19, 8), request(9, 0, bytes(8), last))
     assert.deepEqual(raw.take(), [`fault 8 ${PROTO}`])
-    assert.equal((await server.closed)?.code, 'PROTOCOL')
+    assert.equal(await verdict(made), 'PROTOCOL')
   })
 })
 

@@ -1,12 +1,12 @@
 import { BusbarError } from '../../errors/index.ts'
-import { Closing, type Env } from '../../link/index.ts'
+import { Closing, type Env, type Timer } from '../../link/index.ts'
 import type { RpcAccess } from '../access.ts'
 import { faultStatus } from '../faults.ts'
 import { type RpcLimits, rpcLimits } from '../limits.ts'
 import { encodeBindNak } from '../pdu/bind.ts'
 import { readContextId, readOpnum, REQUEST_BYTES, stubOffset } from '../pdu/call.ts'
-import type { PduHandler } from '../pdu/cutter.ts'
-import { encodeBare, PFC, type PduHeader } from '../pdu/header.ts'
+import { ENOUGH, type PduHandler } from '../pdu/cutter.ts'
+import { encodeBare, PFC, type PduHeader, tooLong } from '../pdu/header.ts'
 import { PDUS, pduName } from '../pdu/table.ts'
 import { UuidMemory } from '../pdu/uuid.ts'
 import { sendFault, sendResponse } from './fragments.ts'
@@ -36,6 +36,7 @@ export interface RpcServerOptions {
  */
 export class RpcServer {
   readonly #access: RpcAccess
+  readonly #env: Env
   readonly #groups: AssociationGroups
   readonly #limits: RpcLimits
   readonly #binding: ServerBinding
@@ -45,10 +46,14 @@ export class RpcServer {
   readonly #closing = new Closing()
   #taken = 0
   #refused = 0
+  /** Why the link is about to close. */
+  #leaving: BusbarError | undefined
+  #timer: Timer | undefined
 
   /** Takes the access object and the link behind it. */
   constructor(access: RpcAccess, options: RpcServerOptions) {
     this.#access = access
+    this.#env = options.env
     this.#limits = rpcLimits(options.limits)
     const { fragment, contexts, reassembly } = this.#limits
     this.#groups = options.groups ?? new AssociationGroups(options.env, { reassembly })
@@ -100,31 +105,47 @@ export class RpcServer {
       if (header.type === PDUS.request.number && header.authLength === 0) this.#request(header, bytes, view, at)
       else this.#other(header, bytes.subarray(at, at + header.length))
     } catch (thrown) {
-      throw this.#violated(header, bytes.subarray(at, at + header.length), BusbarError.from(thrown))
+      this.#violated(header, bytes.subarray(at, at + header.length), BusbarError.from(thrown))
     }
   }
 
-  /** A client that breaks the protocol is told so in the way the standard has for that PDU; then the link closes. */
-  #violated(header: PduHeader, pdu: Uint8Array, error: BusbarError): BusbarError {
+  /** A client that breaks the protocol is told so where the standard has a word for it; then the link closes. */
+  #violated(header: PduHeader, pdu: Uint8Array, error: BusbarError): never {
     const { bound } = this.#binding
-    if (header.type === PDUS.bind.number) {
-      this.#access.send(encodeBindNak(header.callId, nakReason(header, pdu)))
-    } else if (header.type === PDUS.alter_context.number) this.#tell(alterFault(header, error))
-    else if (header.type === PDUS.request.number) {
-      const contextId = readContextId(new DataView(pdu.buffer, pdu.byteOffset), 0, header.little)
-      this.#tell(requestFault(header, error, { gathering: this.#receiving.call, bound, contextId }))
+    if (error.code === 'LIMIT') throw error
+    switch (header.type) {
+      case PDUS.bind.number:
+        this.#access.send(encodeBindNak(header.callId, nakReason(header, pdu)))
+        return this.#leave(error)
+      case PDUS.alter_context.number:
+        return this.#fault(alterFault(header, error), error)
+      case PDUS.request.number: {
+        const contextId = readContextId(new DataView(pdu.buffer, pdu.byteOffset), 0, header.little)
+        return this.#fault(requestFault(header, error, { gathering: this.#receiving.call, bound, contextId }), error)
+      }
+      default:
+        throw error
     }
-    return error
   }
 
   #tooLong(header: PduHeader): void {
     if (header.type !== PDUS.request.number) return
-    const breach = { gathering: undefined, bound: true, contextId: 0 }
-    this.#tell(requestFault(header, new BusbarError('MALFORMED', 'a request above the limit'), breach))
+    const error = tooLong(header, this.#limits.fragment)
+    this.#fault(requestFault(header, error, { gathering: undefined, bound: true, contextId: 0 }), error)
   }
 
-  #tell({ callId, contextId, status, notExecuted }: LastFault): void {
+  #fault({ callId, contextId, status, notExecuted }: LastFault, error: BusbarError): never {
     sendFault(this.#access, callId, contextId, status, notExecuted)
+    return this.#leave(error)
+  }
+
+  /** Ends behind the last word and hears nothing more: closing at once would drop what the client has not read yet. */
+  #leave(error: BusbarError): never {
+    this.#leaving = error
+    this.#abort(error)
+    this.#access.end()
+    this.#timer = this.#env.timer(this.#limits.linger, () => this.#access.close(error))
+    throw ENOUGH
   }
 
   #other(header: PduHeader, pdu: Uint8Array): void {
@@ -252,8 +273,9 @@ export class RpcServer {
 
   #closed(reason: BusbarError | undefined): void {
     this.#abort(reason ?? new BusbarError('PEER_DIED', 'the association is over'))
+    this.#timer?.cancel()
     this.#binding.leave()
-    this.#closing.settle(reason)
+    this.#closing.settle(this.#leaving ?? reason)
   }
 
   #abort(reason: BusbarError): void {

@@ -12,6 +12,9 @@ export interface PduHandler {
   tooLong?(header: PduHeader): void
 }
 
+/** What a handler throws that wants to hear nothing more: the rest of what comes is thrown away. */
+export const ENOUGH: unique symbol = Symbol('enough')
+
 /**
  * Cuts received chunks into PDUs. A PDU inside one chunk is handed out in place. One that straddles chunks is copied
  * once, into memory of exactly the length its checked header declares, so that what a peer makes us hold never exceeds
@@ -43,8 +46,17 @@ export class PduCutter {
     this.#reset()
   }
 
-  /** Throws `MALFORMED` at the first header that cannot be, and whatever the handler throws. */
+  /** Throws `MALFORMED` at the first header that cannot be, and whatever the handler throws but `ENOUGH`. */
   push(chunk: Uint8Array): void {
+    try {
+      this.#cut(chunk)
+    } catch (thrown) {
+      if (thrown !== ENOUGH) throw thrown
+      this.stop()
+    }
+  }
+
+  #cut(chunk: Uint8Array): void {
     let at = this.#filled > 0 ? this.#complete(chunk) : 0
     const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.length)
     while (!this.#stopped && chunk.length - at >= HEADER_BYTES) {
