@@ -12,6 +12,9 @@ export const PROTO_ERROR = 0x1c01_000b
 /** There is no such call, or it was cancelled before it came. */
 export const NO_CALL_ACTIVE = 0x0000_06bd
 
+/** A context handle that was not given to this association group. */
+const CONTEXT_MISMATCH = 0x1c00_001a
+
 /** Fault statuses by number (C706 appendix E, MS-ERREF, samba dcerpc.idl). Everything else arrives as `FAULT`. */
 const FAULTS: ReadonlyMap<number, FaultRow> = new Map<number, FaultRow>([
   [0x0000_0005, { name: 'access_denied', code: 'DENIED' }],
@@ -23,7 +26,7 @@ const FAULTS: ReadonlyMap<number, FaultRow> = new Map<number, FaultRow>([
   [0x1c00_0007, { name: 'nca_s_fault_invalid_bound', code: 'BAD_VALUE' }],
   [0x1c00_000d, { name: 'nca_s_fault_cancel', code: 'CANCELLED' }],
   [0x1c00_0012, { name: 'nca_s_fault_unspec', code: 'FAULT' }],
-  [0x1c00_001a, { name: 'nca_s_fault_context_mismatch', code: 'NO_SUCH_OBJECT' }],
+  [CONTEXT_MISMATCH, { name: 'nca_s_fault_context_mismatch', code: 'NO_SUCH_OBJECT' }],
   [0x1c00_001b, { name: 'nca_s_fault_remote_no_memory', code: 'LIMIT' }],
   [0x1c00_001c, { name: 'nca_s_invalid_pres_context_id', code: 'NO_SUCH_INTERFACE' }],
   [0x1c00_0024, { name: 'nca_s_fault_object_not_found', code: 'NO_SUCH_OBJECT' }],
@@ -56,19 +59,43 @@ const STATUS_OF: Partial<Record<ErrorCode, number>> = {
  */
 const PRIVATE_STATUS = 0xa0bb_0000
 
+/**
+ * A fault with its number: what a call rejects with when a server answers with one, and what a server throws when its
+ * clients look for a certain number. Everyone else goes by the code.
+ */
+export class FaultError extends BusbarError {
+  /** As on the wire (C706 appendix E, MS-ERREF). */
+  readonly status: number
+
+  constructor(status: number, code: ErrorCode, message: string) {
+    super(code, message, { stage: 'call' })
+    this.status = status
+  }
+
+  /** What a server says to a context handle that it did not give to this association group. */
+  static contextMismatch(): FaultError {
+    return new FaultError(CONTEXT_MISMATCH, 'NO_SUCH_OBJECT', 'no such context handle in this association group')
+  }
+}
+
 /** Server: the fault status for what a dispatch threw. */
 export function faultStatus(error: BusbarError): number {
+  if (error instanceof FaultError) return error.status
   return STATUS_OF[error.code] ?? PRIVATE_STATUS + codeNumber(error.code)
 }
 
 /** Client: the error for a fault. `notExecuted` is the peer's word that the call did not run. */
-export function faultError(status: number, notExecuted: boolean): BusbarError {
+export function faultError(status: number, notExecuted: boolean): FaultError {
   const row = FAULTS.get(status)
   const code = row?.code ?? privateCode(status)
   const name = row === undefined ? '' : ` (${row.name})`
   const executed = notExecuted ? ', the call did not execute' : ''
   const number = `0x${status.toString(16).padStart(8, '0')}`
-  return new BusbarError(code, `the server answered with fault ${number}${name}${executed}: ${CODES[code].meaning}`)
+  return new FaultError(
+    status,
+    code,
+    `the server answered with fault ${number}${name}${executed}: ${CODES[code].meaning}`,
+  )
 }
 
 /** A peer's own bugs are its own: `INTERNAL` never crosses as such. */

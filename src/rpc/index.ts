@@ -40,6 +40,7 @@ export type {
 } from './contract/type.ts'
 export type { ContextHandle, IdlTypes, UnionOptions } from './contract/idl.ts'
 export type { Shape } from './contract/shape.ts'
+export { FaultError } from './faults.ts'
 export { DEFAULT_RPC_LIMITS, MAX_FRAGMENT, type RpcLimits } from './limits.ts'
 export { type RefPort } from './ndr/codec.ts'
 export { wireOf, wireOfOperation } from './ndr/lower.ts'
@@ -59,5 +60,7 @@ export type {
   WireUnion,
 } from './ndr/wire.ts'
 export type { InterfaceId } from './pdu/syntax.ts'
+export { type PlainCallOptions, type PlainClient, plainClient } from './plain/client.ts'
+export { type PlainImplementation, plainInterface } from './plain/interface.ts'
 export { readUuid, writeUuid } from './pdu/uuid.ts'
 export type { Awaitable, Env, Timer } from '../link/index.ts'

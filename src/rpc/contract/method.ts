@@ -3,6 +3,8 @@ import type { Fields, Type } from './type.ts'
 export interface MethodOptions {
   /** Calling it twice does what calling it once does: a broken call may be repeated. */
   readonly idempotent?: boolean
+  /** Its number in an interface that is not ours, where those in front of it are left out. Plain calls only. */
+  readonly opnum?: number
 }
 
 /** A method of a contract: what goes in, what comes back. */

@@ -1,0 +1,52 @@
+import { Reader, Writer } from '../../bytes/index.ts'
+import { BusbarError } from '../../errors/index.ts'
+import type { Awaitable } from '../../link/index.ts'
+import type { IncomingCall, RpcInterface } from '../association/incoming-call.ts'
+import type { Contract } from '../contract/contract.ts'
+import type { Procedure } from '../contract/procedure.ts'
+import type { Given, TakenFields } from '../contract/type.ts'
+import { NO_REFERENCES, operationsOf } from './operations.ts'
+
+/** What serves a contract by plain calls: one function per method, called with the arguments and the call itself. */
+export type PlainImplementation<C extends Contract> = {
+  readonly [K in keyof C['methods']]: (
+    args: TakenFields<C['methods'][K]['args']>,
+    call: IncomingCall,
+  ) => Awaitable<Given<C['methods'][K]['result']>>
+}
+
+type AnyImplementation = Readonly<Record<string, (args: unknown, call: IncomingCall) => unknown>>
+
+/**
+ * Serves a contract by plain calls, as interfaces that are older than objects do: its own UUID and version, opnums from 0,
+ * nothing in front of the arguments or behind the results. Bytes behind the arguments are left alone, as Windows and Samba
+ * do: foreign stubs are padded. What a function throws becomes a fault.
+ */
+export function plainInterface<C extends Contract>(contract: C, implementation: PlainImplementation<C>): RpcInterface {
+  const operations = operationsOf(contract)
+  const functions = implementation as unknown as AnyImplementation
+  return {
+    id: { uuid: contract.uuid, major: contract.major, minor: contract.minor },
+    opnums: operations.length,
+    dispatch(call) {
+      const operation = operations[call.opnum]
+      const run = operation === undefined ? undefined : functions[operation.name]
+      if (operation === undefined || run === undefined) {
+        throw new BusbarError('NOT_IN_CONTRACT', `${contract.name} has no operation ${call.opnum}`)
+      }
+      const args = operation.request.read(new Reader(call.stub, call.little), NO_REFERENCES)
+      const result = run.call(functions, args, call)
+      return result instanceof Promise
+        ? result.then((value) => answer(operation, args, value))
+        : answer(operation, args, result)
+    },
+  }
+}
+
+/** Sizes of `[out]` arrays may stand among the arguments, so results are written with those at hand. */
+function answer({ reply, result }: Procedure, args: unknown, value: unknown): Uint8Array {
+  const all = result.kind === 'out' ? Object.assign({}, args, value) : value
+  const writer = new Writer(true, undefined, reply.measure(all))
+  reply.write(writer, all, NO_REFERENCES)
+  return writer.finish()
+}
