@@ -79,18 +79,6 @@ local function base(c, t)
   return tostring(value), range, value
 end
 
-local function alignment(t)
-  if t.kind == "base" or t.kind == "enum" then return t.size end
-  if t.kind == "struct" or t.kind == "union" then return t.align end
-  if t.kind == "array" then
-    local own = alignment(t.item)
-    local form = t.shape.form
-    if form == "varying" or form == "conformant-varying" then return math.max(4, own) end
-    return own
-  end
-  return 4
-end
-
 local function conformant(t)
   if t.kind == "struct" then return t.conformant end
   return t.kind == "array" and (t.shape.form == "conformant" or t.shape.form == "conformant-varying")
@@ -146,7 +134,6 @@ local function array(c, t, tree, name, later, size)
     count = number(c, 4)
     if offset ~= 0 or count > most then error({ message = name .. ": " .. count .. " items at " .. offset .. " of " .. most }) end
   end
-  if count > 0 then align(c, alignment(t.item)) end
   if t.as == "text" then return text(c, t, tree, name, count) end
   if t.as == "bytes" then
     local range = take(c, count)
@@ -245,10 +232,7 @@ decode = function(c, t, tree, name, later, size, hidden)
       if one.value == value then arm, found = one.type, true end
     end
     if not found then error({ message = name .. ": discriminant " .. value .. " has no arm" }) end
-    if arm then
-      align(c, alignment(arm))
-      decode(c, arm, inside, shown, later, nil, hidden)
-    end
+    if arm then decode(c, arm, inside, shown, later, nil, hidden) end
   elseif kind == "pointer" or kind == "interface" then
     local id, range = number(c, 4)
     local line = tree:add(range, name .. ": none")
