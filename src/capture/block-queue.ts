@@ -1,5 +1,5 @@
 /** Memory is taken in pieces of so many `bytes`: one is what a reader gets at most, and holds the longest block (our choice). */
-export const PAGE_BYTES = 262_144
+const PAGE_BYTES = 262_144
 
 /** Where a block is to be written: exactly the bytes that were asked for, still zero. */
 export interface Room {

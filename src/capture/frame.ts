@@ -1,7 +1,7 @@
 /** Ethernet, IPv4 and TCP headers without options, `bytes`. */
-export const FRAME_HEAD = 54
+const FRAME_HEAD = 54
 /** What a SYN has on top: maximum segment size and window scale, `bytes`. */
-export const SYN_OPTIONS = 8
+const SYN_OPTIONS = 8
 /** Most payload of one frame, `bytes`: an IPv4 packet has at most 65,535 (RFC 791). */
 export const MAX_PAYLOAD = 65_495
 

@@ -7,7 +7,7 @@ export type CallForm = 'object' | 'plain'
  * How a contract is called when nobody says: one that numbers its methods itself, or has `[out]` parameters of its own, is
  * there for an interface that exists already and is plain.
  */
-export function formOf({ procedures }: Contract): CallForm {
+function formOf({ procedures }: Contract): CallForm {
   const plain = procedures.some(({ result, options }) => result.kind === 'out' || 'opnum' in options)
   return plain ? 'plain' : 'object'
 }
@@ -55,14 +55,14 @@ export function interfacesOf(contracts: readonly Contract[], form?: CallForm): I
 function operationsOf({ procedures }: Contract): NumberedOperation[] {
   let next = 0
   return procedures.map((procedure) => {
-    const { opnum = next } = procedure.options as { readonly opnum?: number }
+    const { opnum = next } = procedure.options
     next = opnum + 1
     return { ...wireOfOperation(procedure), objectOpnum: procedure.number + FIRST_OF_OBJECTS, plainOpnum: opnum }
   })
 }
 
 /** The opnum of an operation as its interface is called. */
-export function opnumOf({ objectOpnum, plainOpnum }: NumberedOperation, form: CallForm): number {
+function opnumOf({ objectOpnum, plainOpnum }: NumberedOperation, form: CallForm): number {
   return form === 'object' ? objectOpnum : plainOpnum
 }
 

@@ -115,7 +115,7 @@ local function text(c, t, tree, name, count)
   local value
   if unit == 2 then value = c.little and range:le_ustring() or range:ustring()
   else value = range:string() end
-  value = value:gsub("%z.*$", "")
+  value = value:gsub("\0.*$", "")
   tree:add(range, name .. ': "' .. value .. '"')
 end
 

@@ -123,6 +123,18 @@ describe('widl', {
   })
 })
 
+test('a method that has no number of its own follows the one in front of it', () => {
+  const gaps = contract(
+    'a.Gaps',
+    { version: '3.1' },
+    { first: method({}, t.void, { opnum: 2 }), second: method({ x: t.uint8 }, t.void) },
+  )
+  assert.match(
+    printMidl([gaps]),
+    /version\(3\.1\)[^]*void Opnum0NotDeclared\(void\);\s+void Opnum1NotDeclared\(void\);\s+void first\(void\);\s+void second\(/,
+  )
+})
+
 test('the description names opnums, forms and types', () => {
   const { interfaces } = describeContracts([FileStore]) as {
     interfaces: {
