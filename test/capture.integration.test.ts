@@ -110,36 +110,47 @@ function tshark(file: string, ...args: string[]): string {
   })
 }
 
+/** Starts the bus and waits until its client has made its calls. */
+async function startBus(...options: string[]): Promise<void> {
+  said = ''
+  heard = ''
+  const args = [main, 'up', '--socket', join(directory, 'bus.sock'), '--json', ...options]
+  bus = spawn(process.execPath, args, { cwd: directory })
+  bus.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    said += text
+  })
+  bus.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    heard += text
+  })
+  await printed('"line":"done"')
+}
+
+async function stopBus(): Promise<void> {
+  bus.kill('SIGINT')
+  await ended(bus)
+}
+
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'busbar-capture-'))
+  await mkdir(join(directory, 'node_modules'))
+  await symlink(root, join(directory, 'node_modules/busbar'))
+  const files = { 'contracts.mjs': CONTRACTS, 'server.mjs': SERVER, 'client.mjs': CLIENT, 'thief.mjs': THIEF }
+  for (const [name, text] of Object.entries({ ...files, 'busbar.yaml': CONFIG })) {
+    await writeFile(join(directory, name), text)
+  }
+})
+after(() => rm(directory, { recursive: true, force: true }))
+
 describe('a capture of a real bus', { skip }, () => {
   before(async () => {
     assert.ok(present, 'tshark is required where CI is set: apt-get install tshark')
-    directory = await mkdtemp(join(tmpdir(), 'busbar-capture-'))
-    await mkdir(join(directory, 'node_modules'))
-    await symlink(root, join(directory, 'node_modules/busbar'))
-    const files = { 'contracts.mjs': CONTRACTS, 'server.mjs': SERVER, 'client.mjs': CLIENT, 'thief.mjs': THIEF }
-    for (const [name, text] of Object.entries({ ...files, 'busbar.yaml': CONFIG })) {
-      await writeFile(join(directory, name), text)
-    }
     const { stdout } = await promisify(execFile)(process.execPath, [main, 'idl', '--wireshark', 'contracts.mjs'], {
       cwd: directory,
     })
     await writeFile(join(directory, 'contracts.lua'), stdout)
-    const args = [main, 'up', '--socket', join(directory, 'bus.sock'), '--json', '--capture', 'all.pcapng']
-    bus = spawn(process.execPath, args, { cwd: directory })
-    bus.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      said += text
-    })
-    bus.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      heard += text
-    })
-    await printed('"line":"done"')
+    await startBus('--capture', 'all.pcapng')
   })
-
-  after(async () => {
-    bus.kill('SIGINT')
-    await ended(bus)
-    await rm(directory, { recursive: true, force: true })
-  })
+  after(stopBus)
 
   test('only the operator may capture, whatever policy says', async () => {
     await printed('"line":"refused DENIED"')
@@ -212,6 +223,16 @@ describe('a capture of a real bus', { skip }, () => {
     const { status, stderr } = spawnSync(process.execPath, args, { cwd: directory, encoding: 'utf8' })
     assert.equal(status, 1)
     assert.match(stderr, /mine\.txt exists[^]*another name/)
+    const up = spawnSync(
+      process.execPath,
+      [main, 'up', '--socket', join(directory, 'other.sock'), '--capture', 'mine.txt'],
+      {
+        cwd: directory,
+        encoding: 'utf8',
+      },
+    )
+    assert.equal(up.status, 1)
+    assert.match(up.stderr, /mine\.txt exists/)
     assert.equal(await readFile(file, 'utf8'), 'mine')
   })
 
@@ -258,5 +279,41 @@ describe('a capture of a real bus', { skip }, () => {
     const heardBytes = tshark('all.pcapng', '-Y', 'tcp.payload && !dcerpc', '-T', 'fields', '-e', 'tcp.payload')
     assert.match(heardBytes, new RegExp(Buffer.from('plain bytes').toString('hex')))
     assert.match(heardBytes, new RegExp(Buffer.from('PLAIN BYTES').toString('hex')))
+  })
+})
+
+describe('a capture that is slow', () => {
+  before(() => startBus())
+  after(stopBus)
+
+  test('holds nobody up; what is missing is counted', async () => {
+    const socket = join(directory, 'bus.sock')
+    const args = [main, 'capture', '-w', 'slow.pcapng', '--service', 'upper', '--json', '--socket', socket]
+    const capture = spawn(process.execPath, args, { cwd: directory })
+    let out = ''
+    capture.stdout.setEncoding('utf8').on('data', (text: string) => {
+      out += text
+    })
+    await new Promise<void>((resolve, reject) => {
+      capture.stderr.setEncoding('utf8').on('data', (text: string) => {
+        if (text.includes('capturing to')) resolve()
+      })
+      capture.once('exit', () => reject(new Error('the capture ended')))
+    })
+    capture.kill('SIGSTOP')
+    const input = 'a'.repeat(40_000_000)
+    const { stdout } = spawnSync(process.execPath, [main, 'pipe', 'server/upper', '--socket', socket], {
+      input,
+      maxBuffer: 1 << 28,
+      encoding: 'utf8',
+    })
+    assert.equal(stdout.length, input.length, 'the pipe went on')
+    capture.kill('SIGCONT')
+    capture.kill('SIGINT')
+    assert.equal(await ended(capture), 0)
+    const counts = JSON.parse(out) as { dropped: number; bytes: number; droppedBytes: number }
+    assert.ok(counts.dropped > 0)
+    assert.equal(counts.bytes + counts.droppedBytes, 2 * input.length)
+    assert.ok((await stat(join(directory, 'slow.pcapng'))).size < 40_000_000)
   })
 })

@@ -58,7 +58,7 @@ export const capture: Command = {
       }
     } finally {
       clearInterval(repaint)
-      await sink.close()
+      await sink.close().catch(() => {})
       terminal.note(`captured ${renderCounts(counts)}`)
       if (json === true) terminal.out(JSON.stringify({ schemaVersion: 1, file: path, ...counts }))
     }

@@ -1,9 +1,9 @@
 import { defaultBusSocket } from '../agent/index.ts'
 import { BusbarError, escapePeerText } from '../errors/index.ts'
-import { type BusCaptureFile, type BusHost, type HostEvent, openConfiguredHost } from '../host/index.ts'
+import { type BusHost, type HostEvent, openConfiguredHost } from '../host/index.ts'
 import { HOST_PARTITION } from '../services/index.ts'
 import { renderCounts } from './capture-counts.ts'
-import { captureFile, type CaptureSink } from './capture-file.ts'
+import { captureFile } from './capture-file.ts'
 import { type Command, JSON_OPTION, SOCKET_OPTION, type Terminal } from './command.ts'
 import { failureRecord } from './failure.ts'
 import { renderBytes } from './progress-bar.ts'
@@ -34,9 +34,8 @@ export const up: Command = {
       else describe(event, quiet, terminal)
     }
     const path = options['capture']
-    const sink = typeof path === 'string' ? await captureFile(path, false) : undefined
     await using host = await openConfiguredHost({ file, socket, observe, signal: terminal.signal })
-    const captured = sink === undefined ? undefined : keep(host.capture(), sink, `${path}`, terminal)
+    const captured = typeof path === 'string' ? await keep(host, path, terminal) : undefined
     try {
       await startAll(host, terminal)
       terminal.note(`the bus is up at ${socket}; Ctrl-C stops it`)
@@ -54,16 +53,18 @@ export const up: Command = {
   },
 }
 
-/** Writes a capture to a file beside the bus. A file that cannot be written ends the capture, and the bus goes on. */
-function keep(file: BusCaptureFile, sink: CaptureSink, path: string, terminal: Terminal): { stop(): Promise<void> } {
+/** Writes a capture to a file beside the bus. When it can no longer be written the capture ends, and the bus goes on. */
+async function keep(host: BusHost, path: string, terminal: Terminal): Promise<{ stop(): Promise<void> }> {
+  const sink = await captureFile(path, false)
+  const file = host.capture()
   const write = async (): Promise<void> => {
     try {
       for (let chunk = await file.read(); chunk !== undefined; chunk = await file.read()) await sink.write(chunk)
-    } catch (thrown) {
-      terminal.note(`the capture ends: ${path} cannot be written: ${(thrown as Error).message}`)
-      file.stop()
-    } finally {
       await sink.close()
+    } catch (thrown) {
+      terminal.note(`the capture ends, ${path} cannot be written: ${BusbarError.from(thrown).message}`)
+      file.stop()
+      await sink.close().catch(() => {})
     }
   }
   const written = write()
