@@ -16,16 +16,16 @@ async function load(file: string): Promise<object> {
     throw new BusbarError('INVALID_ARGUMENT', `${file} cannot be loaded`, {
       stage: 'contract',
       cause,
-      hints: unread && /\.[mc]?ts$/.test(file) ? typescriptHints(file) : [],
+      hints: unread && /\.[mc]?ts$/.test(file) ? typescriptHints() : [],
     })
   }
 }
 
 /** What helps where Node does not read TypeScript by itself. */
-function typescriptHints(file: string): string[] {
+function typescriptHints(): string[] {
   return [
     `this is Node ${process.versions.node}; Node 22.18 and later read TypeScript by themselves`,
-    `with an older one: npm install --save-dev tsx, then NODE_OPTIONS="--import tsx" busbar idl ${file}`,
+    'with an older one: npm install --save-dev tsx, and NODE_OPTIONS="--import tsx" in front of the command',
     'or name the JavaScript that it was compiled to',
   ]
 }
