@@ -13,4 +13,5 @@ export {
 export { Reader } from './reader.ts'
 export { Slab } from './slab.ts'
 export { utf8Decode, utf8Encode } from './text.ts'
+export { Views } from './views.ts'
 export { Writer } from './writer.ts'

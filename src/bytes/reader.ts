@@ -1,33 +1,40 @@
 import { BusbarError } from '../errors/index.ts'
-
-/** UTF-16 units turned into text at a time: below every engine's limit on arguments (our choice, measured). */
-const UTF16_BATCH = 1024
+import { utf16Decode } from './utf16.ts'
+import type { Views } from './views.ts'
 
 /**
  * A bounds-checked cursor over bytes that a peer sent. Every read that would pass the end throws `MALFORMED`; nothing is
  * ever cut short or returned as `undefined`. The bytes are not copied: `bytes()` returns views.
  */
 export class Reader {
-  readonly #bytes: Uint8Array
+  /** The whole buffer that the bytes lie in. */
   readonly #view: DataView
   readonly #little: boolean
-  #at = 0
+  readonly #start: number
+  readonly #end: number
+  /** Position in the buffer. */
+  #at: number
 
-  /** `little` is the byte order of the multi-byte integers: `true` for control messages and NDR by default. */
-  constructor(bytes: Uint8Array, little = true) {
-    this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  /**
+   * `little` is the byte order of the multi-byte integers: `true` for control messages and NDR by default. `views` spares
+   * the making of a view where many messages lie in one buffer.
+   */
+  constructor(bytes: Uint8Array, little = true, views?: Views) {
+    this.#view = views === undefined ? new DataView(bytes.buffer) : views.of(bytes)
+    this.#start = bytes.byteOffset
+    this.#end = this.#start + bytes.length
+    this.#at = this.#start
     this.#little = little
   }
 
   /** Offset of the next byte. */
   get at(): number {
-    return this.#at
+    return this.#at - this.#start
   }
 
   /** Bytes not read yet. */
   get left(): number {
-    return this.#bytes.length - this.#at
+    return this.#end - this.#at
   }
 
   /** Whether multi-byte integers are read little-endian. */
@@ -35,92 +42,96 @@ export class Reader {
     return this.#little
   }
 
-  /** Reserves `length` bytes and returns where they start. All reads pass through here: `length <= left` cannot overflow. */
-  #take(length: number): number {
-    if (!(length >= 0 && length <= this.#bytes.length - this.#at)) {
-      throw new BusbarError('MALFORMED', `needed ${length} bytes at offset ${this.#at}, found ${this.left}`)
-    }
+  /** What `take` gives positions in. */
+  get view(): DataView {
+    return this.#view
+  }
+
+  /**
+   * Passes over `length` bytes and returns where in `view` they start. All reads pass through here: `length <= left`
+   * cannot overflow.
+   */
+  take(length: number): number {
     const at = this.#at
+    if (!(length >= 0 && length <= this.#end - at)) this.#short(length)
     this.#at = at + length
     return at
   }
 
+  #short(length: number): never {
+    throw new BusbarError('MALFORMED', `needed ${length} bytes at offset ${this.at}, found ${this.left}`)
+  }
+
   u8(): number {
-    return this.#view.getUint8(this.#take(1))
+    return this.#view.getUint8(this.take(1))
   }
 
   u16(): number {
-    return this.#view.getUint16(this.#take(2), this.#little)
+    return this.#view.getUint16(this.take(2), this.#little)
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#take(4), this.#little)
+    return this.#view.getUint32(this.take(4), this.#little)
   }
 
   i8(): number {
-    return this.#view.getInt8(this.#take(1))
+    return this.#view.getInt8(this.take(1))
   }
 
   i16(): number {
-    return this.#view.getInt16(this.#take(2), this.#little)
+    return this.#view.getInt16(this.take(2), this.#little)
   }
 
   i32(): number {
-    return this.#view.getInt32(this.#take(4), this.#little)
+    return this.#view.getInt32(this.take(4), this.#little)
   }
 
   u64(): bigint {
-    return this.#view.getBigUint64(this.#take(8), this.#little)
+    return this.#view.getBigUint64(this.take(8), this.#little)
   }
 
   i64(): bigint {
-    return this.#view.getBigInt64(this.#take(8), this.#little)
+    return this.#view.getBigInt64(this.take(8), this.#little)
   }
 
   f32(): number {
-    return this.#view.getFloat32(this.#take(4), this.#little)
+    return this.#view.getFloat32(this.take(4), this.#little)
   }
 
   f64(): number {
-    return this.#view.getFloat64(this.#take(8), this.#little)
+    return this.#view.getFloat64(this.take(8), this.#little)
   }
 
   /** An unsigned 64-bit integer as a number; above 2^53 - 1 it is `MALFORMED`. */
   uint53(): number {
-    const at = this.#take(8)
+    const at = this.take(8)
     const low = this.#view.getUint32(this.#little ? at : at + 4, this.#little)
     const high = this.#view.getUint32(this.#little ? at + 4 : at, this.#little)
-    if (high > 0x1fffff) throw new BusbarError('MALFORMED', `integer at offset ${at} is above 2^53 - 1`)
+    if (high > 0x1fffff) {
+      throw new BusbarError('MALFORMED', `integer at offset ${at - this.#start} is above 2^53 - 1`)
+    }
     return high * 0x1_0000_0000 + low
   }
 
   /** A view of the next `length` bytes. */
   bytes(length: number): Uint8Array {
-    const at = this.#take(length)
-    return this.#bytes.subarray(at, at + length)
+    const at = this.take(length)
+    return new Uint8Array(this.#view.buffer, at, length)
   }
 
   /** The text of the next `units` UTF-16 units, whatever they are: lone surrogates and NULs included. */
   utf16(units: number): string {
-    let at = this.#take(units * 2)
-    let text = ''
-    for (let left = units; left > 0; ) {
-      const codes = new Array<number>(Math.min(left, UTF16_BATCH))
-      for (let i = 0; i < codes.length; i++, at += 2) codes[i] = this.#view.getUint16(at, this.#little)
-      text += String.fromCharCode.apply(null, codes)
-      left -= codes.length
-    }
-    return text
+    return utf16Decode(this.#view, this.take(units * 2), units, this.#little)
   }
 
   skip(length: number): void {
-    this.#take(length)
+    this.take(length)
   }
 
   /** Skips to the next multiple of `size` (a power of two) counted from the start of these bytes. */
   align(size: number): void {
-    const over = this.#at & (size - 1)
-    if (over !== 0) this.#take(size - over)
+    const over = (this.#at - this.#start) & (size - 1)
+    if (over !== 0) this.take(size - over)
   }
 
   /** Throws `MALFORMED` unless everything was read. */

@@ -5,12 +5,14 @@ const MAX_MESSAGE = 2_048
 
 /**
  * Memory for many short messages, one behind the other: a fresh `Uint8Array` above 64 bytes costs more than writing a
- * small message into it. What was handed out is never touched again. One message is written at a time.
+ * small message into it. What was handed out is never touched again.
  */
 export class Slab {
   #bytes = new Uint8Array(0)
   #view = new DataView(this.#bytes.buffer)
   #at = 0
+  /** Where the last message starts. */
+  #last = 0
 
   get bytes(): Uint8Array {
     return this.#bytes
@@ -30,11 +32,15 @@ export class Slab {
     }
     const at = this.#at
     this.#at = at + length
+    this.#last = at
     return at
   }
 
-  /** Takes back what the last message did not need: it ended at `end`, rounded up so that the next one is aligned. */
-  giveBack(bytes: Uint8Array, end: number): void {
-    if (bytes === this.#bytes) this.#at = Math.min(this.#at, (end + 7) & ~7)
+  /**
+   * Takes back what a message from `start` did not need: it ended at `end`, rounded up so that the next one is aligned.
+   * Nothing when another one was begun behind it meanwhile.
+   */
+  giveBack(bytes: Uint8Array, start: number, end: number): void {
+    if (bytes === this.#bytes && start === this.#last) this.#at = Math.min(this.#at, (end + 7) & ~7)
   }
 }

@@ -48,7 +48,13 @@ export class Writer {
     return this.#at - this.#start
   }
 
-  #reserve(length: number): number {
+  /** What `reserve` gives positions in; another one after every `reserve`. */
+  get view(): DataView {
+    return this.#view
+  }
+
+  /** Makes room for `length` bytes, which the caller writes, and returns where in `view` they start. */
+  reserve(length: number): number {
     if (this.#at + length > this.#end) this.#grow(length)
     const at = this.#at
     this.#at = at + length
@@ -68,38 +74,38 @@ export class Writer {
   }
 
   u8(value: number): void {
-    const at = this.#reserve(1)
+    const at = this.reserve(1)
     this.#view.setUint8(at, value)
   }
 
   u16(value: number): void {
-    const at = this.#reserve(2)
+    const at = this.reserve(2)
     this.#view.setUint16(at, value, this.#little)
   }
 
   u32(value: number): void {
-    const at = this.#reserve(4)
+    const at = this.reserve(4)
     this.#view.setUint32(at, value, this.#little)
   }
 
   u64(value: bigint): void {
-    const at = this.#reserve(8)
+    const at = this.reserve(8)
     this.#view.setBigUint64(at, value, this.#little)
   }
 
   f32(value: number): void {
-    const at = this.#reserve(4)
+    const at = this.reserve(4)
     this.#view.setFloat32(at, value, this.#little)
   }
 
   f64(value: number): void {
-    const at = this.#reserve(8)
+    const at = this.reserve(8)
     this.#view.setFloat64(at, value, this.#little)
   }
 
   /** A non-negative safe integer as 64 bits. */
   uint53(value: number): void {
-    const at = this.#reserve(8)
+    const at = this.reserve(8)
     const high = Math.floor(value / 0x1_0000_0000)
     this.#view.setUint32(this.#little ? at : at + 4, value >>> 0, this.#little)
     this.#view.setUint32(this.#little ? at + 4 : at, high, this.#little)
@@ -107,21 +113,21 @@ export class Writer {
 
   /** Copies bytes in. */
   bytes(bytes: Uint8Array): void {
-    const at = this.#reserve(bytes.length)
+    const at = this.reserve(bytes.length)
     this.#bytes.set(bytes, at)
   }
 
   /** Writes the UTF-16 units of a text, without a terminator. */
   utf16(text: string): void {
     const length = text.length
-    let at = this.#reserve(length * 2)
+    let at = this.reserve(length * 2)
     const view = this.#view
     const little = this.#little
     for (let i = 0; i < length; i++, at += 2) view.setUint16(at, text.charCodeAt(i), little)
   }
 
   zeros(count: number): void {
-    const at = this.#reserve(count)
+    const at = this.reserve(count)
     this.#bytes.fill(0, at, at + count)
   }
 
@@ -144,7 +150,7 @@ export class Writer {
 
   /** What was written. The memory passes to the caller: the writer must not be used again. */
   finish(): Uint8Array {
-    this.#slab?.giveBack(this.#bytes, this.#at)
+    if (this.#slab !== undefined) this.#slab.giveBack(this.#bytes, this.#start, this.#at)
     return new Uint8Array(this.#bytes.buffer, this.#start, this.length)
   }
 }

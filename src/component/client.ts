@@ -1,4 +1,4 @@
-import { Reader, Slab } from '../bytes/index.ts'
+import { Reader, Slab, Views } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import {
   type CallOptions,
@@ -60,6 +60,7 @@ export class ObjectClient {
   readonly #onIdle: ObjectClientOptions['onIdle']
   readonly #rpc: RpcClient
   readonly #front: CallFront
+  readonly #views = new Views()
   readonly #imports: ImportTable
   readonly #makers = new Map<string, ProxyMaker>()
   readonly #contexts = new Map<string, PresentationContext>()
@@ -227,7 +228,7 @@ export class ObjectClient {
   }
 
   #unpack(operation: Operation, { stub, little }: RpcReply, port: RefPort): unknown {
-    const reader = new Reader(stub, little)
+    const reader = new Reader(stub, little, this.#views)
     const hresult = lastWord(stub, little)
     const error = readThat(reader)
     if (failed(hresult)) throw decodeError(error, hresult, operation.path)

@@ -1,4 +1,4 @@
-import { Reader, Slab } from '../bytes/index.ts'
+import { Reader, Slab, Views } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import {
   type Awaitable,
@@ -58,6 +58,7 @@ export class ObjectServer {
   readonly #limits: ObjectLimits
   readonly #exports: ExportTable
   readonly #slab = new Slab()
+  readonly #views = new Views()
   readonly #rpc: RpcServer
   readonly #port: RefPort
 
@@ -123,7 +124,7 @@ export class ObjectServer {
     if (operation === undefined || method === undefined) {
       throw new BusbarError('NOT_IN_CONTRACT', `${through.name} has no method ${call.opnum - FIRST_OPNUM}`)
     }
-    const reader = new Reader(call.stub, call.little)
+    const reader = new Reader(call.stub, call.little, this.#views)
     const deadline = readThis(reader)
     const args = operation.request.read(reader, this.#port)
     reader.done(operation.path)

@@ -128,7 +128,9 @@ function countsOf(node: TypeNode): Named[] {
     case 'text': {
       const { shape } = node
       const counts = ['sizeIs' in shape ? shape.sizeIs : undefined, 'lengthIs' in shape ? shape.lengthIs : undefined]
-      return counts.flatMap((count) => (typeof count !== 'object' ? [] : [{ sibling: count.name, discriminant: false }]))
+      return counts.flatMap((count) =>
+        typeof count !== 'object' ? [] : [{ sibling: count.name, discriminant: false }],
+      )
     }
     default:
       return []

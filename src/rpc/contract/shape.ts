@@ -58,8 +58,7 @@ function count(text: string | true, where: string): Count | undefined {
   if (text === true) return undefined
   if (/^\d{1,9}$/.test(text)) return Number(text)
   const match = COUNT.exec(text)
-  if (match === null)
-    refuse(`${where}: ${JSON.stringify(text)} is not a name, a number, or both as in "size / 2"`)
+  if (match === null) refuse(`${where}: ${JSON.stringify(text)} is not a name, a number, or both as in "size / 2"`)
   const [, name = '', operator, operand] = match
   checkName(name, where)
   if (operator === undefined) return Object.freeze({ name })

@@ -1,7 +1,7 @@
 import type { Reader, Writer } from '../../bytes/index.ts'
 import { readUuid, writeUuid } from '../pdu/uuid.ts'
 import { badValue, type Codec, isRecord, malformed } from './codec.ts'
-import { FIRST_DATE, LAST_DATE, readDate, writeDate } from './date.ts'
+import { isDate, readDate, writeDate } from './date.ts'
 import type { WireBase, WireEnum } from './wire.ts'
 
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
@@ -104,7 +104,7 @@ const UINT53: Row = {
 const DATE: Row = {
   zero: new Date(0),
   expected: 'a valid Date of the years 1601 to 60055',
-  fits: (value) => value instanceof Date && value >= FIRST_DATE && value <= LAST_DATE,
+  fits: isDate,
   write: writeDate,
   read: readDate,
 }

@@ -77,3 +77,17 @@ function unionOf(type: WireUnion, path: string): Codec {
   const fallback = type.fallback === undefined ? undefined : armOf('default', type.fallback)
   return unionCodec(type, codecOf(type.tag, path), arms, fallback, path)
 }
+
+/** Codecs that were built, each once. */
+export class Codecs {
+  readonly #built = new Map<WireType, Map<string, Codec>>()
+
+  /** As `codecOf`. */
+  of(type: WireType, path: string): Codec {
+    let paths = this.#built.get(type)
+    if (paths === undefined) this.#built.set(type, (paths = new Map<string, Codec>()))
+    let codec = paths.get(path)
+    if (codec === undefined) paths.set(path, (codec = codecOf(type, path)))
+    return codec
+  }
+}

@@ -43,7 +43,7 @@ export function countedCodec(items: Items, path: string): Codec {
 }
 
 /** The count and the pointer behind it. */
-export function readCount(reader: Reader, path: string): number {
+function readCount(reader: Reader, path: string): number {
   reader.align(WORD)
   const count = reader.u32()
   readPointer(reader, path)
@@ -51,9 +51,13 @@ export function readCount(reader: Reader, path: string): number {
 }
 
 /** The maximum count of the conformant array must say the same as the count, and the bytes must be there. */
-export function confirmCount(reader: Reader, count: number, least: number, path: string): void {
+function confirmCount(reader: Reader, count: number, least: number, path: string): void {
   reader.align(WORD)
-  const room = reader.u32()
+  confirmRoom(reader, count, reader.u32(), least, path)
+}
+
+/** The same with the maximum count read already. */
+export function confirmRoom(reader: Reader, count: number, room: number, least: number, path: string): void {
   if (room !== count) throw malformed(path, `count ${count} and array size ${room} differ`)
   if (count * least > reader.left) throw malformed(path, `${count} items cannot be in ${reader.left} bytes`)
 }
@@ -85,7 +89,7 @@ export function jsonCodec(bytes: Codec, path: string): Codec {
   return {
     ...bytes,
     zero: null,
-    measure: () => 256,
+    measure: (value) => HEAD_MOST + 3 * (jsonText(value)?.length ?? 0),
     write: (writer, value, port) => bytes.write(writer, toJson(value, path), port, undefined),
     writeLater: (writer, value, port) => bytes.writeLater?.(writer, toJson(value, path), port, undefined),
     readLater: (reader, begun, port) => fromJson(bytes.readLater?.(reader, begun, port, undefined) as Uint8Array, path),
@@ -93,14 +97,18 @@ export function jsonCodec(bytes: Codec, path: string): Codec {
 }
 
 function toJson(value: unknown, path: string): Uint8Array {
-  let text: string | undefined
-  try {
-    text = JSON.stringify(value)
-  } catch {
-    // A circle, a bigint, or something deeper than the stack: said below.
-  }
+  const text = jsonText(value)
   if (text === undefined) throw badValue(path, 'what JSON can say', value)
   return utf8Encode(text)
+}
+
+/** `undefined` for what JSON cannot say: a circle, a bigint, a function, something deeper than the stack. */
+function jsonText(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return undefined
+  }
 }
 
 function fromJson(bytes: Uint8Array, path: string): unknown {

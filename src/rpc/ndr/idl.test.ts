@@ -234,7 +234,7 @@ describe('what is refused', () => {
     ['a discriminant that the sibling denies', chosen, '01000000 02000000', /"k" says/],
     ['a value out of range', { a: idl.range(t.uint32, 1, 5) }, '06000000', /range from 1 to 5/],
     ['a number that no name has', { a: Short }, '0100', /value 1/],
-    ['a null reference pointer', { s: t.struct({ a: idl.ref(t.uint8) }) }, '00000000', /null/],
+    ['a null reference pointer', { s: t.struct({ a: idl.ref(t.uint8) }) }, '00000000 01', /null/],
     ['an 8-bit string without NUL', { s: idl.string8 }, '01000000 00000000 01000000 61', /without NUL/],
     ['an 8-bit string of 4 GiB', { s: idl.string8 }, 'ffffffff 00000000 ffffffff 61', /cannot be/],
     ['a surrogate in counted text', { s: idl.text(16, { size: true }) }, '01000000 00d8', /surrogate/],

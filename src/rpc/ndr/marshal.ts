@@ -1,6 +1,7 @@
 import type { Reader, Writer } from '../../bytes/index.ts'
 import { parameterCodec } from './build.ts'
 import { badValue, type Codec, isRecord, type RefPort } from './codec.ts'
+import { compile } from './compile.ts'
 import { lateChecks, type Member, zeroOf } from './struct.ts'
 import type { WireMember, WireOperation } from './wire.ts'
 
@@ -29,37 +30,52 @@ const NOTHING: Marshaller = {
   read: () => undefined,
 }
 
+/** `compiled` where that is allowed; `interpreted` for those that compare the two. */
+export type Making = 'compiled' | 'interpreted'
+
 /** Marshals a method's arguments: an object with one member per parameter, in the order of declaration. */
-export function marshalArguments({ request }: WireOperation, path: string): Marshaller {
-  return parameters(request, `${path}: `, path)
+export function marshalArguments({ request }: WireOperation, path: string, making: Making = 'compiled'): Marshaller {
+  return parameters(request, path, making)
 }
 
-/** Marshals a method's result: one value, or an object with one member per `[out]` parameter. */
-export function marshalResult({ reply, returns }: WireOperation, several: boolean, path: string): Marshaller {
-  if (several) {
-    const all = returns === undefined ? reply : [...reply, { name: 'result', type: returns }]
-    return parameters(all, `${path}: `, path)
-  }
+/** Marshals a method's result: one value, or, when `several`, an object with one member per `[out]` parameter. */
+export function marshalResult(
+  { reply, returns }: WireOperation,
+  several: boolean,
+  path: string,
+  making: Making = 'compiled',
+): Marshaller {
+  if (several)
+    return parameters(returns === undefined ? reply : [...reply, { name: 'result', type: returns }], path, making)
   const [result] = reply
   if (result === undefined) return NOTHING
-  const codec = parameterCodec(result.type, `${path}: result`)
+  const { type } = result
+  const codec = parameterCodec(type, `${path}: result`)
+  const { refs, zero } = codec
+  const program = making === 'compiled' ? compile({ type, path: `${path}: result` }) : undefined
+  if (program !== undefined) return { refs, zero, ...program }
   return {
-    refs: codec.refs,
-    zero: codec.zero,
+    refs,
+    zero,
     measure: codec.measure,
     write: (writer, value, port) => writeWhole(codec, writer, value, port, undefined),
     read: (reader, port) => readWhole(codec, reader, port, undefined),
   }
 }
 
-function parameters(fields: readonly WireMember[], prefix: string, path: string): Marshaller {
-  const members = fields.map(({ name, type }): Member => ({ name, codec: parameterCodec(type, `${prefix}${name}`) }))
+function parameters(fields: readonly WireMember[], path: string, making: Making): Marshaller {
+  const pathOf = (name: string): string => `${path}: ${name}`
+  const members = fields.map(({ name, type }): Member => ({ name, codec: parameterCodec(type, pathOf(name)) }))
   if (members.length === 0) return { ...NOTHING, zero: Object.freeze({}), read: () => ({}) }
+  const refs = members.some(({ codec }) => codec.refs)
+  const zero = zeroOf(members)
+  const program = making === 'compiled' ? compile({ members: fields, pathOf, path }) : undefined
+  if (program !== undefined) return { refs, zero, ...program }
   const names = fields.map(({ name }) => name).join(', ')
   const check = lateChecks(members)
   return {
-    refs: members.some(({ codec }) => codec.refs),
-    zero: zeroOf(members),
+    refs,
+    zero,
     measure(value) {
       let total = 0
       if (isRecord(value)) for (const { name, codec } of members) total += codec.measure(value[name])

@@ -55,6 +55,13 @@ export function checkText(text: string, size: 1 | 2, ending: Ending, path: strin
   if (size === 2 && LONE_SURROGATE.test(text)) throw badValue(path, 'well-formed text (no lone surrogates)', text)
 }
 
+/** The characters of `[string] wchar_t` behind its three counts. */
+export function readString(reader: Reader, room: number, offset: number, count: number, path: string): string {
+  if (offset !== 0 || count > room) throw malformed(path, `${count} items at ${offset} in room for ${room}`)
+  if (count * 2 > reader.left) throw malformed(path, `${count} items cannot be in ${reader.left} bytes`)
+  return readText(readUtf16(reader, count), 2, 'terminated', path)
+}
+
 function readText(all: string, size: 1 | 2, ending: Ending, path: string): string {
   let text = all
   if (ending === 'terminated') {

@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import fc from 'fast-check'
+import { Reader, Writer } from '../../bytes/index.ts'
+import { BusbarError } from '../../errors/index.ts'
+import { contract } from '../contract/contract.ts'
+import { method } from '../contract/method.ts'
+import { t } from '../contract/t.ts'
+import type { Type } from '../contract/type.ts'
+import { compile } from './compile.ts'
+import { encode, noRefs, reply } from './harness.test.ts'
+import { wireOfOperation } from './lower.ts'
+import { type Making, type Marshaller, marshalArguments, marshalResult } from './marshal.ts'
+import { type Sample, samples } from './samples.test.ts'
+
+/** Both marshallers of both directions: parameters around the value, and the value as a result. */
+function twins(type: Type): [compiled: Marshaller, interpreted: Marshaller][] {
+  const args = { before: t.uint8, value: type, after: t.uint16 }
+  const [both] = contract('a.B', { version: '1.0' }, { m: method(args, type) }).procedures
+  const wire = wireOfOperation(both!)
+  const make = (making: Making): Marshaller[] => [
+    marshalArguments(wire, 'a.B.m', making),
+    marshalResult(wire, false, 'a.B.m', making),
+  ]
+  const [compiled, interpreted] = [make('compiled'), make('interpreted')]
+  return compiled.map((one, i) => [one, interpreted[i]!])
+}
+
+function values({ value }: Sample): unknown[] {
+  return [{ before: 1, value, after: 2 }, value]
+}
+
+/** What came of it: a value and how far the reader got, or the code of the error. */
+function outcome(run: () => unknown): unknown {
+  try {
+    return run()
+  } catch (thrown) {
+    assert.ok(thrown instanceof BusbarError, String(thrown))
+    return thrown.code
+  }
+}
+
+function write(marshaller: Marshaller, value: unknown, little: boolean): unknown {
+  return outcome(() => {
+    const writer = new Writer(little)
+    marshaller.write(writer, value, noRefs)
+    assert.ok(marshaller.measure(value) >= writer.length, 'measured too little')
+    return Buffer.from(writer.finish()).toString('hex')
+  })
+}
+
+function read(marshaller: Marshaller, stub: Uint8Array, little: boolean): unknown {
+  return outcome(() => {
+    const reader = new Reader(stub, little)
+    return [marshaller.read(reader, noRefs), reader.at]
+  })
+}
+
+const damage = fc.array(fc.tuple(fc.nat(), fc.constantFrom(0, 1, 2, 0x7f, 0x80, 0xff)), { maxLength: 3 })
+
+describe('compiled and interpreted marshallers', () => {
+  test('write the same bytes and read the same values', () => {
+    fc.assert(
+      fc.property(samples, fc.boolean(), (sample, little) => {
+        for (const [i, [compiled, interpreted]] of twins(sample.type).entries()) {
+          const value = values(sample)[i]
+          const written = write(compiled, value, little)
+          assert.equal(written, write(interpreted, value, little))
+          assert.match(String(written), /^([0-9a-f]{2})*$/)
+          const stub = new Uint8Array(Buffer.from(String(written), 'hex'))
+          assert.deepEqual(read(compiled, stub, little), [value, stub.length])
+          assert.deepEqual(read(interpreted, stub, little), [value, stub.length])
+        }
+      }),
+      { seed: 11, numRuns: 1_000, endOnFailure: true },
+    )
+  })
+
+  test('refuse the same bytes with the same code, and make the same of the others', () => {
+    fc.assert(
+      fc.property(samples, fc.boolean(), damage, fc.nat(), (sample, little, edits, cut) => {
+        for (const [i, [compiled, interpreted]] of twins(sample.type).entries()) {
+          const stub = encode(interpreted, values(sample)[i], little).slice()
+          for (const [at, byte] of edits) stub[at % stub.length] = byte
+          const kept = stub.subarray(0, cut % 4 === 0 ? cut % (stub.length + 1) : stub.length)
+          assert.deepEqual(read(compiled, kept, little), read(interpreted, kept, little))
+        }
+      }),
+      { seed: 12, numRuns: 1_500, endOnFailure: true },
+    )
+  })
+
+  test('refuse the same values with the same code', () => {
+    const wrong = fc.anything({
+      withBigInt: true,
+      withDate: true,
+      withMap: true,
+      withTypedArray: true,
+      withNullPrototype: true,
+    })
+    fc.assert(
+      fc.property(samples, samples, wrong, ({ type }, other, anything) => {
+        for (const [i, [compiled, interpreted]] of twins(type).entries()) {
+          for (const value of [other.value, anything]) {
+            const whole = i === 0 ? { before: 1, value, after: 2 } : value
+            assert.deepEqual(write(compiled, whole, true), write(interpreted, whole, true))
+          }
+        }
+      }),
+      { seed: 13, numRuns: 1_000, endOnFailure: true },
+    )
+  })
+
+  test('references: given and taken once each, in the same order', () => {
+    const File = contract('a.File', { version: '1.0' }, { m: method({}, t.void) })
+    const type = t.struct({ name: t.string, files: t.array(t.struct({ f: t.ref(File), o: t.optional(t.ref(File)) })) })
+    const value = {
+      name: 'n',
+      files: [
+        { f: 'one', o: undefined },
+        { f: 'two', o: 'three' },
+      ],
+    }
+    const [both] = contract('a.B', { version: '1.0' }, { m: method({}, type) }).procedures
+    const results = (['compiled', 'interpreted'] as const).map((making) =>
+      marshalResult(wireOfOperation(both!), false, 'a.B.m', making),
+    )
+    const made = results.map((marshaller) => {
+      const seen: unknown[] = []
+      const port = {
+        give: (_: unknown, given: unknown) => {
+          seen.push(given)
+          return Buffer.from(String(given))
+        },
+        take: (_: unknown, taken: Uint8Array) => {
+          seen.push(Buffer.from(taken).toString())
+          return Buffer.from(taken).toString()
+        },
+      }
+      const stub = encode(marshaller, value, true, port)
+      assert.deepEqual(marshaller.read(new Reader(stub), port), value)
+      return [Buffer.from(stub).toString('hex'), seen]
+    })
+    assert.deepEqual(made[0], made[1])
+    assert.deepEqual(made[0]?.[1], ['one', 'two', 'three', 'one', 'two', 'three'])
+  })
+})
+
+describe('compiling', () => {
+  test('text of a contract never becomes source text', () => {
+    const evil = `x"'\`\\\n\u2028;throw 1//`
+    const marshaller = reply(t.union('kind', { [evil]: { a: t.enumeration(evil, 'b') }, b: {} }))
+    const value = { kind: evil, a: evil }
+    assert.deepEqual(marshaller.read(new Reader(encode(marshaller, value)), noRefs), value)
+    const wire = { kind: 'base', base: 'boolean', size: 1, as: 'boolean' } as const
+    for (const name of [evil, '__proto__', 'a.b', 'a"]; throw 1; v["', '']) {
+      const members = [{ name, type: wire }]
+      assert.throws(() => compile({ members, pathOf: () => evil, path: evil }), { code: 'INTERNAL' })
+    }
+    assert.ok(compile({ members: [{ name: 'a', type: wire }], pathOf: () => evil, path: evil }))
+  })
+
+  test('a contract too large for it is interpreted', () => {
+    const fields = Object.fromEntries(
+      Array.from({ length: 900 }, (_, i) => [`f${i}`, t.struct({ a: t.string, b: t.guid, c: t.date })]),
+    )
+    const marshaller = reply(t.struct(fields))
+    assert.deepEqual(marshaller.read(new Reader(encode(marshaller, marshaller.zero)), noRefs), marshaller.zero)
+  })
+
+  test('where it is forbidden, marshallers are interpreted', () => {
+    const program = `
+      import { Reader, Writer } from ${JSON.stringify(new URL('../../bytes/index.ts', import.meta.url).href)}
+      import { contract, method, t } from ${JSON.stringify(new URL('../index.ts', import.meta.url).href)}
+      let allowed = true
+      try { new Function('return 1') } catch { allowed = false }
+      const [{ request }] = contract('a.B', { version: '1.0' }, { m: method({ a: t.array(t.string) }, t.void) }).procedures
+      const writer = new Writer()
+      request.write(writer, { a: ['b'] }, {})
+      console.log(JSON.stringify([allowed, request.read(new Reader(writer.finish()), {})]))`
+    const root = fileURLToPath(new URL('../../..', import.meta.url))
+    const flags = [
+      '--disallow-code-generation-from-strings',
+      '--import',
+      'tsx',
+      '--input-type=module',
+      '--eval',
+      program,
+    ]
+    const { stdout, stderr } = spawnSync(process.execPath, flags, { cwd: root, encoding: 'utf8' })
+    assert.equal(stdout.trim(), '[false,{"a":["b"]}]', stderr)
+  })
+})
