@@ -11,8 +11,10 @@ import {
   guidToBytes,
   parseGuid,
   Reader,
+  Slab,
   swapGuidFields,
   utf8Decode,
+  Views,
   Writer,
 } from './index.ts'
 import { sha1 } from './sha1.ts'
@@ -71,6 +73,57 @@ describe('Reader and Writer', () => {
     const writer = new Writer(true, 8)
     writer.u64(1n)
     assert.throws(() => writer.u8(1), code('LIMIT'))
+  })
+
+  test('UTF-16 text of any length, in both byte orders: lone surrogates, NULs and byte order marks are kept', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(fc.nat(0xffff), fc.constantFrom(0, 0xfeff, 0xfffe, 0xd800, 0xdc00)), { maxLength: 300 }),
+        fc.boolean(),
+        (units, little) => {
+          const text = units.map((unit) => String.fromCharCode(unit)).join('')
+          const writer = new Writer(little)
+          writer.u8(1)
+          writer.utf16(text)
+          const reader = new Reader(writer.finish(), little)
+          reader.skip(1)
+          assert.equal(reader.utf16(units.length), text)
+          reader.done('test')
+        },
+      ),
+      { seed: 7 },
+    )
+  })
+
+  test('readers of one buffer share its view, and none reads past its own bytes', () => {
+    const views = new Views()
+    const chunk = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)
+    const readers = [0, 4].map((at) => new Reader(chunk.subarray(at, at + 4), false, views))
+    assert.equal(readers[0]?.view, readers[1]?.view)
+    assert.deepEqual(
+      readers.map((reader) => [reader.at, reader.u32(), reader.left]),
+      [
+        [0, 0x01020304, 0],
+        [0, 0x05060708, 0],
+      ],
+    )
+    assert.throws(() => readers[0]?.u8(), code('MALFORMED'))
+    const other = new Reader(Uint8Array.of(9, 9), false, views)
+    assert.equal(other.u16(), 0x0909)
+  })
+
+  test('a message begun while another one is written keeps its bytes', () => {
+    const slab = new Slab()
+    const outer = new Writer(true, 1_000, 64, slab)
+    outer.u32(1)
+    const inner = new Writer(true, 1_000, 64, slab)
+    inner.u32(2)
+    const second = inner.finish()
+    const first = outer.finish()
+    const next = new Writer(true, 1_000, 64, slab)
+    for (let i = 0; i < 16; i++) next.u32(0xffffffff)
+    next.finish()
+    assert.deepEqual([...first, ...second], [1, 0, 0, 0, 2, 0, 0, 0])
   })
 
   test('text that is not UTF-8 is MALFORMED', () => {
