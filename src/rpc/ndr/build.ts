@@ -1,4 +1,4 @@
-import { baseCodec, enumCodec, guidCodec, handleCodec } from './base.ts'
+import { baseCodec, enumCodec, guidCodec, handleCodec } from './scalar.ts'
 import type { Codec } from './codec.ts'
 import { countedCodec, jsonCodec, mapCodec } from './counted.ts'
 import { type Items, shapedCodec } from './counts.ts'
@@ -16,7 +16,7 @@ export function parameterCodec(type: WireType, path: string): Codec {
 }
 
 /** The codec of a type inside another one, or behind a pointer. */
-export function codecOf(type: WireType, path: string): Codec {
+function codecOf(type: WireType, path: string): Codec {
   switch (type.kind) {
     case 'base':
       return baseCodec(type, path)

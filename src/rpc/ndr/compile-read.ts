@@ -1,5 +1,5 @@
 import { readUuid } from '../pdu/uuid.ts'
-import { EnumTable, rowOf } from './base.ts'
+import { EnumTable, rowOf } from './scalar.ts'
 import type { Codecs } from './build.ts'
 import { type Codec, malformed } from './codec.ts'
 import { confirmRoom } from './counted.ts'

@@ -1,5 +1,5 @@
 import { writeUuid } from '../pdu/uuid.ts'
-import { EnumTable, isGuid, rowOf } from './base.ts'
+import { EnumTable, isGuid, rowOf } from './scalar.ts'
 import type { Codecs } from './build.ts'
 import { badValue } from './codec.ts'
 import { dateToView } from './date.ts'

@@ -2,7 +2,7 @@ import { countedArray } from './build.ts'
 import { alignOf, type WireArray, type WireStruct, type WireType } from './wire.ts'
 
 /** The everyday string: `[string] wchar_t`, which agrees with nobody about its counts. */
-export function isPlainString({ shape, string, item }: WireArray): boolean {
+function isPlainString({ shape, string, item }: WireArray): boolean {
   if (!string || item.kind !== 'base' || item.base !== 'wchar_t' || shape.form !== 'conformant-varying') return false
   return shape.sizeIs === undefined && shape.lengthIs === undefined
 }
