@@ -23,8 +23,8 @@ export interface Named {
 export interface PlainServerOptions {
   /** Largest PDU, `bytes`; the library's own by default. */
   readonly fragment?: number
-  /** Second address told to clients; the port by default. */
-  readonly announce?: string
+  /** Stands between every link and its server. */
+  readonly tap?: (link: ByteLink) => ByteLink
 }
 
 const env = nodeEnv()
@@ -60,7 +60,7 @@ function taker(
   named: readonly Named[],
   endpoint: Endpoint | undefined,
   address: string,
-  { fragment, announce = address }: PlainServerOptions,
+  { fragment, tap = (link) => link }: PlainServerOptions,
 ): (link: ByteLink) => void {
   const served = new Map<number, readonly RpcInterface[]>()
   const groups = new AssociationGroups(env, { ended: (group) => served.delete(group) })
@@ -70,10 +70,10 @@ function taker(
     return known
   }
   return (link) => {
-    new RpcServer(new RpcAccess(link), {
+    new RpcServer(new RpcAccess(tap(link)), {
       env,
       groups,
-      address: announce,
+      address,
       ...(fragment === undefined ? {} : { limits: { fragment } }),
       lookup: ({ uuid, major, minor }, group) =>
         inGroup(group).find(({ id }) => id.uuid === uuid && id.major === major && id.minor >= minor),

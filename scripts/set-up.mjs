@@ -5,13 +5,13 @@
 //   node scripts/set-up.mjs [--vm] [--judges] [--required] [--no-build]
 //
 // --vm        QEMU, busybox and e2fsprogs, for real virtual machines
-// --judges    the programs of other people that judge our protocols in the tests (tshark)
+// --judges    the programs of other people that judge our protocols in the tests (tshark, Samba, impacket)
 // --required  what --vm and --judges ask for must be there at the end; without it a missing program is one printed line
 // --no-build  leave `dist` alone
 //
 // Prints nothing when there is nothing to do. Exit status 0 when ready, 1 when not.
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -22,14 +22,20 @@ const SAY_AFTER_MS = 1_000
 /** And says it again at this interval in milliseconds where there is no terminal to repaint (our choice). */
 const SAY_AGAIN_MS = 15_000
 
-/** The Debian packages behind each request, each with the program that proves it is installed. */
+/** The Debian packages behind each request, each with the program, or the path of the file, that proves it is installed. */
 const PROGRAMS = {
   '--vm': [
     { program: 'qemu-system-x86_64', debian: 'qemu-system-x86', purpose: 'real virtual machines' },
     { program: 'busybox', debian: 'busybox-static', purpose: 'the guest image' },
     { program: 'mkfs.ext4', debian: 'e2fsprogs', purpose: 'guest disks' },
   ],
-  '--judges': [{ program: 'tshark', debian: 'tshark', purpose: 'judging the wire format in the tests' }],
+  '--judges': [
+    { program: 'tshark', debian: 'tshark', purpose: 'judging the wire format in the tests' },
+    { program: '/usr/libexec/samba/rpcd_classic', debian: 'samba', purpose: 'a server for our RPC client' },
+    { program: 'smbtorture', debian: 'samba-testsuite', purpose: 'judging our RPC server' },
+    { program: '/usr/lib/python3/dist-packages/samba/ndr.py', debian: 'python3-samba', purpose: 'judging the RPC protocol' },
+    { program: '/usr/lib/python3/dist-packages/impacket/version.py', debian: 'python3-impacket', purpose: 'a client in Python' },
+  ],
 }
 
 /** Runs a command quietly; its output is shown only when it fails. Resolves to whether it succeeded. */
@@ -98,20 +104,35 @@ async function build() {
   return run('building dist', process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b', 'src'])
 }
 
-function onPath(program) {
+function isInstalled(program) {
+  if (program.startsWith('/')) return existsSync(program)
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin']
   return folders.some((folder) => folder !== '' && existsSync(join(folder, program)))
+}
+
+/** What Debian's package scripts ask before they start a service. */
+const SERVICE_POLICY = '/usr/sbin/policy-rc.d'
+
+/** Runs something while no service may start by itself: the judges are programs for the tests, not servers of this computer. */
+async function withoutServices(what) {
+  if (existsSync(SERVICE_POLICY)) return what()
+  writeFileSync(SERVICE_POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
+  try {
+    return await what()
+  } finally {
+    rmSync(SERVICE_POLICY, { force: true })
+  }
 }
 
 /** Whether every program asked for is there at the end. */
 async function installDebianPackages(requests) {
   const wanted = requests.flatMap((request) => PROGRAMS[request])
-  const missing = () => wanted.filter(({ program }) => !onPath(program))
+  const missing = () => wanted.filter(({ program }) => !isInstalled(program))
   if (missing().length === 0) return true
   const names = missing().map(({ debian }) => debian)
   const line = `apt-get install --no-install-recommends ${names.join(' ')}`
   const purposes = missing().map(({ debian, purpose }) => `${debian} (${purpose})`)
-  if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version') || !onPath('apt-get')) {
+  if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version') || !isInstalled('apt-get')) {
     const how = existsSync('/etc/debian_version') ? `: sudo ${line}` : ', as your system names them'
     process.stderr.write(`set-up: not installed: ${purposes.join(', ')}. Install${how}\n`)
     return false
@@ -126,10 +147,11 @@ async function installDebianPackages(requests) {
       { env, expectFailure },
     )
   // The package lists of a fresh machine may be missing or old: first try as it is, then with new lists.
-  if (!(await install(true))) {
+  await withoutServices(async () => {
+    if (await install(true)) return
     await run('updating the Debian package lists', 'apt-get', ['update', '-q'], { env })
     await install(false)
-  }
+  })
   return missing().length === 0
 }
 

@@ -18,6 +18,7 @@ const TCP_HEX =
   '0500 1300 0d c55ea160e84dd711a637005056a20182 0100 0200 0000' +
   ' 1300 0d 045d888aeb1cc9119fe808002b104860 0200 0200 0000' +
   ' 0100 0b 0200 0000 0100 07 0200 0087 0100 09 0400 7f000001'
+const NOBODY = { uuid: '11111111-2222-3333-4444-555555555555', vers_major: 1, vers_minor: 0 }
 const CALL = {} as IncomingCall
 const NO_MORE = 0x16c9_a0d6
 
@@ -97,7 +98,8 @@ describe('the endpoint mapper', () => {
       found,
       [1, 2, 3, 4, 5].map((major) => `version ${major}`),
     )
-    assert.deepEqual(results, [0, 0, NO_MORE])
+    assert.deepEqual(results, [0, 0, 0])
+    assert.equal(lookup({ inquiry_type: INQUIRY.INTERFACE, interface_id: NOBODY }).result, NO_MORE)
   })
 
   test('versions that fit', () => {

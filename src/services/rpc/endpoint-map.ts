@@ -9,7 +9,7 @@ export interface EndpointEntry extends Tower {
   readonly annotation: string
 }
 
-/** `ept_s_not_registered`, also what ends a lookup; `ept_s_cant_perform_op`; `ept_s_invalid_entry` (C706 appendix E). */
+/** `ept_s_not_registered`; `ept_s_cant_perform_op`; `ept_s_invalid_entry` (C706 appendix E). */
 const NOT_REGISTERED = 0x16c9_a0d6
 const CANNOT_PERFORM = 0x16c9_a0cd
 const INVALID_ENTRY = 0x16c9_a0d3
@@ -39,16 +39,19 @@ export function endpointMap(entries: readonly EndpointEntry[]): PlainImplementat
     if (!hex.startsWith(name)) throw FaultError.contextMismatch()
     return Number.parseInt(hex.slice(name.length), 16)
   }
-  /** The next entries that fit, and where the search goes on when there was room for no more. */
+  /**
+   * The next entries that fit, and where the search goes on. The last page has status 0 and no handle, as with Windows and as
+   * impacket wants it; Samba says `ept_s_not_registered` beside its entries.
+   */
   const page = (fits: (entry: EndpointEntry) => boolean, handle: ContextHandle, room: number) => {
-    const most = Math.min(room, MAX_ENTRIES)
     const found: EndpointEntry[] = []
     let next = placeOf(handle)
-    for (; next < entries.length && found.length < most; next++) {
+    for (; next < entries.length && found.length < Math.min(room, MAX_ENTRIES); next++) {
       const entry = entries[next]
       if (entry !== undefined && fits(entry)) found.push(entry)
     }
-    return { found, entry_handle: found.length === most ? handleAt(next) : NO_HANDLE }
+    const entry_handle = entries.slice(next).some(fits) ? handleAt(next) : NO_HANDLE
+    return { found, entry_handle, result: found.length === 0 ? NOT_REGISTERED : 0 }
   }
   return {
     insert: () => ({ result: CANNOT_PERFORM }),
@@ -62,18 +65,15 @@ export function endpointMap(entries: readonly EndpointEntry[]): PlainImplementat
         if (!byInterface || asked === undefined) return true
         return served.uuid === asked.uuid && versionFits(served, asked, vers_option)
       }
-      const { found, entry_handle: next } = page(fits, entry_handle, max_ents)
+      const { found, ...rest } = page(fits, entry_handle, max_ents)
       const list = found.map((entry) => ({ object: NIL, tower: towerBytes(entry), annotation: entry.annotation }))
-      // The last page says that it is the last, with its entries.
-      const result = next === NO_HANDLE ? NOT_REGISTERED : 0
-      return { entry_handle: next, num_ents: list.length, entries: list, result }
+      return { ...rest, num_ents: list.length, entries: list }
     },
     map({ map_tower, entry_handle, max_towers }) {
       const asked = map_tower === undefined ? undefined : decodeTower(map_tower.tower_octet_string)
       if (asked === undefined) return { entry_handle: NO_HANDLE, num_towers: 0, towers: [], result: INVALID_ENTRY }
-      const { found, entry_handle: next } = page((entry) => answers(entry, asked), entry_handle, max_towers)
-      const result = found.length === 0 ? NOT_REGISTERED : 0
-      return { entry_handle: next, num_towers: found.length, towers: found.map(towerBytes), result }
+      const { found, ...rest } = page((entry) => answers(entry, asked), entry_handle, max_towers)
+      return { ...rest, num_towers: found.length, towers: found.map(towerBytes) }
     },
     lookupHandleFree({ entry_handle }) {
       placeOf(entry_handle)

@@ -1,0 +1,126 @@
+/**
+ * The server that the judges judge where the interface that they call is not ours: what `npm run peer:rpcecho` serves, and as
+ * much of three interfaces of Windows as Samba's tests need to reach the protocol underneath.
+ *
+ *   judged-server.ts ADDRESS [CAPTURE]
+ */
+import { randomUUID } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { Capture, type PipeTap } from '../../src/capture/index.ts'
+import type { ByteLink } from '../../src/link/index.ts'
+import { contract, FaultError, method, type PlainImplementation, plainInterface, t } from '../../src/rpc/index.ts'
+import { NO_HANDLE, RpcEcho, rpcEcho } from '../../src/services/index.ts'
+import { listenPlain, type Named } from '../../scripts/plain-server.ts'
+
+const { idl } = t
+
+/** MS-LSAD: opens and closes a policy object. */
+const LocalSecurity = contract(
+  'lsarpc',
+  { version: '0.0', uuid: '12345778-1234-abcd-ef00-0123456789ab' },
+  {
+    close: method({ handle: idl.handle }, idl.out({ handle: idl.handle }, idl.status)),
+    openPolicy2: method({}, idl.out({ handle: idl.handle }, idl.status), { opnum: 44 }),
+  },
+)
+const policies = new Set<string>()
+const localSecurity: PlainImplementation<typeof LocalSecurity> = {
+  close({ handle }) {
+    if (!policies.delete(handle.uuid)) throw FaultError.contextMismatch()
+    return { handle: NO_HANDLE, result: 0 }
+  },
+  openPolicy2() {
+    const uuid = randomUUID()
+    policies.add(uuid)
+    return { handle: { attributes: 0, uuid }, result: 0 }
+  },
+}
+
+/** MS-DSSP: tells nothing about the domain. */
+const DirectorySetup = contract(
+  'dssetup',
+  { version: '0.0', uuid: '3919286a-b10c-11d0-9ba8-00c04fd92ef5' },
+  { getPrimaryDomainInformation: method({}, idl.out({ info: t.optional(t.uint32) }, idl.status)) },
+)
+const directorySetup: PlainImplementation<typeof DirectorySetup> = {
+  getPrimaryDomainInformation: () => ({ result: 0 }),
+}
+
+/** MS-NRPC: answers a challenge. */
+const Netlogon = contract(
+  'netlogon',
+  { version: '1.0', uuid: '12345678-1234-abcd-ef00-01234567cffb' },
+  { serverReqChallenge: method({}, idl.out({ credential: idl.bytes({ fixed: 8 }) }, idl.status), { opnum: 4 }) },
+)
+const netlogon: PlainImplementation<typeof Netlogon> = {
+  serverReqChallenge: () => ({ credential: new Uint8Array(8), result: 0 }),
+}
+
+const named: Named[] = [
+  { annotation: 'rpcecho', served: plainInterface(RpcEcho, rpcEcho) },
+  { annotation: 'lsarpc', served: plainInterface(LocalSecurity, localSecurity) },
+  { annotation: 'dssetup', served: plainInterface(DirectorySetup, directorySetup) },
+  { annotation: 'netlogon', served: plainInterface(Netlogon, netlogon) },
+]
+/** The size that Windows and Samba take over TCP, which Samba's tests expect of everyone, `bytes`. */
+const fragment = 5_840
+
+const [, , address = '127.0.0.1:135', file] = process.argv
+const tap = file === undefined ? undefined : recorder(file)
+const where = await listenPlain(address, named, { fragment, ...(tap === undefined ? {} : { tap }) })
+process.stdout.write(`listening on ${where}\n`)
+
+/** Records every link; the file is complete when the server was asked to end. */
+function recorder(path: string): (link: ByteLink) => ByteLink {
+  const capture = new Capture({
+    now: () => Date.now() * 1_000,
+    application: 'judged server',
+    limits: { queue: 1 << 30 },
+  })
+  process.once('SIGTERM', () => {
+    capture.finish()
+    void keep(capture, path).then(() => process.exit(0))
+  })
+  let links = 0
+  return (link) => {
+    const pipe = { caller: `judge-${++links}`, callerEpoch: 1, partition: 'server', service: 'rpc' } as const
+    const tap = capture.opened({ ...pipe, mode: 'byte', joinedLate: false, packets: undefined })
+    return tap === undefined ? link : tapped(link, tap)
+  }
+}
+
+async function keep(capture: Capture, path: string): Promise<void> {
+  const blocks: Uint8Array[] = []
+  for (;;) {
+    const block = await capture.read()
+    if (block === undefined) break
+    blocks.push(block)
+  }
+  await writeFile(path, blocks)
+}
+
+/** The same link, with what crosses it told to the tap. */
+function tapped(link: ByteLink, tap: PipeTap): ByteLink {
+  const heard = (chunk: Uint8Array | undefined): Uint8Array | undefined => {
+    if (chunk === undefined) tap.ended(true)
+    else tap.bytes(true, chunk)
+    return chunk
+  }
+  void link.closed.then((reason) => tap.closed(reason))
+  return {
+    closed: link.closed,
+    read() {
+      const chunk = link.read()
+      return chunk instanceof Promise ? chunk.then(heard) : heard(chunk)
+    },
+    write(chunk) {
+      tap.bytes(false, chunk)
+      return link.write(chunk)
+    },
+    end() {
+      tap.ended(false)
+      return link.end()
+    },
+    close: (reason) => link.close(reason),
+  }
+}
