@@ -57,7 +57,14 @@ export function missing(programs: readonly Program[], network = true): string | 
   return false
 }
 
-/** A program of this folder, run by this very Node. */
+/** What runs now. A test that is ended from outside takes it along. */
+const live = new Set<number>()
+process.once('exit', () => {
+  for (const pid of live) signal(pid, 'SIGKILL')
+})
+process.once('SIGTERM', () => process.exit(1))
+
+/** A program of the repository, run by this very Node. */
 export function ours(file: string, ...args: string[]): string[] {
   return [process.execPath, '--import', 'tsx', join(root, file), ...args]
 }
@@ -88,12 +95,14 @@ export async function start(
   }
   const over = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const pid = child.pid ?? 0
+  live.add(pid)
   const stop = async (): Promise<void> => {
     const force = setTimeout(() => signal(pid, 'SIGKILL'), PATIENCE_MS)
     signal(pid, 'SIGTERM')
     await over
     clearTimeout(force)
     signal(pid, 'SIGKILL')
+    live.delete(pid)
   }
   const isReady = (): boolean => (typeof ready === 'function' ? ready() : ready.test(output))
   await new Promise<void>((resolve, reject) => {
@@ -134,11 +143,15 @@ export async function run(
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => (output += text))
   }
-  const late = setTimeout(() => signal(child.pid ?? 0, 'SIGKILL'), PATIENCE_MS)
+  const pid = child.pid ?? 0
+  live.add(pid)
+  const late = setTimeout(() => signal(pid, 'SIGKILL'), PATIENCE_MS)
   const status = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', resolve)
-  }).finally(() => clearTimeout(late))
+  })
+  clearTimeout(late)
+  live.delete(pid)
   return { status, output }
 }
 
