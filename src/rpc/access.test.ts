@@ -153,6 +153,14 @@ describe('the access object', () => {
     assert.deepEqual([link.writes.length, closes], [1, ['PROTOCOL']])
   })
 
+  test('what is sent when the link is over waits for nothing', async () => {
+    const { server } = world()
+    server.close()
+    server.shutdown()
+    await server.closed
+    assert.equal(server.inspect().memory.unsent, 0)
+  })
+
   test('sixty-four calls in flight share writes in both directions', async () => {
     const [mine, theirs] = memoryPair()
     const raw = new RawPeer(mine)

@@ -69,9 +69,9 @@ export class RpcAccess {
     return this.#view
   }
 
-  /** Bytes that wait here, and those that the link took and asked to wait for. */
+  /** Bytes that wait here, and those that the link took and asked to wait for; of a link that is over, none. */
   get unsent(): number {
-    return this.#offered + this.#unsent + this.#at - this.#from
+    return this.#over ? 0 : this.#offered + this.#unsent + this.#at - this.#from
   }
 
   /** Bytes of an unfinished incoming PDU. */
