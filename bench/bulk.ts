@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Broker, MuxCarrier } from 'busbar/bus'
-import { BusyPoller, nodeEnv, socketLink } from 'busbar/transport'
+import { Broker, CarrierListener } from 'busbar/bus'
+import { BusyPoller, listenUnix, nodeEnv, socketLink } from 'busbar/transport'
 import { type Child, startChild } from './children.ts'
 import { type Row, rowOf } from './rows.ts'
 
@@ -18,20 +18,26 @@ export async function withPeers<T>(
   const env = nodeEnv()
   const everyone = { allowed: true, rule: 'benchmark' }
   const broker = new Broker({ env, policy: { decide: () => everyone, sees: () => true } })
-  // As the host does it.
+  // As the host does it: a descriptor for the control stream, a socket for each channel.
   const poller = new BusyPoller()
-  const [client, server] = await Promise.all([startChild(peer), startChild(peer)])
+  const carriers = new CarrierListener({ env, onCarrier: (carrier) => carrier.close() })
+  const directory = await mkdtemp(join(tmpdir(), 'busbar-bench-'))
+  const path = join(directory, 's')
+  const listener = await listenUnix(path, { onLink: (link) => carriers.accept(link), poller })
+  const [client, server] = await Promise.all([startChild(peer, path), startChild(peer, path)])
   try {
     for (const [name, child] of [
       ['client', client],
       ['server', server],
     ] as const) {
-      broker.attach(name, new MuxCarrier(socketLink(child.socket, {}, poller), { side: 'bus', env }))
+      broker.attach(name, carriers.adopt(socketLink(child.socket, {}, poller)))
     }
     return await run({ client, server })
   } finally {
     await Promise.all([client.stop(), server.stop()])
     broker.close()
+    await listener[Symbol.asyncDispose]()
+    await rm(directory, { recursive: true, force: true })
   }
 }
 

@@ -6,8 +6,8 @@ import { startChild } from './children.ts'
 import { median, percentile, type Row, rowOf } from './rows.ts'
 
 const SIZE = 100
-const CALLS = 5000
-const MANY = 100_000
+const CALLS = 20_000
+const MANY = 300_000
 const IN_FLIGHT = 64
 
 /** `call-broker-p50` and `call-broker-64`: 100-byte calls through the broker, against a raw framed echo over one socket. */

@@ -10,7 +10,7 @@ import {
 } from '../src/bus/index.ts'
 import { type ByteLink, type Env, memoryPair, type MessageLink } from '../src/link/index.ts'
 import { Pipe } from '../src/pipe/index.ts'
-import { type LinkPair, linkSuite, messageSuite } from '../src/testing/index.ts'
+import { flowing, type LinkPair, linkSuite, messageSuite } from '../src/testing/index.ts'
 import { nodeEnv } from '../src/transport/index.ts'
 
 const env: Env = nodeEnv()
@@ -84,5 +84,6 @@ for (const [name, attach] of Object.entries({
 })) {
   linkSuite(`channel over ${name}`, () => channelPair(attach, 'byte'))
 }
+linkSuite('channel read through flow', async () => flowing(await channelPair(overLinks, 'byte')))
 linkSuite('pipe in byte mode', () => pipePair(overMux, 'byte'), { queuesReads: true })
 messageSuite('pipe in message mode', () => pipePair(overMux, 'message'), { queuesReads: true, maxChunk: 65_528 })

@@ -24,7 +24,12 @@ export async function attach(options: AttachOptions = {}): Promise<Bus> {
   const env = nodeEnv()
   const fd = options.socket === undefined ? (options.fd ?? inheritedDescriptor()) : undefined
   if (fd !== undefined) {
-    const carrier = new MuxCarrier(fdLink(fd), { side: 'partition', env })
+    // Without a place to dial, the channels share the descriptor.
+    const channels = process.env['BUSBAR_CHANNELS']
+    const carrier =
+      channels === undefined
+        ? new MuxCarrier(fdLink(fd), { side: 'partition', env })
+        : new DialledCarrier(fdLink(fd), () => connectUnix(channels))
     return new Bus(await Endpoint.attach(carrier, { env }), env)
   }
   const path = options.socket ?? process.env['BUSBAR_SOCKET'] ?? (await findSocket())

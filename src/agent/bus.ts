@@ -2,7 +2,7 @@ import type { Caller, Endpoint, Offer, OfferChange, PipeMode, VisibleOffer } fro
 import { ClassTable, ObjectClient, ObjectServer } from '../component/index.ts'
 import type { BusbarError } from '../errors/index.ts'
 import type { ByteLink, Env } from '../link/index.ts'
-import { openChannel, offerPipe, openPipe, Pipe, PipeDuplex, type PipeOpenOptions } from '../pipe/index.ts'
+import { openChannel, offerPipe, openPipe, type Pipe, PipeDuplex, type PipeOpenOptions } from '../pipe/index.ts'
 import { type Client, type Contract, type Implementation, RpcAccess } from '../rpc/index.ts'
 
 export interface ActivateOptions {
@@ -149,7 +149,7 @@ export class Bus implements AsyncDisposable {
       contract: `${contract.name}@${contract.version}`,
       decide: (opening, caller) => {
         opening.accept(caller).then(
-          (channel) => this.#serve(new Pipe(channel), classes, caller),
+          (channel) => this.#serve(channel, classes, caller),
           // Taken back while it was being opened: there is nobody left to serve.
           () => {},
         )
@@ -174,8 +174,8 @@ export class Bus implements AsyncDisposable {
     return new ObjectClient(new RpcAccess(link), { env: this.#env, onProxy, onIdle })
   }
 
-  #serve(pipe: Pipe, classes: ClassTable, caller: Caller): void {
-    const server = new ObjectServer(new RpcAccess(pipe), { env: this.#env, classes, caller })
+  #serve(link: ByteLink, classes: ClassTable, caller: Caller): void {
+    const server = new ObjectServer(new RpcAccess(link), { env: this.#env, classes, caller })
     this.#servers.add(server)
     void server.closed.then(() => this.#servers.delete(server))
   }

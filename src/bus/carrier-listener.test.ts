@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { BusbarError } from '../errors/index.ts'
+import { memoryPair } from '../link/index.ts'
+import { CarrierListener } from './carrier-listener.ts'
 import { encodeMessage } from './codec.ts'
+import { DialledCarrier } from './dialled-carrier.ts'
+import { Endpoint } from './endpoint.ts'
 import { dialler, newBus, ONE_OF_EACH, RawControl, rejects, turns } from './harness.test.ts'
 import { DEFAULT_BUS_LIMITS } from './limits.ts'
 
@@ -38,6 +43,29 @@ describe('a listener', () => {
     await bus.env.advance(DEFAULT_BUS_LIMITS.contactTime)
     assert.equal((await silent[299]?.closed)?.code, 'DEADLINE')
     assert.equal(control.over, undefined)
+    bus.idle()
+  })
+
+  test('adopts a control stream that it was not dialled for, and matches its channels by the token', async () => {
+    const bus = newBus()
+    const [near, far] = memoryPair()
+    const listener = new CarrierListener({
+      env: bus.env,
+      onCarrier: (carrier) => carrier.close(new BusbarError('DENIED', 'nobody attaches here')),
+    })
+    bus.broker.attach('web', listener.adopt(far))
+    const dial = dialler(listener)
+    const web = await Endpoint.attach(new DialledCarrier(near, async () => dial()), { env: bus.env })
+    const accepted = web.offer('it', { mode: 'byte', decide: (opening, caller) => void opening.accept(caller) })
+    await accepted
+    const channel = await web.open('web/it', { mode: 'byte' })
+    assert.equal(channel.partition, 'web')
+    // Whoever dials to attach is turned away.
+    const stranger = dial()
+    void stranger.write(encodeMessage(ONE_OF_EACH.initiateContact))
+    await rejects(stranger.read(), 'DENIED')
+    channel.close()
+    await web.detach()
     bus.idle()
   })
 

@@ -138,6 +138,14 @@ export class CarrierListener {
       })
   }
 
+  /**
+   * A session whose control stream is known without being sorted, such as an inherited descriptor: only its channels are dialled
+   * here. Takes the link.
+   */
+  adopt(control: ByteLink): Carrier {
+    return this.#session(control)
+  }
+
   #makeRoom(): void {
     const [oldest] = this.#undecided
     if (oldest === undefined) return
@@ -158,20 +166,23 @@ export class CarrierListener {
     if (first.kind === 'attachStream') {
       const session = this.#sessions.get(keyOf(first.token))
       if (session === undefined) throw new BusbarError('STALE_EPOCH', 'no session has that token')
-      session.arrived(first.channelId, new PrefixedLink(rest, link))
+      session.arrived(first.channelId, rest.length > 0 ? new PrefixedLink(rest, link) : link)
       return
     }
     if (first.kind !== 'initiateContact') {
       throw new BusbarError('PROTOCOL', `${first.kind} on a link that belongs to no session`, { stage: 'contact' })
     }
     const replay = encodeMessage(first)
-    const control = new PrefixedLink(replay, new PrefixedLink(rest, link))
+    this.#onCarrier(this.#session(new PrefixedLink(replay, new PrefixedLink(rest, link))))
+  }
+
+  #session(control: ByteLink): AcceptedCarrier {
     const token = this.#env.random(new Uint8Array(16))
     const carrier = new AcceptedCarrier(control, token, this.#limits.channels)
     const key = keyOf(token)
     this.#sessions.set(key, carrier)
     void carrier.closed.then(() => this.#sessions.delete(key))
-    this.#onCarrier(carrier)
+    return carrier
   }
 }
 

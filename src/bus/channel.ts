@@ -1,5 +1,13 @@
 import { BusbarError } from '../errors/index.ts'
-import { type Awaitable, type ByteLink, Closing } from '../link/index.ts'
+import {
+  type Awaitable,
+  type ByteLink,
+  Closing,
+  flow,
+  type LinkSink,
+  PacketStream,
+  type PumpTap,
+} from '../link/index.ts'
 import type { PipeMode } from './messages.ts'
 
 /** Who a channel is from, as the bus attests it: by the link the request came in on, never by what the bytes say. */
@@ -60,10 +68,38 @@ export class Channel implements ByteLink, ChannelDescription {
     return this.#closing.closed
   }
 
+  /** Whether the bytes travel in pipe packets. */
+  get inPackets(): boolean {
+    return this.#stream instanceof PacketStream
+  }
+
+  /** Passes pipe packets on as they are, headers included: for joining two channels that both travel in packets. */
+  leaveWhole(): void {
+    if (this.#stream instanceof PacketStream) this.#stream.leaveWhole()
+  }
+
+  /** A tap for what is read here that hears the payload, and no headers of packets that are left whole. */
+  payloadTap(tap: PumpTap): PumpTap {
+    return this.#stream instanceof PacketStream ? this.#stream.payloadTap(tap) : tap
+  }
+
   read(): Awaitable<Uint8Array | undefined> {
     if (this.#broken !== undefined) return Promise.reject(this.#broken)
     const chunk = this.#stream.read()
     return chunk instanceof Promise ? chunk.catch(this.#explain) : chunk
+  }
+
+  flow(sink: LinkSink): void {
+    flow(this.#stream, {
+      chunk: (chunk) => {
+        const room = sink.chunk(chunk)
+        if (room instanceof Promise) room.catch((thrown: unknown) => this.close(BusbarError.from(thrown)))
+        return room
+      },
+      end: () => {
+        if (this.#broken === undefined) sink.end()
+      },
+    })
   }
 
   write(chunk: Uint8Array): Awaitable<void> {

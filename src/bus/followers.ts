@@ -85,6 +85,6 @@ function listen({ relay, taps }: Followed): void {
       },
     }
   }
-  relay.up.tap = direction(true)
-  relay.down.tap = direction(false)
+  relay.listen(true, direction(true))
+  relay.listen(false, direction(false))
 }

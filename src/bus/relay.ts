@@ -1,5 +1,5 @@
 import { BusbarError } from '../errors/index.ts'
-import { join, type PumpCount } from '../link/index.ts'
+import { join, type PumpCount, type PumpTap } from '../link/index.ts'
 import type { Channel } from './channel.ts'
 import type { Incoming } from './channel-table.ts'
 
@@ -10,6 +10,8 @@ export interface Relay {
   readonly service: string
   readonly up: PumpCount
   readonly down: PumpCount
+  /** From now on `tap`, or nobody, hears the bytes of that direction. */
+  listen(fromCaller: boolean, tap: PumpTap | undefined): void
 }
 
 /**
@@ -38,13 +40,18 @@ export async function relay(
     return
   }
   const { partition, service } = opening.message
-  const joined: Relay = {
-    caller,
-    partition,
-    service,
-    up: { bytes: 0, tap: undefined },
-    down: { bytes: 0, tap: undefined },
+  // Packets that come in and go out as packets need not be taken apart.
+  if (origin.inPackets && target.inPackets) {
+    origin.leaveWhole()
+    target.leaveWhole()
   }
+  const up: PumpCount = { bytes: 0, tap: undefined }
+  const down: PumpCount = { bytes: 0, tap: undefined }
+  const listen = (fromCaller: boolean, tap: PumpTap | undefined): void => {
+    if (fromCaller) up.tap = tap && origin.payloadTap(tap)
+    else down.tap = tap && target.payloadTap(tap)
+  }
+  const joined: Relay = { caller, partition, service, up, down, listen }
   relays.add(joined)
   onJoined?.(joined, origin)
   await join(origin, target, joined.up, joined.down)

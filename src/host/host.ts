@@ -11,6 +11,7 @@ import { BusyPoller, listenUnix, nodeEnv, type UnixListener } from '../transport
 import { type BusCaptureFile, BusCapture, captureService, startCapture } from './capture.ts'
 import type { HostEvent } from './host-events.ts'
 import { type Launched, launch } from './launched.ts'
+import { ProcessChannels } from './process-channels.ts'
 
 export interface BusHostOptions {
   config: BusConfig
@@ -44,6 +45,7 @@ export class BusHost implements AsyncDisposable {
   readonly #poller = new BusyPoller()
   #image: Promise<GuestImage> | undefined
   #listener: UnixListener | undefined
+  #channels: Promise<ProcessChannels> | undefined
   #bus: Bus | undefined
 
   private constructor(options: BusHostOptions) {
@@ -102,6 +104,7 @@ export class BusHost implements AsyncDisposable {
       probe: this.#probe,
       poller: this.#poller,
       image: () => this.image(),
+      channels: () => (this.#channels ??= ProcessChannels.open(this.#env, this.#poller)),
       observe: (event) => this.#observe(event),
     })
     entry.launched = launched
@@ -182,6 +185,9 @@ export class BusHost implements AsyncDisposable {
     await Promise.all([...this.#partitions.keys()].map((name) => this.stop(name)))
     this.#broker.close()
     this.#bus = undefined
+    const channels = this.#channels
+    this.#channels = undefined
+    await (await channels?.catch(() => undefined))?.[Symbol.asyncDispose]()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -25,6 +25,7 @@ import {
   socketLink,
 } from '../transport/index.ts'
 import type { HostEvent } from './host-events.ts'
+import type { ProcessChannels } from './process-channels.ts'
 
 /** What launching needs of the host around it. */
 export interface Surroundings {
@@ -38,6 +39,8 @@ export interface Surroundings {
   readonly logDirectory: string
   readonly probe: AcceleratorProbe
   image(): Promise<GuestImage>
+  /** Where programs of this host dial their channels; opened when the first one starts. */
+  channels(): Promise<ProcessChannels>
   observe(event: HostEvent): void
 }
 
@@ -94,19 +97,20 @@ async function launchMachine(name: string, config: QemuPartitionConfig, around: 
 }
 
 async function launchProgram(name: string, config: ProcessPartitionConfig, around: Surroundings): Promise<Launched> {
-  const { directory, env, broker, poller, observe } = around
+  const { directory, broker, poller, observe } = around
   observe({ kind: 'starting', partition: name, how: 'a process of this host, without isolation' })
   const [program = '', ...args] = config.run
+  const channels = await around.channels()
   const running = await launchProcess({
     name,
     // `node` is the Node that runs the bus: the one that is known to be new enough.
     command: program === 'node' ? process.execPath : program,
     args,
-    env: Object.fromEntries(config.env),
+    env: { ...Object.fromEntries(config.env), BUSBAR_CHANNELS: channels.path },
     cwd: resolve(directory, config.cwd ?? '.'),
     onLine: (line, from) => observe({ kind: 'output', partition: name, line, from }),
   })
-  const session = broker.attach(name, new MuxCarrier(socketLink(running.socket, {}, poller), { side: 'bus', env }))
+  const session = broker.attach(name, channels.carrier(socketLink(running.socket, {}, poller)))
   const detach = (): void => session.close(new BusbarError('CLOSED', 'the bus let the partition go'))
   return { running, log: undefined, detach }
 }

@@ -1,6 +1,6 @@
 import { BusbarError } from '../errors/index.ts'
 import { ChunkQueue } from '../bytes/index.ts'
-import type { Awaitable } from './link.ts'
+import type { Awaitable, LinkSink } from './link.ts'
 
 /** Largest chunk that a read hands out of what had waited, `bytes`: what a mux frame holds at most (our choice). */
 const MAX_READ = 65536
@@ -16,6 +16,11 @@ export class Inbox {
   #failure: BusbarError | undefined
   #resolve: ((chunk: Uint8Array | undefined) => void) | undefined
   #reject: ((reason: BusbarError) => void) | undefined
+  /** Who takes every chunk, once there is somebody. */
+  #sink: LinkSink | undefined
+  #refuse: (reason: BusbarError) => void = () => {}
+  /** The sink has asked to wait. */
+  #waits = false
 
   /** `consumed` is told the size of each chunk when the reader takes it: the moment to return credit. */
   constructor(consumed: (bytes: number) => void = () => {}) {
@@ -34,6 +39,7 @@ export class Inbox {
 
   push(chunk: Uint8Array): void {
     if (chunk.length === 0 || this.#ended || this.#failure !== undefined) return
+    if (this.#sink !== undefined && !this.#waits) return this.#give(this.#sink, chunk)
     if (this.#resolve === undefined || this.#queue.length > 0) {
       this.#queue.push(chunk)
       return
@@ -46,6 +52,14 @@ export class Inbox {
   end(): void {
     this.#ended = true
     if (this.#queue.length === 0 && this.#resolve !== undefined) this.#settle()(undefined)
+    if (!this.#waits) this.#hurry()
+  }
+
+  /** From now on every chunk goes to `sink`; `refuse` is told when it takes one badly. */
+  flow(sink: LinkSink, refuse: (reason: BusbarError) => void): void {
+    this.#sink = sink
+    this.#refuse = refuse
+    this.#hurry()
   }
 
   /** The link broke: queued bytes are dropped, pending and later reads reject. First reason wins. */
@@ -61,7 +75,7 @@ export class Inbox {
 
   read(): Awaitable<Uint8Array | undefined> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
-    if (this.#resolve !== undefined) {
+    if (this.#resolve !== undefined || this.#sink !== undefined) {
       return Promise.reject(new BusbarError('INVALID_ARGUMENT', 'a read is already pending on this link'))
     }
     const chunk = this.#queue.shift(MAX_READ)
@@ -74,6 +88,34 @@ export class Inbox {
       this.#resolve = resolve
       this.#reject = reject
     })
+  }
+
+  #give(sink: LinkSink, chunk: Uint8Array): void {
+    const room = sink.chunk(chunk)
+    if (room instanceof Promise) {
+      this.#waits = true
+      room.then(this.#goOn, (thrown: unknown) => this.#refuse(BusbarError.from(thrown)))
+    }
+    this.#consumed(chunk.length)
+  }
+
+  readonly #goOn = (): void => {
+    this.#waits = false
+    this.#hurry()
+  }
+
+  /** Gives the sink what has waited, and the end behind it. */
+  #hurry(): void {
+    const sink = this.#sink
+    if (sink === undefined) return
+    while (!this.#waits) {
+      const chunk = this.#queue.shift(MAX_READ)
+      if (chunk === undefined) break
+      this.#give(sink, chunk)
+    }
+    if (this.#waits || !this.#ended || this.#failure !== undefined) return
+    this.#sink = undefined
+    sink.end()
   }
 
   #settle(): (chunk: Uint8Array | undefined) => void {

@@ -19,6 +19,12 @@ export interface ByteLink {
   read(): Awaitable<Uint8Array | undefined>
 
   /**
+   * Instead of `read`: gives every chunk to `sink` as it arrives, without a promise for each, and then the end. Not every link
+   * has it: call `flow(link, sink)`, which works on all.
+   */
+  flow?(sink: LinkSink): void
+
+  /**
    * Sends bytes. They pass to the link: nobody may change them afterwards. Returns nothing when more may be written now,
    * or a promise to wait for before writing more: this is the back-pressure, and a caller that ignores it grows its own
    * memory only. Rejects with `ENDED` after `end`, else with the reason the link closed.
@@ -37,6 +43,17 @@ export interface ByteLink {
 
   /** Settles once, never rejects: `undefined` when both directions ended in order, else the reason. */
   readonly closed: Promise<BusbarError | undefined>
+}
+
+/** Who takes what arrives on a link. A failure of the link is told by `closed` alone, and nothing comes after it. */
+export interface LinkSink {
+  /**
+   * Takes a chunk, under the rules of `read`. What follows waits for the promise, if there is one; a promise that rejects
+   * closes the link with its reason. Must not throw.
+   */
+  chunk(bytes: Uint8Array): Awaitable<void>
+  /** The peer has ended, and every chunk was taken. Must not throw. */
+  end(): void
 }
 
 /** A link that keeps boundaries: each `read` gives exactly what one `write` took. */

@@ -12,19 +12,36 @@ export function encodePacketHeader(size: number): Uint8Array {
   return header
 }
 
-/** Writes the header into the first eight bytes. */
-export function writePacketHeader(packet: Uint8Array, size: number): void {
-  const view = new DataView(packet.buffer, packet.byteOffset, PACKET_HEADER_BYTES)
-  view.setUint32(0, TYPE_DATA, true)
-  view.setUint32(4, size, true)
+/** One packet: the header and a copy of the payload. */
+export function encodePacket(payload: Uint8Array): Uint8Array {
+  const packet = new Uint8Array(PACKET_HEADER_BYTES + payload.length)
+  writePacketHeader(packet, payload.length)
+  packet.set(payload, PACKET_HEADER_BYTES)
+  return packet
 }
 
-/** The payload size a header declares; `MALFORMED` when it is not a data packet, `LIMIT` when it is above `max`. */
-export function parsePacketHeader(header: Uint8Array, max: number): number {
-  const view = new DataView(header.buffer, header.byteOffset, PACKET_HEADER_BYTES)
-  const type = view.getUint32(0, true)
-  const size = view.getUint32(4, true)
+/**
+ * The payload size that the header at `at` declares; `MALFORMED` when it is not a data packet, `LIMIT` when it is above `max`.
+ * All eight bytes must be there.
+ */
+export function parsePacketHeader(bytes: Uint8Array, at: number, max: number): number {
+  const type = readUint32(bytes, at)
+  const size = readUint32(bytes, at + 4)
   if (type !== TYPE_DATA) throw new BusbarError('MALFORMED', `pipe packet of type ${type}, only ${TYPE_DATA} is known`)
   if (size > max) throw new BusbarError('LIMIT', `a pipe packet of ${size} bytes, at most ${max} are allowed`)
   return size
+}
+
+function writePacketHeader(packet: Uint8Array, size: number): void {
+  packet[0] = TYPE_DATA
+  packet[4] = size
+  packet[5] = size >>> 8
+  packet[6] = size >>> 16
+  packet[7] = size >>> 24
+}
+
+/** Byte by byte: a view for eight bytes costs more than reading them. */
+function readUint32(bytes: Uint8Array, at: number): number {
+  const low = (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16)
+  return (low | ((bytes[at + 3] as number) << 24)) >>> 0
 }

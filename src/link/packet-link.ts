@@ -2,7 +2,7 @@ import { ChunkQueue } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { handled } from './handled.ts'
 import type { Awaitable, ByteLink, MessageLink } from './link.ts'
-import { encodePacketHeader, PACKET_HEADER_BYTES, parsePacketHeader, writePacketHeader } from './packet-header.ts'
+import { encodePacket, encodePacketHeader, PACKET_HEADER_BYTES, parsePacketHeader } from './packet-header.ts'
 
 /** Longest message by default, `bytes`: one mux frame holds it with its header (our choice). */
 const DEFAULT_MAX_MESSAGE = 65_528
@@ -55,10 +55,7 @@ export class PacketLink implements MessageLink {
         new BusbarError('LIMIT', `a message of ${message.length} bytes, at most ${this.maxMessage} are allowed`),
       )
     }
-    const packet = new Uint8Array(PACKET_HEADER_BYTES + message.length)
-    writePacketHeader(packet, message.length)
-    packet.set(message, PACKET_HEADER_BYTES)
-    return this.#below.write(packet)
+    return this.#below.write(encodePacket(message))
   }
 
   end(): Awaitable<void> {
@@ -105,7 +102,7 @@ export class PacketLink implements MessageLink {
 
   #size(): number {
     try {
-      return parsePacketHeader(this.#queue.take(PACKET_HEADER_BYTES), this.maxMessage)
+      return parsePacketHeader(this.#queue.take(PACKET_HEADER_BYTES), 0, this.maxMessage)
     } catch (thrown) {
       const reason = BusbarError.from(thrown)
       this.#below.close(reason)

@@ -1,22 +1,36 @@
-import { ChunkQueue } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
+import { flow } from './flow.ts'
 import { handled } from './handled.ts'
-import type { Awaitable, ByteLink } from './link.ts'
-import { encodePacketHeader, PACKET_HEADER_BYTES, parsePacketHeader } from './packet-header.ts'
+import type { Awaitable, ByteLink, LinkSink } from './link.ts'
+import { encodePacket, encodePacketHeader, PACKET_HEADER_BYTES, parsePacketHeader } from './packet-header.ts'
+import { PacketTap } from './packet-tap.ts'
+import type { PumpTap } from './pump.ts'
 
 /** Longest packet written, `bytes`: what a mux frame holds (our choice). */
 const MAX_PACKET = 65_536
+/** Payloads of up to this many `bytes` are copied behind their header: a second piece in a system call costs more (our choice). */
+const JOIN = 4096
+
+const NOTHING = new Uint8Array(0)
 
 /**
  * A byte stream in VMBus pipe packets over a medium whose own end cannot be trusted: a socket ends the same way when its
  * program finished and when it was killed. Here the end is a packet of size zero, and a medium that ends without it is a
- * broken link. Payloads are not copied, and a packet is handed on as it arrives, never gathered.
+ * broken link. Long payloads are not copied, and a packet is handed on as it arrives, never gathered.
  */
 export class PacketStream implements ByteLink {
   readonly #below: ByteLink
-  readonly #queue = new ChunkQueue()
-  /** Bytes of the current packet that are still to come. */
+  /** What the link below gave last, and where the part of it begins that was not handed out. */
+  #chunk: Uint8Array = NOTHING
+  #at = 0
+  /** Payload bytes of the current packet that are still to come. */
   #left = 0
+  /** The first bytes of a header whose other bytes have not come. */
+  #split: Uint8Array | undefined
+  /** Whether the packets are passed on with their headers. */
+  #whole = false
+  /** The end packet has come. */
+  #endCame = false
   #ended = false
   #eof = false
   #reading = false
@@ -33,16 +47,51 @@ export class PacketStream implements ByteLink {
     return this.#below.closed
   }
 
+  /**
+   * From now on `read` gives and `write` takes bytes with the headers of the packets, checked but not taken apart: for whoever
+   * joins two such streams. Ends stay what they are. Nothing may have been read or written before.
+   */
+  leaveWhole(): void {
+    this.#whole = true
+  }
+
+  /** A tap for what `read` gives that hears the payload alone. It begins with the next chunk. */
+  payloadTap(tap: PumpTap): PumpTap {
+    return this.#whole ? new PacketTap(tap, this.#left) : tap
+  }
+
   read(): Awaitable<Uint8Array | undefined> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     if (this.#reading) {
       return Promise.reject(new BusbarError('INVALID_ARGUMENT', 'a read is already pending on this link'))
     }
-    return this.#eof ? undefined : this.#next()
+    if (this.#eof) return undefined
+    try {
+      return this.#next()
+    } catch (thrown) {
+      return Promise.reject(thrown)
+    }
+  }
+
+  flow(sink: LinkSink): void {
+    flow(this.#below, {
+      chunk: (chunk) => {
+        this.#chunk = chunk
+        this.#at = 0
+        return this.#pass(sink)
+      },
+      end: () => {
+        if (!this.#endCame) return void this.#broken('RESET', 'ended without an end packet')
+        this.#eof = true
+        sink.end()
+      },
+    })
   }
 
   write(chunk: Uint8Array): Awaitable<void> {
     if (this.#ended) return Promise.reject(new BusbarError('ENDED', 'written to after the end'))
+    if (this.#whole) return this.#below.write(chunk)
+    if (chunk.length <= JOIN) return this.#below.write(chunk.length === 0 ? chunk : encodePacket(chunk))
     let room: Awaitable<void> = undefined
     for (let at = 0; at < chunk.length; at += MAX_PACKET) {
       const part = chunk.subarray(at, Math.min(chunk.length, at + MAX_PACKET))
@@ -62,7 +111,8 @@ export class PacketStream implements ByteLink {
 
   close(reason?: BusbarError): void {
     this.#below.close(reason)
-    this.#queue.clear()
+    this.#chunk = NOTHING
+    this.#at = 0
   }
 
   async #sendEnd(): Promise<void> {
@@ -73,48 +123,135 @@ export class PacketStream implements ByteLink {
   #fail(reason: BusbarError | undefined): void {
     if (reason === undefined) return
     this.#failure = reason
-    this.#queue.clear()
+    this.#chunk = NOTHING
+    this.#at = 0
   }
 
-  async #next(): Promise<Uint8Array | undefined> {
-    this.#reading = true
-    try {
-      for (;;) {
-        if (this.#left === 0 && this.#queue.length >= PACKET_HEADER_BYTES) {
-          this.#left = this.#header()
-          if (this.#left === 0) return await this.#finish()
-        }
-        const part = this.#left > 0 ? this.#queue.shift(this.#left) : undefined
-        if (part !== undefined) {
-          this.#left -= part.length
-          return part
-        }
-        const chunk = await this.#below.read()
-        if (chunk === undefined) throw this.#broken('RESET', 'ended without an end packet')
-        this.#queue.push(chunk)
+  /** What is here already, else what comes next. */
+  #next(): Awaitable<Uint8Array | undefined> {
+    for (;;) {
+      const part = this.#whole ? this.#packets() : this.#payload()
+      if (part !== undefined) return part
+      if (this.#endCame) return this.#finish()
+      const chunk = this.#below.read()
+      if (chunk instanceof Promise) {
+        this.#reading = true
+        return chunk.then(this.#arrived, this.#lost)
       }
-    } finally {
-      this.#reading = false
+      this.#take(chunk)
     }
   }
 
-  #header(): number {
+  /** Gives the sink what is here; what the link below throws at us closed it already. */
+  #pass(sink: LinkSink): Awaitable<void> {
+    for (;;) {
+      let part: Uint8Array | undefined
+      try {
+        part = this.#whole ? this.#packets() : this.#payload()
+      } catch {
+        return
+      }
+      if (part === undefined) {
+        if (this.#endCame && this.#at < this.#chunk.length) this.#broken('MALFORMED', 'bytes after the end packet')
+        return
+      }
+      const room = sink.chunk(part)
+      if (room instanceof Promise) return this.#at === this.#chunk.length ? room : room.then(() => this.#pass(sink))
+    }
+  }
+
+  readonly #arrived = (chunk: Uint8Array | undefined): Awaitable<Uint8Array | undefined> => {
+    this.#reading = false
+    this.#take(chunk)
+    return this.#next()
+  }
+
+  readonly #lost = (thrown: unknown): never => {
+    this.#reading = false
+    throw thrown
+  }
+
+  #take(chunk: Uint8Array | undefined): void {
+    if (this.#failure !== undefined) throw this.#failure
+    if (chunk === undefined) throw this.#broken('RESET', 'ended without an end packet')
+    this.#chunk = chunk
+    this.#at = 0
+  }
+
+  /** The payload bytes that are here of one packet. */
+  #payload(): Uint8Array | undefined {
+    if (this.#left === 0 && this.#header() === undefined) return undefined
+    const start = this.#at
+    const end = Math.min(this.#chunk.length, start + this.#left)
+    if (this.#left === 0 || start === end) return undefined
+    this.#left -= end - start
+    this.#at = end
+    return this.#chunk.subarray(start, end)
+  }
+
+  /** Everything that is here up to the end packet or to a header that is not whole. */
+  #packets(): Uint8Array | undefined {
+    // A header that came in two parts is passed on by itself, with the next chunk behind it.
+    if (this.#split !== undefined) {
+      const header = this.#header()
+      return this.#endCame ? undefined : header
+    }
+    const chunk = this.#chunk
+    const start = this.#at
+    let end = start
+    for (;;) {
+      const skipped = Math.min(chunk.length - end, this.#left)
+      this.#left -= skipped
+      end += skipped
+      this.#at = end
+      if (this.#left > 0 || this.#header() === undefined || this.#endCame) break
+      end = this.#at
+    }
+    if (start === end) return undefined
+    return start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end)
+  }
+
+  /** Reads the header that is next, and gives it; `undefined` while its bytes are not all here. */
+  #header(): Uint8Array | undefined {
+    const { length: had } = this.#split ?? NOTHING
+    const start = this.#at
+    const end = Math.min(this.#chunk.length, start + PACKET_HEADER_BYTES - had)
+    if (start === end) return undefined
+    this.#at = end
+    let header = this.#chunk
+    let at = start
+    if (had + end - start < PACKET_HEADER_BYTES || had > 0) {
+      header = new Uint8Array(had + end - start)
+      header.set(this.#split ?? NOTHING)
+      header.set(this.#chunk.subarray(start, end), had)
+      at = 0
+      this.#split = header
+      if (header.length < PACKET_HEADER_BYTES) return undefined
+      this.#split = undefined
+    }
     try {
-      return parsePacketHeader(this.#queue.take(PACKET_HEADER_BYTES), MAX_PACKET)
+      this.#left = parsePacketHeader(header, at, MAX_PACKET)
     } catch (thrown) {
       const reason = BusbarError.from(thrown)
       this.#below.close(reason)
       throw reason
     }
+    this.#endCame = this.#left === 0
+    return header
   }
 
   async #finish(): Promise<undefined> {
-    // The medium's own end follows; reading it to there lets both directions finish in order.
-    if (this.#queue.length > 0 || (await this.#below.read()) !== undefined) {
-      throw this.#broken('MALFORMED', 'bytes after the end packet')
+    this.#reading = true
+    try {
+      // The medium's own end follows; reading it to there lets both directions finish in order.
+      if (this.#at < this.#chunk.length || (await this.#below.read()) !== undefined) {
+        throw this.#broken('MALFORMED', 'bytes after the end packet')
+      }
+      this.#eof = true
+      return undefined
+    } finally {
+      this.#reading = false
     }
-    this.#eof = true
-    return undefined
   }
 
   #broken(code: 'RESET' | 'MALFORMED', found: string): BusbarError {

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { BusbarError, type ErrorCode } from '../errors/index.ts'
-import { type ByteLink, type MemoryLink, memoryPair, PacketLink, PacketStream, PrefixedLink } from './index.ts'
+import {
+  type ByteLink,
+  type MemoryLink,
+  memoryPair,
+  PacketLink,
+  PacketStream,
+  PrefixedLink,
+  type PumpTap,
+} from './index.ts'
 
 const RUNS = { seed: 20_260_731, numRuns: 200 }
 
@@ -226,6 +234,93 @@ describe('packet stream', () => {
     assert.equal(textOf(await packets.read()), 'b')
   })
 })
+
+describe('packets that are left whole', () => {
+  const payloads = fc.array(fc.uint8Array({ minLength: 1, maxLength: 40 }), { maxLength: 6 })
+  const cuts = fc.array(fc.nat(200), { maxLength: 12 })
+
+  test('pass with their headers however they are split, and a tap hears their payload from any packet on', async () => {
+    await fc.assert(
+      fc.asyncProperty(payloads, cuts, fc.nat(5), async (all, places, tapped) => {
+        const [writer, encoded] = rawPair((below) => new PacketStream(below))
+        for (const payload of all) await writer.write(payload)
+        await writer.end()
+        const bytes = Buffer.concat(await rest(encoded))
+
+        const [whole, raw] = rawPair((below) => new PacketStream(below))
+        whole.leaveWhole()
+        let start = 0
+        for (const place of [...new Set(places)].sort((a, b) => a - b).filter((at) => at < bytes.length)) {
+          await raw.write(bytes.subarray(start, place))
+          start = place
+        }
+        await raw.write(bytes.subarray(start))
+        await raw.end()
+
+        const [passed, heard, expected] = [[] as Uint8Array[], [] as Uint8Array[], [] as Uint8Array[]]
+        let tap: PumpTap | undefined
+        for (let chunk = await whole.read(); chunk !== undefined; chunk = await whole.read()) {
+          tap?.bytes(chunk)
+          passed.push(chunk)
+          if (passed.length === tapped) {
+            tap = whole.payloadTap({ bytes: (part) => heard.push(part), ended: () => {} })
+            expected.push(Buffer.concat(all).subarray(payloadIn(Buffer.concat(passed))))
+          }
+        }
+        assert.equal(Buffer.concat(passed).toString('hex'), bytes.subarray(0, -8).toString('hex'))
+        assert.equal(Buffer.concat(heard).toString('hex'), Buffer.concat(expected).toString('hex'))
+      }),
+      RUNS,
+    )
+  })
+
+  test('are written as they are, behind them the end', async () => {
+    const [whole, raw] = rawPair((below) => new PacketStream(below))
+    whole.leaveWhole()
+    await whole.write(hex('0100000001000000'))
+    await whole.write(hex('61'))
+    await whole.end()
+    assert.equal(Buffer.concat(await rest(raw)).toString('hex'), '010000000100000061' + '0100000000000000')
+  })
+
+  test('are checked', async () => {
+    for (const [bytes, code] of [
+      ['0200000001000000', 'MALFORMED'],
+      ['0100000001000100', 'LIMIT'],
+      ['010000000100000061', 'RESET'],
+      ['010000000000000061', 'MALFORMED'],
+    ] as const) {
+      for (const size of [1, 3, 100]) {
+        const [whole, raw] = rawPair((below) => new PacketStream(below))
+        whole.leaveWhole()
+        const all = hex(bytes)
+        for (let at = 0; at < all.length; at += size) void raw.write(all.subarray(at, at + size))
+        void raw.end()
+        const read = async (): Promise<void> => {
+          while ((await whole.read()) !== undefined) {}
+        }
+        await rejects(read(), code)
+      }
+    }
+  })
+})
+
+async function rest(raw: ByteLink): Promise<Uint8Array[]> {
+  const chunks: Uint8Array[] = []
+  for (let chunk = await raw.read(); chunk !== undefined; chunk = await raw.read()) chunks.push(chunk)
+  return chunks
+}
+
+/** How many payload bytes there are in whole packets and the beginning of one. */
+function payloadIn(packets: Buffer): number {
+  let payload = 0
+  for (let at = 0; at < packets.length; ) {
+    const size = Math.min(packets.readUInt32LE(at + 4), packets.length - at - 8)
+    payload += size
+    at += 8 + size
+  }
+  return payload
+}
 
 describe('prefixed link', () => {
   test('gives the prefix first and then what follows', async () => {

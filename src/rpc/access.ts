@@ -1,5 +1,5 @@
 import { BusbarError } from '../errors/index.ts'
-import type { ByteLink } from '../link/index.ts'
+import { type ByteLink, flow } from '../link/index.ts'
 import { PduCutter, type PduHandler } from './pdu/cutter.ts'
 
 /** First slab, `bytes`: an association that makes a call now and then stays small (our choice). */
@@ -89,7 +89,8 @@ export class RpcAccess {
     this.#events = events
     this.#cutter = new PduCutter(max, events.pdu)
     this.#pauseAbove = pauseAbove
-    void this.#read(this.#cutter)
+    const cutter = this.#cutter
+    flow(this.#link, { chunk: (chunk) => this.#arrived(cutter, chunk), end: () => this.#ended(cutter) })
     void this.#link.closed.then((reason) => this.#close(reason))
   }
 
@@ -145,25 +146,25 @@ export class RpcAccess {
     this.#close(reason ?? new BusbarError('CLOSED', 'closed by this side'))
   }
 
-  async #read(cutter: PduCutter): Promise<void> {
+  #arrived(cutter: PduCutter, chunk: Uint8Array): Promise<void> | undefined {
+    if (this.#over) return undefined
+    this.#cutting = true
     try {
-      for (;;) {
-        if (this.unsent > this.#pauseAbove) await this.#drained()
-        let chunk = this.#link.read()
-        if (chunk instanceof Promise) chunk = await chunk
-        if (this.#over) return
-        if (chunk === undefined) break
-        this.#cutting = true
-        cutter.push(chunk)
-        this.#cutting = false
-        if (this.#hurried) this.#flush()
-      }
-      if (cutter.held > 0) throw new BusbarError('MALFORMED', `the peer ended inside a PDU, after ${cutter.held} bytes`)
-      this.#events?.ended()
+      cutter.push(chunk)
     } catch (thrown) {
       this.#cutting = false
       this.close(BusbarError.from(thrown))
+      return undefined
     }
+    this.#cutting = false
+    if (this.#hurried) this.#flush()
+    return this.unsent > this.#pauseAbove && !this.#over ? this.#drained() : undefined
+  }
+
+  #ended(cutter: PduCutter): void {
+    if (this.#over) return
+    if (cutter.held === 0) this.#events?.ended()
+    else this.close(new BusbarError('MALFORMED', `the peer ended inside a PDU, after ${cutter.held} bytes`))
   }
 
   #drained(): Promise<void> {

@@ -7,6 +7,7 @@ import { DELIVERY_MUTANTS } from './link/mutants/delivery.ts'
 import { ENDING_MUTANTS } from './link/mutants/ending.ts'
 import { MESSAGE_MUTANTS } from './link/mutants/messages.ts'
 import type { Mutant } from './link/mutants/mutant.ts'
+import { flowing } from './link/flowing.ts'
 import type { LinkPair } from './link/probe.ts'
 import { linkSuite, messageSuite } from './link-suite.ts'
 
@@ -35,6 +36,15 @@ linkSuite(
   async () => {
     const [a, b] = memoryPair()
     return { a: new PacketStream(a), b: new PacketStream(b), dispose }
+  },
+  { peerSees: 'code' },
+)
+
+linkSuite(
+  'packet stream read through flow',
+  async () => {
+    const [a, b] = memoryPair()
+    return flowing({ a: new PacketStream(a), b: new PacketStream(b), dispose })
   },
   { peerSees: 'code' },
 )

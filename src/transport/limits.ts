@@ -4,8 +4,8 @@ export interface TransportLimits {
   readonly unread: number
   /** Written and not yet taken by the kernel before writers wait, `bytes`. */
   readonly unsent: number
-  /** Small writes of one tick are gathered into one system call up to this many `bytes`. */
-  readonly gather: number
+  /** A write of fewer `bytes` waits for the one behind it in the same turn: it is a header, and leaves with its payload. */
+  readonly header: number
 }
 
 export const TRANSPORT_LIMITS: TransportLimits = {
@@ -13,9 +13,9 @@ export const TRANSPORT_LIMITS: TransportLimits = {
   unread: 262_144,
   // One mux frame: the kernel buffer below it is what keeps the medium busy.
   unsent: 32_768,
-  // About 20 small calls: more in one write leave the other processes idle meanwhile. With 64 calls in flight through a
-  // broker on two cores, 4 KiB makes two fifths more calls a second than 64 KiB, for the same processor time a call.
-  gather: 4_096,
+  // Above the headers of a mux frame (12) and of a packet (8), below the shortest PDU of a call. Whatever gathers small
+  // messages does so above: to wait for the end of the turn once more cost a lone call a third of its time.
+  header: 64,
 }
 
 /** Longest path of a Unix socket, `bytes`. Fixed by the kernels: `sun_path` is 108 on Linux, 104 on macOS, with a zero byte. */

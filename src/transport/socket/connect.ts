@@ -1,10 +1,10 @@
-import net from 'node:net'
 import { BusbarError } from '../../errors/index.ts'
 import type { ByteLink } from '../../link/index.ts'
 import type { TransportLimits } from '../limits.ts'
-import { socketLink } from './link.ts'
+import { slabLink } from './link.ts'
 import { checkSocketPath } from './path.ts'
 import { connectFailed } from './reason.ts'
+import { SlabReader } from './slab-reader.ts'
 
 export interface ConnectOptions {
   /** Gives up with `CANCELLED` when it aborts. Has no effect once connected. */
@@ -20,7 +20,8 @@ export async function connectUnix(path: string, options: ConnectOptions = {}): P
   checkSocketPath(path)
   const { signal } = options
   if (signal?.aborted) throw cancelled(path, signal)
-  const socket = net.connect({ path, allowHalfOpen: true })
+  const reader = new SlabReader({})
+  const { socket } = reader
   await new Promise<void>((resolve, reject) => {
     const abort = (): void => {
       socket.destroy()
@@ -37,8 +38,9 @@ export async function connectUnix(path: string, options: ConnectOptions = {}): P
       resolve()
     })
     signal?.addEventListener('abort', abort, { once: true })
+    socket.connect({ path })
   })
-  return socketLink(socket, options.limits)
+  return slabLink(reader, options.limits)
 }
 
 function cancelled(path: string, signal: AbortSignal | undefined): BusbarError {

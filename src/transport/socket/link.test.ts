@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { ByteLink } from '../../link/index.ts'
-import { linkSuite } from '../../testing/index.ts'
+import { flowing, linkSuite } from '../../testing/index.ts'
 import { connectUnix } from './connect.ts'
 import { fdLink, socketLink } from './link.ts'
 import { listenUnix } from './listen.ts'
@@ -32,6 +32,7 @@ async function unixPair(): Promise<{ a: ByteLink; b: ByteLink; dispose(): Promis
 }
 
 linkSuite('Unix socket', unixPair, { peerSees: 'end' })
+linkSuite('Unix socket read through flow', async () => flowing(await unixPair()), { peerSees: 'end' })
 
 /** Socketpairs that a child process inherits as file descriptors and joins two and two. */
 class Bridge {

@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import { BusbarError } from '../../errors/index.ts'
 import type { ByteLink } from '../../link/index.ts'
+import type { BusyPoller } from '../busy-poller.ts'
 import type { TransportLimits } from '../limits.ts'
 import { socketLink } from './link.ts'
 import { checkSocketPath } from './path.ts'
@@ -20,6 +21,8 @@ export interface ListenOptions {
   /** Permissions of the socket file. Default `0o600`. */
   readonly mode?: number
   readonly limits?: Partial<TransportLimits>
+  /** The one poller of a process that forwards between many links. */
+  readonly poller?: BusyPoller
 }
 
 /** A listening Unix socket. Disposing it stops accepting and removes the file; links that were accepted live on. */
@@ -61,7 +64,7 @@ export async function listenUnix(path: string, options: ListenOptions): Promise<
 
 function listen(path: string, mode: number, options: ListenOptions): Promise<net.Server> {
   const server = net.createServer({ allowHalfOpen: true }, (socket) => {
-    options.onLink(socketLink(socket, options.limits))
+    options.onLink(socketLink(socket, options.limits, options.poller))
   })
   return new Promise((resolve, reject) => {
     server.once('error', reject)
