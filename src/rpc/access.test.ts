@@ -143,7 +143,7 @@ describe('the access object', () => {
     access.close()
     access.send(pdu)
     await settle()
-    assert.deepEqual([closes.length, link.writes.length, access.unsent], [1, 1, 16])
+    assert.deepEqual([closes.length, link.writes.length, access.unsent], [1, 1, 0])
   })
 
   test('closing offers the link what was sent before', () => {
