@@ -14,6 +14,7 @@ function fromJson(node: TypeNode, value: unknown, path: string): unknown {
       return date
     }
     case 'bytes':
+    case 'octets':
       if (typeof value !== 'string') throw misfit(path, 'bytes as base64 text')
       return Uint8Array.from(Buffer.from(value, 'base64'))
     case 'int64':
@@ -25,8 +26,34 @@ function fromJson(node: TypeNode, value: unknown, path: string): unknown {
         throw misfit(path, 'an integer')
       }
     case 'array':
+    case 'sequence':
       if (!Array.isArray(value)) throw misfit(path, 'a list')
       return value.map((item, i) => fromJson(node.item, item, `${path}[${i}]`))
+    case 'map':
+      return new Map(
+        entriesOf(node, value, path).map(([key, item]) => [
+          fromJson(node.key, key, `${path} key`),
+          fromJson(node.value, item, `${path}.${String(key)}`),
+        ]),
+      )
+    case 'variant': {
+      const given: unknown =
+        typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[node.tag] : undefined
+      const chosen = node.cases.find(({ name }) => name === given)
+      if (chosen === undefined)
+        throw misfit(`${path}.${node.tag}`, `one of ${node.cases.map(({ name }) => name).join(', ')}`)
+      const { [node.tag]: _, ...members } = value as Record<string, unknown>
+      return { [node.tag]: given, ...fieldsFromJson(chosen.fields, members, path) }
+    }
+    case 'union': {
+      const { case: label, value: inner } = Object(value) as { case?: unknown; value?: unknown }
+      const type = armOf(node, label)
+      if (type === undefined) throw misfit(path, '{ "case": ..., "value": ... } of the union')
+      return { case: label, value: fromJson(type, inner, `${path}.value`) }
+    }
+    case 'pointer':
+    case 'box':
+      return fromJson(node.to, value, path)
     case 'optional':
       return value === null || value === undefined ? undefined : fromJson(node.item, value, path)
     case 'struct':
@@ -66,6 +93,7 @@ function plain(node: TypeNode, value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString()
   switch (node.kind) {
     case 'array':
+    case 'sequence':
       return (value as unknown[]).map((item) => plain(node.item, item))
     case 'optional':
       return plain(node.item, value)
@@ -73,11 +101,55 @@ function plain(node: TypeNode, value: unknown): unknown {
       return Object.fromEntries(
         node.fields.map(({ name, type }) => [name, plain(type, (value as Record<string, unknown>)[name])]),
       )
+    case 'map': {
+      const entries = [...(value as Map<unknown, unknown>)].map(([key, item]) => [
+        plain(node.key, key),
+        plain(node.value, item),
+      ])
+      return isText(node.key) ? Object.fromEntries(entries) : entries
+    }
+    case 'variant': {
+      const given = value as Record<string, unknown>
+      const fields = node.cases.find(({ name }) => name === given[node.tag])?.fields ?? []
+      const members = fields.map(({ name, type }) => [name, plain(type, given[name])])
+      return Object.fromEntries([[node.tag, given[node.tag]], ...members])
+    }
+    case 'union': {
+      const { case: label, value: inner } = value as { case: unknown; value: unknown }
+      return { case: label, value: plain(armOf(node, label) ?? { kind: 'void' }, inner) }
+    }
+    case 'pointer':
+    case 'box':
+      return plain(node.to, value)
+    case 'out': {
+      const given = value as Record<string, unknown>
+      const results = node.returns === undefined ? [] : [{ name: 'result', type: node.returns }]
+      return Object.fromEntries([...node.fields, ...results].map(({ name, type }) => [name, plain(type, given[name])]))
+    }
     case 'ref':
       return { object: node.contract().name }
     default:
       return value
   }
+}
+
+/** The entries of a map: an object where the keys are texts, else a list of pairs. */
+function entriesOf(node: Extract<TypeNode, { kind: 'map' }>, value: unknown, path: string): [unknown, unknown][] {
+  if (isText(node.key) && typeof value === 'object' && value !== null && !Array.isArray(value))
+    return Object.entries(value)
+  const pairs: unknown[] = Array.isArray(value) ? value : [undefined]
+  if (!pairs.every((pair): pair is [unknown, unknown] => Array.isArray(pair) && pair.length === 2)) {
+    throw misfit(path, isText(node.key) ? 'an object, or a list of [key, value]' : 'a list of [key, value]')
+  }
+  return pairs
+}
+
+function isText({ kind }: TypeNode): boolean {
+  return kind === 'string' || kind === 'enumeration' || kind === 'guid'
+}
+
+function armOf(node: Extract<TypeNode, { kind: 'union' }>, label: unknown): TypeNode | undefined {
+  return node.arms.find((arm) => arm.label === label)?.type ?? node.fallback
 }
 
 function misfit(path: string, expected: string): BusbarError {
