@@ -31,10 +31,19 @@ const PROGRAMS = {
   ],
   '--judges': [
     { program: 'tshark', debian: 'tshark', purpose: 'judging the wire format in the tests' },
+    { program: 'x86_64-w64-mingw32-widl', debian: 'mingw-w64-tools', purpose: 'judging the MIDL in the tests' },
     { program: '/usr/libexec/samba/rpcd_classic', debian: 'samba', purpose: 'a server for our RPC client' },
     { program: 'smbtorture', debian: 'samba-testsuite', purpose: 'judging our RPC server' },
-    { program: '/usr/lib/python3/dist-packages/samba/ndr.py', debian: 'python3-samba', purpose: 'judging the RPC protocol' },
-    { program: '/usr/lib/python3/dist-packages/impacket/version.py', debian: 'python3-impacket', purpose: 'a client in Python' },
+    {
+      program: '/usr/lib/python3/dist-packages/samba/ndr.py',
+      debian: 'python3-samba',
+      purpose: 'judging the RPC protocol',
+    },
+    {
+      program: '/usr/lib/python3/dist-packages/impacket/version.py',
+      debian: 'python3-impacket',
+      purpose: 'a client in Python',
+    },
   ],
 }
 
