@@ -1,4 +1,4 @@
-import net from 'node:net'
+import type net from 'node:net'
 import { BusbarError } from '../../errors/index.ts'
 import { type Awaitable, type ByteLink, Closing, Gate, Inbox, type LinkSink } from '../../link/index.ts'
 import type { BusyPoller } from '../busy-poller.ts'
