@@ -10,17 +10,18 @@ import { streamInTime } from './stream-in-time.ts'
 /** What one id of a session stands for. */
 type Slot =
   /** We asked the peer to open; it has not answered. */
-  | { state: 'opening'; settle: (result: BusbarError | undefined) => void }
+  | { state: 'opening'; caller: string; settle: (result: BusbarError | undefined) => void }
   /** The peer asked us; whoever decides has not. */
   | { state: 'deciding'; abort: (reason: BusbarError) => void }
-  /** Both sides may send. */
-  | { state: 'open'; channel: Channel }
+  /** Both sides may send. `caller` is whom we opened it for; nobody, where the peer opened it. */
+  | { state: 'open'; caller: string; channel: Channel }
 
 export interface OpenRequest {
   readonly partition: string
   readonly service: string
   readonly mode: Messages['openChannel']['mode']
   readonly offerId: number
+  /** On whose behalf, as the bus knows it; empty for this side's own. */
   readonly caller: string
   readonly callerEpoch: number
   /** Milliseconds the opening may take; the session's default when absent. */
@@ -62,6 +63,7 @@ export class ChannelTable implements ChannelOwner {
     if (this.#failure !== undefined) throw this.#failure
     if (request.signal?.aborted === true) throw cancelled(request)
     if (this.#slots.size >= this.#limits.channels) throw tooMany(this.#limits.channels)
+    this.#checkShare(request)
     const unwanted = new AbortController()
     const stream = this.#carrier.open(unwanted.signal)
     const deadline = Math.min(request.deadline ?? this.#limits.openTime, MAX_DEADLINE)
@@ -129,7 +131,7 @@ export class ChannelTable implements ChannelOwner {
         if (!undecided()) throw BusbarError.from(aborted.signal.reason)
         this.#send({ kind: 'openResult', channelId: id, code: 0, text: '' })
         const { partition, service, mode } = message
-        return this.#adopt({ id, partition, service, mode, caller }, stream)
+        return this.#adopt({ id, partition, service, mode, caller }, stream, '')
       },
       refuse: (reason) => {
         if (!undecided()) return
@@ -205,7 +207,7 @@ export class ChannelTable implements ChannelOwner {
       const adopt = (stream: ByteLink): void => {
         if (this.#slots.get(id) !== slot) return
         stopWaiting()
-        resolve(this.#adopt({ id, partition, service, mode, caller: undefined }, stream))
+        resolve(this.#adopt({ id, partition, service, mode, caller: undefined }, stream, request.caller))
       }
       const settle = (reason: BusbarError | undefined): void => {
         if (reason !== undefined) return refuse(reason)
@@ -225,7 +227,7 @@ export class ChannelTable implements ChannelOwner {
         const what = `${partition}/${service} did not answer within ${deadline} ms`
         give(new BusbarError('DEADLINE', what, { stage: 'open' }))
       })
-      const slot: Slot = { state: 'opening', settle }
+      const slot: Slot = { state: 'opening', caller: request.caller, settle }
       this.#slots.set(id, slot)
       signal?.addEventListener('abort', abort)
       if (link instanceof Promise) {
@@ -236,10 +238,22 @@ export class ChannelTable implements ChannelOwner {
     })
   }
 
-  #adopt(description: ChannelDescription, stream: ByteLink): Channel {
+  /** The session is shared by all who call: throws `BUSY` when this caller has its share of it. */
+  #checkShare({ caller, partition }: OpenRequest): void {
+    const { channelsPerCaller } = this.#limits
+    if (caller === '' || this.#slots.size < channelsPerCaller) return
+    let held = 0
+    for (const slot of this.#slots.values()) if (slot.state !== 'deciding' && slot.caller === caller) held++
+    if (held < channelsPerCaller) return
+    throw new BusbarError('BUSY', `"${caller}" has ${held} channels to "${partition}", the limit of one caller`, {
+      stage: 'open',
+    })
+  }
+
+  #adopt(description: ChannelDescription, stream: ByteLink, caller: string): Channel {
     const channel = new Channel(description, stream, this)
     const { id } = description
-    this.#slots.set(id, { state: 'open', channel })
+    this.#slots.set(id, { state: 'open', caller, channel })
     void channel.closed.then(() => this.#slots.delete(id))
     return channel
   }

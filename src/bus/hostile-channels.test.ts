@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { codeNumber } from '../errors/index.ts'
 import { encodeMessage } from './codec.ts'
-import { dialler, everyone, KINDS, newBus, offerEcho, openChannel, rejects, turns } from './harness.test.ts'
+import { dialler, everyone, KINDS, newBus, offerEcho, openChannel, rejects, turns, works } from './harness.test.ts'
 import { DEFAULT_BUS_LIMITS } from './limits.ts'
 
 for (const kind of KINDS) {
@@ -40,12 +40,42 @@ for (const kind of KINDS) {
       bus.idle()
     })
 
-    test('all channels that are allowed can be opened in one burst', async () => {
-      const bus = newBus()
+    test('one caller cannot keep the others out of a service, whether it is answered or not', async () => {
+      const bus = newBus(everyone, { channels: 6, channelsPerCaller: 3 })
       const storage = await bus.honest(kind, 'storage')
       await offerEcho(storage.endpoint)
+      await storage.endpoint.offer('slow', { decide: () => {} })
+      const mallory = await bus.honest(kind, 'mallory')
+      const opened = await mallory.endpoint.open('storage/echo')
+      await mallory.endpoint.open('storage/echo')
+      const undecided = mallory.endpoint.open('storage/slow')
+      await turns()
+      const refusal = await rejects(mallory.endpoint.open('storage/echo'), 'BUSY')
+      assert.match(refusal.message, /"mallory" has 3 channels to "storage", the limit of one caller/)
       const web = await bus.honest(kind, 'web')
-      const opening = Array.from({ length: DEFAULT_BUS_LIMITS.channels }, () => web.endpoint.open('storage/echo'))
+      await works(web.endpoint)
+      // What it gives back it may have again.
+      opened.close()
+      await turns()
+      const again = await mallory.endpoint.open('storage/echo')
+      await rejects(mallory.endpoint.open('storage/echo'), 'BUSY')
+      mallory.cut()
+      assert.equal((await again.closed)?.code, 'LINK_LOST')
+      await rejects(undecided, 'LINK_LOST')
+      await turns()
+      bus.idle()
+    })
+
+    test('all channels that are allowed can be opened in one burst', async () => {
+      const bus = newBus()
+      const names = ['storage', 'depot']
+      for (const name of names) await offerEcho((await bus.honest(kind, name)).endpoint)
+      const web = await bus.honest(kind, 'web')
+      const { channels: all, channelsPerCaller } = DEFAULT_BUS_LIMITS
+      assert.equal(all, names.length * channelsPerCaller)
+      const opening = names.flatMap((name) =>
+        Array.from({ length: channelsPerCaller }, () => web.endpoint.open(`${name}/echo`)),
+      )
       const channels = await Promise.all(opening)
       await rejects(web.endpoint.open('storage/echo'), 'BUSY')
       for (const channel of channels) channel.close()

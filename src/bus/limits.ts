@@ -2,6 +2,8 @@
 export interface BusLimits {
   /** Channels open or opening at once in one session: bounds slots, and with the mux window, bytes. */
   channels: number
+  /** Of those, the ones that one calling partition may have: half, so that no caller alone keeps all others out. */
+  channelsPerCaller: number
   /** Offers that one partition may have at once. */
   offers: number
   /** Bytes of one control message after its length: the longest legal one is about 1 KiB. */
@@ -18,6 +20,7 @@ export interface BusLimits {
 
 export const DEFAULT_BUS_LIMITS: BusLimits = {
   channels: 200,
+  channelsPerCaller: 100,
   offers: 64,
   controlMessage: 4096,
   controlBacklog: 1_048_576,
