@@ -138,6 +138,44 @@ const PLANTS: readonly { bug: string; rule: string; plants: Plants }[] = [
     },
   },
   { bug: 'a stream queues without limit', rule: 'I7', plants: { muxLimits: { sendQueue: 1 << 28 } } },
+  { bug: 'requests in fragments are held without limit', rule: 'I7', plants: { rpcLimits: { reassembly: 1 << 28 } } },
+  { bug: 'an association takes any number of calls', rule: 'I7', plants: { rpcLimits: { calls: 1_000 } } },
+  {
+    bug: 'an association group outlives its last link',
+    rule: 'I9',
+    plants: { rpcGroups: (groups) => altered(groups, { leave: () => {} }) },
+  },
+  {
+    bug: 'an operation gets the answer of the one before it',
+    rule: 'I1',
+    plants: {
+      rpcInterface: (plain) => {
+        let before: Uint8Array | undefined
+        return altered(plain, {
+          dispatch: async (call) => {
+            const answer = await plain.dispatch(call)
+            const other = before ?? answer
+            before = answer
+            return other
+          },
+        })
+      },
+    },
+  },
+  {
+    bug: 'an operation runs although its request was refused',
+    rule: 'I3',
+    plants: {
+      rpcInterface: (plain) =>
+        altered(plain, {
+          dispatch: async (call) => {
+            const answer = await plain.dispatch(call)
+            if (call.opnum === 1) throw new BusbarError('BUSY', 'planted')
+            return answer
+          },
+        }),
+    },
+  },
   {
     bug: 'an opening leaves a listener on its signal',
     rule: 'I9',

@@ -11,6 +11,8 @@ export interface CallModel {
   invoked: number
   /** The component has answered. */
   answered: boolean
+  /** Whether the caller cancelled it and waits for nothing of it any more, while its association stands. */
+  forgotten?: () => boolean
 }
 
 /** All calls of a run, and the objects that are alive because of them. */
@@ -24,7 +26,7 @@ export class CallTable {
   }
 
   add(caller: Caller, tooLate: boolean): CallModel {
-    const call = { id: this.#calls.size + 1, caller, tooLate, invoked: 0, answered: false }
+    const call: CallModel = { id: this.#calls.size + 1, caller, tooLate, invoked: 0, answered: false }
     this.#calls.set(call.id, call)
     return call
   }

@@ -10,7 +10,7 @@ import type { Program } from './program.ts'
 import type { World } from './world.ts'
 
 /** What a call may fail with, beside what the component throws and what the caller asked for. */
-const BROKEN: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+export const BROKEN: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'PEER_DIED',
   'LINK_LOST',
   'RESET',

@@ -1,4 +1,5 @@
 import { MUX_LIMITS, type MuxInspect } from '../../mux/index.ts'
+import { RPC_CLIENT_LIMITS, RPC_SERVER_LIMITS } from './rpc-echo.ts'
 import type { World } from './world.ts'
 
 /** What `MuxCarrier.inspect` gives. */
@@ -26,12 +27,29 @@ export class MemoryCheck {
   }
 
   step(): void {
+    this.#associations()
     const { muxes } = this.#world.wiring
     const observed = muxes[this.#turn++ % Math.max(1, muxes.length)]
     if (observed === undefined || !observed.node.alive) return
     const { mux, unclaimed } = observed.carrier.inspect() as CarrierInspect
     const fault = unclaimed > MAX_UNCLAIMED ? `${unclaimed} streams that nothing was said about` : faultOf(mux)
     if (fault !== undefined) this.#world.report.fail('I7', `${observed.name}: ${fault}`)
+  }
+
+  /** The association that began last, and one other in turn. */
+  #associations(): void {
+    const { associations, report } = this.#world
+    const { length } = associations
+    if (length === 0) return
+    for (const at of [length - 1, this.#turn % length]) {
+      const { side, node } = associations[at] as (typeof associations)[number]
+      if (!node.alive) continue
+      const { calls, memory } = side.inspect()
+      const limits = 'running' in calls ? RPC_SERVER_LIMITS : RPC_CLIENT_LIMITS
+      const busy = 'running' in calls ? calls.running : calls.pending
+      const holds = busy <= limits.calls && memory.reassembly <= limits.reassembly && memory.partial <= limits.fragment
+      report.check(holds, 'I7', () => `association of ${node.name}: ${busy} calls, ${JSON.stringify(memory)}`)
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import type { PipeMode } from '../../bus/index.ts'
 import type { SimRandom } from './random.ts'
+import { RPC_OPERATIONS, type RpcOperation } from './rpc-echo.ts'
 
 /** How a partition is joined to the bus. */
 export type MachineKind =
@@ -55,6 +56,18 @@ export interface CallPlan {
   readonly cancelAfter?: number
 }
 
+/** One request of plain RPC. */
+export interface RequestPlan {
+  readonly operation: RpcOperation
+  /** Virtual `ms` after the association began. */
+  readonly after: number
+  /** `bytes` behind the head. */
+  readonly size: number
+  /** Virtual `ms` that the operation takes, if it takes any. */
+  readonly wait: number
+  readonly cancelAfter?: number
+}
+
 /** One thing that happens to the world, `at` virtual `ms`. Indices are those of the programs or machines of the plan. */
 export type Op =
   | {
@@ -79,6 +92,21 @@ export type Op =
       /** Releases everything before it closes the pipe. */
       readonly release: boolean
       readonly closeAfter?: number
+    }
+  | {
+      readonly kind: 'associate'
+      readonly at: number
+      readonly from: number
+      readonly to: number
+      readonly wait: boolean
+      /** Asks for a new association group, or for one that was there before or never. */
+      readonly group: 'new' | 'stale'
+      /** Links in one association group. */
+      readonly links: 1 | 2
+      readonly requests: readonly RequestPlan[]
+      readonly closeAfter?: number
+      /** The caller is killed so many virtual `ms` after it began. */
+      readonly killAfter?: number
     }
   | { readonly kind: 'withdraw'; readonly at: number; readonly program: number; readonly backAfter: number }
   | { readonly kind: 'detach'; readonly at: number; readonly program: number }
@@ -143,7 +171,8 @@ function drawMachines(random: SimRandom): MachinePlan[] {
 function drawOp(random: SimRandom, at: number, programs: number, machines: number, faults: boolean): Op {
   const program = random.below(programs)
   const draw = random.below(100)
-  if (draw < 22) return drawCalls(random, at, programs)
+  if (draw < 21) return drawCalls(random, at, programs)
+  if (draw < 29) return drawAssociation(random, at, programs, faults)
   if (!faults || draw < 68) return drawOpen(random, at, programs)
   if (draw < 73) return { kind: 'withdraw', at, program, backAfter: random.between(1, 300) }
   if (draw < 76) return { kind: 'detach', at, program }
@@ -196,6 +225,34 @@ function drawCalls(random: SimRandom, at: number, programs: number): Op {
     calls: Array.from({ length: random.sized(10) }, () => drawCall(random)),
     release: random.chance(0.6),
     ...(random.chance(0.1) ? { closeAfter: random.sized(300) } : {}),
+  }
+}
+
+function drawAssociation(random: SimRandom, at: number, programs: number, faults: boolean): Op {
+  // Ends in the middle of requests that have many fragments.
+  const abrupt = faults && random.chance(0.25)
+  return {
+    kind: 'associate',
+    at,
+    from: random.below(programs),
+    to: random.below(programs),
+    wait: random.chance(0.5),
+    group: random.chance(0.15) ? 'stale' : 'new',
+    links: random.chance(0.3) ? 2 : 1,
+    requests: Array.from({ length: random.sized(16) }, () => drawRequest(random, abrupt)),
+    ...(random.chance(0.1) ? { closeAfter: random.sized(300) } : {}),
+    ...(abrupt ? { killAfter: random.sized(30) } : {}),
+  }
+}
+
+function drawRequest(random: SimRandom, large: boolean): RequestPlan {
+  const operation = random.chance(0.1) ? 'grow' : random.pick(RPC_OPERATIONS.slice(0, 3))
+  return {
+    operation,
+    after: random.pick([0, 0, random.sized(200)]),
+    size: large || random.chance(0.3) ? random.between(1_000, 14_000) : random.sized(1_500),
+    wait: random.sized(400),
+    ...(random.chance(0.3) ? { cancelAfter: random.below(60) } : {}),
   }
 }
 

@@ -3,6 +3,7 @@ import { BusbarError } from '../../errors/index.ts'
 import { offerPipe, Pipe } from '../../pipe/index.ts'
 import { DeskSession } from './desk.ts'
 import type { SimNode } from './node.ts'
+import { RpcSession } from './rpc-session.ts'
 import { PIPE_NUMBER_BYTES, PipeSide } from './pipe-side.ts'
 import type { SimRandom } from './random.ts'
 import type { World } from './world.ts'
@@ -10,9 +11,9 @@ import type { World } from './world.ts'
 /** Virtual `ms` before a program that lost the bus tries again, at most. */
 const RETRY = 100
 
-/** What every program offers: pipes in both modes, and components to call. */
-export type ServiceKind = 'byte' | 'message' | 'calls'
-const SERVICES: readonly ServiceKind[] = ['byte', 'message', 'calls']
+/** What every program offers: pipes in both modes, components to call, and plain RPC. */
+export type ServiceKind = 'byte' | 'message' | 'calls' | 'rpc'
+const SERVICES: readonly ServiceKind[] = ['byte', 'message', 'calls', 'rpc']
 
 /** One program on the bus: attaches, offers its services, serves what comes, and attaches again when the bus is lost. */
 export class Program {
@@ -181,7 +182,12 @@ export class Program {
 
   #serve(node: SimNode, pipe: Pipe, caller: Caller, kind: ServiceKind): void {
     this.pipes++
-    const work = kind === 'calls' ? this.#answerCalls(node, pipe, caller) : this.#recognise(node, pipe, caller)
+    const work =
+      kind === 'calls'
+        ? this.#answerCalls(node, pipe, caller)
+        : kind === 'rpc'
+          ? this.#answerRequests(node, pipe, caller)
+          : this.#recognise(node, pipe, caller)
     const served = work.then(() => {
       if (node === this.node) this.pipes--
     })
@@ -194,6 +200,13 @@ export class Program {
     const desk = new DeskSession(this.#world, node, pipe, caller, id, tainted)
     this.#world.desks.push(desk)
     await desk.server.closed
+  }
+
+  async #answerRequests(node: SimNode, pipe: Pipe, caller: Caller): Promise<void> {
+    const tainted = this.tainted || this.#world.isTainted(caller.partition)
+    const session = new RpcSession(this.#world, node, pipe, caller, this.#world.groupsOf(node, caller), tainted)
+    this.#world.associations.push({ side: session.server, node })
+    await session.run()
   }
 
   async #recognise(node: SimNode, pipe: Pipe, caller: Caller): Promise<void> {

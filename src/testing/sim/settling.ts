@@ -39,6 +39,7 @@ export function checkQuiet(world: World): void {
     )
   }
   checkCalls(world)
+  checkAssociations(world)
   for (const { name, node, carrier } of wiring.muxes) {
     if (!node.alive) continue
     const { mux } = carrier.inspect() as { mux: MuxInspect }
@@ -73,6 +74,30 @@ function checkCalls({ report, desks, clients, calls }: World): void {
       left === 0,
       'I8',
       () => `${node.name} still holds ${references} references, ${rpc.calls.pending} calls`,
+    )
+  }
+}
+
+/** I9 for plain RPC: nothing of an association is left, and no group of one. */
+function checkAssociations({ report, associations, callerGroups }: World): void {
+  for (const { side, node } of associations) {
+    if (!node.alive) continue
+    const view = side.inspect()
+    const { calls, memory } = view
+    const counts = 'running' in calls ? [calls.running] : [calls.pending, calls.queued, calls.cancelled]
+    const left = [...counts, memory.unsent, memory.partial, 'running' in calls ? 0 : memory.reassembly]
+    report.check(
+      left.every((count) => count === 0) && view.state === 'closed',
+      'I9',
+      () => `${node.name} still holds ${JSON.stringify(view)}`,
+    )
+  }
+  for (const { groups, node } of callerGroups.values()) {
+    if (!node.alive) continue
+    report.check(
+      groups.size === 0 && groups.held === 0,
+      'I9',
+      () => `${node.name} still holds ${groups.size} association groups and ${groups.held} bytes of requests`,
     )
   }
 }

@@ -42,6 +42,16 @@ export const SOMETIMES = [
   'stream left before its end',
   'a pipe closed over objects that were held',
   'every object released while the pipe was open',
+  'a cancel crossed the reply',
+  'an operation went on after its call was orphaned',
+  'link broke between the fragments of a request',
+  'a caller died between the fragments of its request',
+  'unknown association group refused',
+  'a second link joined an association group',
+  'request refused as too large',
+  'response too large to be sent',
+  'too many calls on one association',
+  'requests in fragments held all that they may',
 ] as const
 
 export type SometimesState = (typeof SOMETIMES)[number]

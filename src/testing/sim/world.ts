@@ -1,6 +1,8 @@
 import type { SystemObject } from '../../bus/index.ts'
 import type { ObjectClient } from '../../component/index.ts'
 import { BusbarError } from '../../errors/index.ts'
+import { AssociationGroups, type Caller, type RpcClient, type RpcServer } from '../../rpc/index.ts'
+import { associateAsPlanned } from './associating.ts'
 import { CallTable } from './call-model.ts'
 import { callAsPlanned } from './calling.ts'
 import type { DeskSession } from './desk.ts'
@@ -14,6 +16,7 @@ import type { Plants } from './plants.ts'
 import type { Program } from './program.ts'
 import type { SimRandom } from './random.ts'
 import type { Report } from './report.ts'
+import { RPC_SERVER_LIMITS } from './rpc-echo.ts'
 import type { Scheduler } from './scheduler.ts'
 import { SimPolicy } from './sim-policy.ts'
 import { TaskList } from './task-list.ts'
@@ -32,6 +35,12 @@ export class World {
   readonly calls: CallTable
   readonly desks: DeskSession[] = []
   readonly clients: { readonly client: ObjectClient; readonly node: SimNode }[] = []
+  /** Both sides of every association of plain RPC. */
+  readonly associations: { readonly side: RpcClient | RpcServer; readonly node: SimNode }[] = []
+  /** The association groups that each process keeps for each caller, by process and caller. */
+  readonly callerGroups: Map<string, { readonly groups: AssociationGroups; readonly node: SimNode }> = new Map()
+  /** The last association group between two processes. */
+  readonly groups: Map<string, number> = new Map()
   /** What must end by itself once the faults are over. */
   readonly tasks: TaskList
   /** What ends when the world does. */
@@ -116,6 +125,19 @@ export class World {
     this.#later(random.below(50), 'the bus is closed', () => this.wiring.broker?.close())
   }
 
+  /** The association groups that a process keeps for a caller. */
+  groupsOf(node: SimNode, { partition, epoch }: Caller): AssociationGroups {
+    const key = `${node.id} ${partition} ${epoch}`
+    let kept = this.callerGroups.get(key)
+    if (kept === undefined) {
+      const reassembly = this.plants.rpcLimits?.reassembly ?? RPC_SERVER_LIMITS.reassembly
+      const groups = new AssociationGroups(node.env, { reassembly })
+      kept = { groups: this.plants.rpcGroups?.(groups) ?? groups, node }
+      this.callerGroups.set(key, kept)
+    }
+    return kept.groups
+  }
+
   isTainted(partition: string): boolean {
     return this.machines.some(({ plan }) => plan.name === partition && plan.kind === 'hostile')
   }
@@ -145,6 +167,8 @@ export class World {
         return this.#open(op)
       case 'call':
         return this.#call(op)
+      case 'associate':
+        return this.#associate(op)
       case 'withdraw':
         return this.#program(op.program).withdraw(op.backAfter)
       case 'detach':
@@ -187,6 +211,22 @@ export class World {
     const from = this.#program(op.from)
     const to = this.#program(op.to)
     this.tasks.add(`calls from ${from.node.name} to ${to.partition}`, from.node, callAsPlanned(this, op, from, to))
+  }
+
+  #associate(op: Op & { kind: 'associate' }): void {
+    const from = this.#program(op.from)
+    const to = this.#program(op.to)
+    this.tasks.add(
+      `requests from ${from.node.name} to ${to.partition}`,
+      from.node,
+      associateAsPlanned(this, op, from, to),
+    )
+    const { killAfter, at } = op
+    if (killAfter === undefined || at + killAfter >= this.plan.calmAt) return
+    const { node } = from
+    this.#later(killAfter, 'a caller is killed', () => {
+      if (from.node === node) this.#killProgram(from, 200)
+    })
   }
 
   #detach({ endpoint, node }: Program): void {

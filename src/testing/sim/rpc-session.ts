@@ -1,0 +1,92 @@
+import type { Pipe } from '../../pipe/index.ts'
+import {
+  type AssociationGroups,
+  type Caller,
+  type IncomingCall,
+  RpcAccess,
+  type RpcInterface,
+  RpcServer,
+} from '../../rpc/index.ts'
+import type { SimNode } from './node.ts'
+import { readHead, RPC_ECHO, RPC_OPERATIONS, RPC_SERVER_LIMITS, WatchedGroups } from './rpc-echo.ts'
+import type { World } from './world.ts'
+
+/** The serving side of one association: plain operations behind one pipe, for one caller. */
+export class RpcSession {
+  readonly server: RpcServer
+  readonly node: SimNode
+  readonly #world: World
+  readonly #caller: Caller
+  readonly #tainted: boolean
+  readonly #groups: WatchedGroups
+  #refused = 0
+
+  /** Takes the pipe. `groups` are those of the caller. */
+  constructor(world: World, node: SimNode, pipe: Pipe, caller: Caller, groups: AssociationGroups, tainted: boolean) {
+    this.#world = world
+    this.node = node
+    this.#caller = caller
+    this.#tainted = tainted
+    this.#groups = new WatchedGroups(node.env, groups)
+    const plain: RpcInterface = {
+      id: RPC_ECHO,
+      opnums: RPC_OPERATIONS.length,
+      dispatch: (call) => this.#dispatch(call),
+    }
+    const served = world.plants.rpcInterface?.(plain) ?? plain
+    this.server = new RpcServer(new RpcAccess(pipe), {
+      env: node.env,
+      limits: { ...RPC_SERVER_LIMITS, ...world.plants.rpcLimits },
+      groups: this.#groups,
+      lookup: ({ uuid, major }) => (uuid === RPC_ECHO.uuid && major === RPC_ECHO.major ? served : undefined),
+    })
+  }
+
+  /** Settles when the association is over, and what that showed was looked at. */
+  async run(): Promise<void> {
+    const reason = await this.server.closed
+    const { report } = this.#world
+    const { arriving, unknown, full } = this.#groups
+    if (full) report.sometimes('requests in fragments held all that they may')
+    if (arriving && this.server.inspect().calls.refused === this.#refused) {
+      report.sometimes('link broke between the fragments of a request')
+      if (reason?.code === 'PEER_DIED') report.sometimes('a caller died between the fragments of its request')
+    }
+    if (reason !== undefined) {
+      this.#world.expectFailure(`the association with ${this.#caller.partition}`, reason, this.#tainted || unknown)
+    }
+  }
+
+  async #dispatch(call: IncomingCall): Promise<Uint8Array> {
+    this.#groups.arriving = false
+    const { running, refused } = this.server.inspect().calls
+    this.#refused = refused
+    const { stub, opnum } = call
+    const { report, calls } = this.#world
+    report.check(running <= RPC_SERVER_LIMITS.calls, 'I7', () => `${running} calls run on one association`)
+    const { call: id, value } = readHead(call)
+    const model = calls.invoked(id, this.#caller, this.#tainted)
+    const answered = (): void => {
+      if (model !== undefined) model.answered = true
+    }
+    switch (RPC_OPERATIONS[opnum]) {
+      case 'wait': {
+        const { signal } = call
+        const cancelled = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+        await Promise.race([this.node.sleep(value), cancelled])
+        break
+      }
+      case 'deaf':
+        await this.node.sleep(value)
+        if (model?.forgotten?.() === true) report.sometimes('an operation went on after its call was orphaned')
+        break
+      case 'grow':
+        answered()
+        return new Uint8Array(RPC_SERVER_LIMITS.response + 1)
+      case 'echo':
+      case undefined:
+    }
+    answered()
+    return stub
+  }
+}
