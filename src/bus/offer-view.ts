@@ -41,6 +41,11 @@ export class OfferView {
     return [...this.#offers.values()]
   }
 
+  /** Whether an offer matches among those that are known now; asks the bus for none. */
+  has(matches: (offer: VisibleOffer) => boolean): boolean {
+    return [...this.#offers.values()].some(matches)
+  }
+
   /** Every offer there is, as `added`, then each change until the returned function is called or the session ends. */
   watch(changed: (change: OfferChange) => void, failed: (reason: BusbarError) => void = () => {}): () => void {
     if (this.#failure !== undefined) {

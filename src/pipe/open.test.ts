@@ -1,17 +1,19 @@
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
 import { Broker, Endpoint, MuxCarrier } from '../bus/index.ts'
-import { memoryPair } from '../link/index.ts'
+import { BusbarError } from '../errors/index.ts'
+import { type Env, memoryPair } from '../link/index.ts'
+import { StillEnv } from '../testing/index.ts'
 import { nodeEnv } from '../transport/index.ts'
 import { offerPipe, openPipe, type Pipe } from './index.ts'
 
-const env = nodeEnv()
+const realEnv = nodeEnv()
 const brokers: Broker[] = []
 afterEach(() => {
   for (const broker of brokers.splice(0)) broker.close()
 })
 
-function newBus(): (partition: string) => Promise<Endpoint> {
+function newBus(env: Env = realEnv): (partition: string) => Promise<Endpoint> {
   const everyone = { allowed: true, rule: 'test' }
   const broker = new Broker({ env, policy: { decide: () => everyone, sees: () => true } })
   brokers.push(broker)
@@ -84,4 +86,81 @@ test('the end of a message pipe may be ignored, also when the pipe breaks', asyn
   assert.equal((await pipe.closed)?.code, 'RESET')
   // An unhandled rejection would fail this test by itself.
   await new Promise((resolve) => setImmediate(resolve))
+})
+
+/** Lets everything go on that needs no clock. */
+async function turns(): Promise<void> {
+  for (let i = 0; i < 60; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+test('a service that is listed and refuses is asked again after pauses that grow, and not after the deadline', async () => {
+  const env = new StillEnv()
+  const attach = newBus(env)
+  const [server, client] = [await attach('server'), await attach('client')]
+  let asked = 0
+  await server.offer('it', {
+    decide: (opening) => {
+      asked++
+      opening.refuse(new BusbarError('NOT_READY', 'still warming up'))
+    },
+  })
+  const opening = openPipe(client, 'server/it', { wait: true, deadline: 10_000 })
+  const refused = assert.rejects(opening, (thrown) => {
+    assert.ok(thrown instanceof BusbarError)
+    assert.equal(thrown.code, 'DEADLINE')
+    assert.match(String(thrown.cause), /still warming up/)
+    return true
+  })
+  const counts: number[] = []
+  for (const ms of [0, 9, 1, 19, 1, 39, 1]) {
+    env.advance(ms)
+    await turns()
+    counts.push(asked)
+  }
+  // Once before it looked at what is listed, once because it is, and then after 10, 20 and 40 ms.
+  assert.deepEqual(counts, [2, 2, 3, 3, 4, 4, 5])
+  for (let passed = 70; passed < 9990; passed += 10) {
+    env.advance(10)
+    await turns()
+  }
+  assert.ok(asked < 20, `${asked} times in 10 s`)
+  env.advance(10)
+  await refused
+  await turns()
+  const before = asked
+  env.advance(60_000)
+  await turns()
+  assert.equal(asked, before)
+  assert.equal(env.timers, 0)
+})
+
+test('a service that refused and is offered anew is opened at once; one that changes its mind, after the pause', async () => {
+  const env = new StillEnv()
+  const attach = newBus(env)
+  const [server, client] = [await attach('server'), await attach('client')]
+  let ready = false
+  const offer = (): ReturnType<typeof server.offer> =>
+    server.offer('it', {
+      decide: (opening, caller) => {
+        if (ready) void opening.accept(caller)
+        else opening.refuse(new BusbarError('NOT_READY', 'not yet'))
+      },
+    })
+  const refusing = await offer()
+  const first = openPipe(client, 'server/it', { wait: true })
+  await turns()
+  ready = true
+  env.advance(10)
+  await first
+  ready = false
+  const second = openPipe(client, 'server/it', { wait: true })
+  await turns()
+  refusing.withdraw()
+  await turns()
+  env.advance(10)
+  await turns()
+  ready = true
+  await offer()
+  // No clock moves any more: only the news of the offer can have opened it.
+  await second
 })

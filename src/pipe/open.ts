@@ -1,6 +1,7 @@
-import type { Caller, Endpoint, Offer, PipeMode } from '../bus/index.ts'
+import type { Caller, Endpoint, Offer, PipeMode, VisibleOffer } from '../bus/index.ts'
 import { type Channel, parsePipeName } from '../bus/index.ts'
 import { BusbarError } from '../errors/index.ts'
+import type { Env } from '../link/index.ts'
 import { Pipe } from './handle.ts'
 
 export interface PipeOpenOptions {
@@ -30,6 +31,13 @@ const MAX_DEADLINE = 0x7fff_ffff
 /** Refusals that an offer may end. */
 const NOT_YET: ReadonlySet<string> = new Set(['NOT_READY', 'NO_SUCH_SERVICE', 'NO_SUCH_PARTITION'])
 
+/**
+ * Pauses, `ms`, before a service that is listed and refuses all the same is asked again: each twice the last, up to the
+ * longest (our choice: the first is not noticed, the longest costs next to nothing). One that is not listed is asked as soon as it is.
+ */
+const FIRST_PAUSE = 10
+const LONGEST_PAUSE = 1000
+
 /** The pipe mode object: opens a channel to `partition/service` and obtains the file handle on it. */
 export async function openPipe(endpoint: Endpoint, name: string, options: PipeOpenOptions = {}): Promise<Pipe> {
   return new Pipe(await openChannel(endpoint, name, options))
@@ -48,6 +56,8 @@ export async function openChannel(endpoint: Endpoint, name: string, options: Pip
   if (signal?.aborted === true) abort()
   signal?.addEventListener('abort', abort)
   const timer = env.timer(longest, () => stop.abort())
+  const isIt = (offer: VisibleOffer): boolean => offer.partition === partition && offer.service === service
+  let pause = FIRST_PAUSE
   let last: unknown
   try {
     for (;;) {
@@ -58,7 +68,11 @@ export async function openChannel(endpoint: Endpoint, name: string, options: Pip
         if (!NOT_YET.has(BusbarError.from(thrown).code)) throw thrown
         last = thrown
       }
-      await endpoint.offers.wait((offer) => offer.partition === partition && offer.service === service, stop.signal)
+      if (endpoint.offers.has(isIt)) {
+        await sleep(env, pause, stop.signal)
+        pause = Math.min(2 * pause, LONGEST_PAUSE)
+      }
+      await endpoint.offers.wait(isIt, stop.signal)
     }
   } catch (thrown) {
     if (!stop.signal.aborted || signal?.aborted === true) throw thrown
@@ -67,6 +81,20 @@ export async function openChannel(endpoint: Endpoint, name: string, options: Pip
     timer.cancel()
     signal?.removeEventListener('abort', abort)
   }
+}
+
+/** Settles after `ms`, or when `signal` aborts. */
+function sleep(env: Env, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    const done = (): void => {
+      timer.cancel()
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = env.timer(ms, done)
+    signal.addEventListener('abort', done)
+  })
 }
 
 /** Offers a service whose channels arrive as pipes. */
