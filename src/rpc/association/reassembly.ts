@@ -29,9 +29,10 @@ export class Reassembly {
     return true
   }
 
-  /** The whole stub. */
+  /** The whole stub. It may be kept for long, so it holds at most twice its bytes, whatever was hinted. */
   finish(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length)
+    const whole = this.#bytes.subarray(0, this.#length)
+    return this.#bytes.length > 2 * this.#length ? whole.slice() : whole
   }
 
   #grow(end: number, hinted: number): void {
