@@ -2,6 +2,7 @@ import { BusbarError, escapePeerText } from '../errors/index.ts'
 import type { Env } from '../link/index.ts'
 import type { Carrier } from './carrier.ts'
 import type { Incoming } from './channel-table.ts'
+import { contain } from './contain.ts'
 import { type PipeFollower, PipeFollowers } from './followers.ts'
 import type { BusLimits } from './limits.ts'
 import type { PipeMode } from './messages.ts'
@@ -24,7 +25,7 @@ export interface AccessAnswer {
   readonly rule: string
 }
 
-/** Who may open what. The bus asks, and knows nothing of rules. */
+/** Who may open what. The bus asks, and knows nothing of rules. An answer that is thrown is a no. */
 export interface AccessPolicy {
   /** Decides an opening, and records that it did. */
   decide(question: AccessQuestion): AccessAnswer
@@ -43,6 +44,7 @@ export interface BrokerOptions {
   env: Env
   policy: AccessPolicy
   limits?: Partial<BusLimits>
+  /** What it throws is dropped: whoever looks on changes nothing. */
   observe?(event: BusEvent): void
 }
 
@@ -63,12 +65,14 @@ export class Broker implements SessionHost {
   readonly #watchers = new Map<ServerSession, Set<RegisteredOffer>>()
   readonly #relays = new Set<Relay>()
   readonly #followers = new PipeFollowers()
+  /** Why the whole bus is over. */
+  #closed: BusbarError | undefined
 
   constructor({ env, policy, limits = {}, observe = () => {} }: BrokerOptions) {
     this.#env = env
     this.#policy = policy
     this.#limits = limits
-    this.#observe = observe
+    this.#observe = (event) => contain(() => observe(event))
   }
 
   /** Makes a partition known before it attaches: opening a pipe to it is then `NOT_READY`, not `NO_SUCH_PARTITION`. */
@@ -80,16 +84,23 @@ export class Broker implements SessionHost {
 
   /**
    * Attaches a partition by its link: whatever comes in on this carrier is from that partition, in a new epoch. A session
-   * of an earlier epoch that is still there is closed with `STALE_EPOCH`. Takes the carrier.
+   * of an earlier epoch that is still there is closed with `STALE_EPOCH`. Takes the carrier, also when it throws
+   * `INVALID_ARGUMENT` for the name. On a bus that was closed the session is over at once, for the same reason.
    */
   attach(partition: string, carrier: Carrier): ServerSession {
-    this.declare(partition)
+    try {
+      this.declare(partition)
+    } catch (thrown) {
+      carrier.close(BusbarError.from(thrown))
+      throw thrown
+    }
     const entry = this.#partitions.get(partition) as Partition
     const epoch = ++entry.epoch
     entry.session?.close(new BusbarError('STALE_EPOCH', `partition "${partition}" attached again`))
     const options = { partition, epoch, env: this.#env, host: this, limits: this.#limits }
     const session = new ServerSession(carrier, options)
     entry.session = session
+    if (this.#closed !== undefined) session.close(this.#closed)
     return session
   }
 
@@ -98,9 +109,10 @@ export class Broker implements SessionHost {
     return this.#followers.add(follower)
   }
 
-  /** Ends every session. */
+  /** Ends every session, and those that come later. */
   close(reason: BusbarError = new BusbarError('CLOSED', 'the bus was closed')): void {
-    for (const { session } of this.#partitions.values()) session?.close(reason)
+    this.#closed ??= reason
+    for (const { session } of this.#partitions.values()) session?.close(this.#closed)
   }
 
   inspect(): unknown {
@@ -194,8 +206,8 @@ export class Broker implements SessionHost {
     if (!isPartitionName(target) || !isServiceName(service)) {
       throw new BusbarError('INVALID_ARGUMENT', `"${target}/${service}" is not the name of a pipe`)
     }
-    const { allowed, rule } = this.#policy.decide(question)
-    if (!allowed) {
+    const { allowed, rule } = this.#decide(question)
+    if (allowed !== true) {
       throw new BusbarError('DENIED', `"${caller}" may not open ${target}/${service}: ${rule}`)
     }
     const partition = this.#partitions.get(target)
@@ -213,6 +225,16 @@ export class Broker implements SessionHost {
     return offer
   }
 
+  #decide(question: AccessQuestion): AccessAnswer {
+    try {
+      return this.#policy.decide(question)
+    } catch (thrown) {
+      const { caller, target, service } = question
+      const what = `"${caller}" may not open ${target}/${service}: policy failed to decide`
+      throw new BusbarError('DENIED', what, { cause: thrown })
+    }
+  }
+
   #announce(session: ServerSession, told: Set<RegisteredOffer>, offer: RegisteredOffer): void {
     if (!this.#sees(session, offer)) return
     told.add(offer)
@@ -225,6 +247,10 @@ export class Broker implements SessionHost {
   }
 
   #sees(session: ServerSession, { partition, service, mode }: RegisteredOffer): boolean {
-    return this.#policy.sees({ caller: session.partition, target: partition, service, mode })
+    try {
+      return this.#policy.sees({ caller: session.partition, target: partition, service, mode }) === true
+    } catch {
+      return false
+    }
   }
 }

@@ -254,11 +254,16 @@ export class Endpoint {
         new BusbarError('WRONG_MODE', `"${service}" is offered in ${offered.options.mode ?? 'byte'} mode`),
       )
     }
-    try {
-      offered.options.decide(opening, { partition: caller, epoch: callerEpoch })
-    } catch (thrown) {
-      // Its own fault, and of this one opening only: the session, and what else is open in it, goes on.
+    // Its own fault, and of this one opening only: the session, and what else is open in it, goes on.
+    const failed = (thrown: unknown): void => {
       opening.refuse(new BusbarError('INTERNAL', `"${service}" failed to decide`, { cause: thrown }))
+    }
+    try {
+      // The type says that nothing comes back; a function that is `async` fits it too.
+      const decided: unknown = offered.options.decide(opening, { partition: caller, epoch: callerEpoch })
+      if (decided instanceof Promise) decided.catch(failed)
+    } catch (thrown) {
+      failed(thrown)
     }
   }
 }

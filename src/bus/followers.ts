@@ -1,5 +1,6 @@
 import type { BusbarError } from '../errors/index.ts'
 import type { Channel } from './channel.ts'
+import { contain } from './contain.ts'
 import type { PipeMode } from './messages.ts'
 import type { Relay } from './relay.ts'
 
@@ -14,7 +15,7 @@ export interface JoinedPipe {
   readonly joinedLate: boolean
 }
 
-/** Hears what one pipe carries, before it is passed on. It must not throw, nor change or keep a chunk. */
+/** Hears what one pipe carries, before it is passed on. It must not change or keep a chunk; one that throws hears no more. */
 export interface PipeTap {
   bytes(fromCaller: boolean, chunk: Uint8Array): void
   /** That direction ended in order. */
@@ -58,31 +59,40 @@ export class PipeFollowers {
     for (const follower of this.#followers) this.#tap(followed, follower, false)
     void origin.closed.then((reason) => {
       this.#pipes.delete(followed)
-      for (const tap of followed.taps.values()) tap.closed(reason)
+      for (const tap of followed.taps.values()) contain(() => tap.closed(reason))
       followed.taps.clear()
       listen(followed)
     })
   }
 
   #tap(followed: Followed, follower: PipeFollower, joinedLate: boolean): void {
-    const tap = follower({ ...followed.pipe, joinedLate })
-    if (tap === undefined) return
-    followed.taps.set(follower, tap)
-    listen(followed)
+    contain(() => {
+      const tap = follower({ ...followed.pipe, joinedLate })
+      if (tap !== undefined) followed.taps.set(follower, tap)
+    })
+    if (followed.taps.size > 0) listen(followed)
   }
 }
 
 /** Makes the relay tell its taps, or nobody when there are none. */
-function listen({ relay, taps }: Followed): void {
+function listen(followed: Followed): void {
+  const { relay, taps } = followed
+  const each = (tell: (tap: PipeTap) => void): void => {
+    for (const [follower, tap] of taps) {
+      try {
+        tell(tap)
+      } catch {
+        // The pipe goes on. What it has heard has a hole now, so the rest would only mislead.
+        taps.delete(follower)
+        listen(followed)
+      }
+    }
+  }
   const direction = (fromCaller: boolean): Relay['up']['tap'] => {
     if (taps.size === 0) return undefined
     return {
-      bytes: (chunk) => {
-        for (const tap of taps.values()) tap.bytes(fromCaller, chunk)
-      },
-      ended: () => {
-        for (const tap of taps.values()) tap.ended(fromCaller)
-      },
+      bytes: (chunk) => each((tap) => tap.bytes(fromCaller, chunk)),
+      ended: () => each((tap) => tap.ended(fromCaller)),
     }
   }
   relay.listen(true, direction(true))

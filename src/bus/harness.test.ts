@@ -152,10 +152,19 @@ export const everyone: AccessPolicy = { decide: () => ({ allowed: true, rule: 't
 
 const LOST: BusbarError = new BusbarError('LINK_LOST', 'cut')
 
-export function newBus(policy: AccessPolicy = everyone, limits: Partial<BusLimits> = {}): Bus {
+/** `alsoObserve` may throw. */
+export function newBus(
+  policy: AccessPolicy = everyone,
+  limits: Partial<BusLimits> = {},
+  alsoObserve: (event: BusEvent) => unknown = () => {},
+): Bus {
   const env = new TestEnv()
   const events: BusEvent[] = []
-  const broker = new Broker({ env, policy, limits, observe: (event) => events.push(event) })
+  const observe = (event: BusEvent): unknown => {
+    events.push(event)
+    return alsoObserve(event)
+  }
+  const broker = new Broker({ env, policy, limits, observe })
   const muxes: MuxCarrier[] = []
   const listeners = new Map<string, CarrierListener>()
   const bus: Bus = {

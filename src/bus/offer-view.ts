@@ -1,4 +1,5 @@
 import { BusbarError } from '../errors/index.ts'
+import { contain } from './contain.ts'
 import type { PipeMode } from './messages.ts'
 
 /** A service that may be opened, as the bus announced it. */
@@ -46,18 +47,22 @@ export class OfferView {
     return [...this.#offers.values()].some(matches)
   }
 
-  /** Every offer there is, as `added`, then each change until the returned function is called or the session ends. */
+  /**
+   * Every offer there is, as `added`, then each change until the returned function is called or the session ends. What a
+   * callback throws is dropped, and it hears of the next change all the same.
+   */
   watch(changed: (change: OfferChange) => void, failed: (reason: BusbarError) => void = () => {}): () => void {
     if (this.#failure !== undefined) {
-      failed(this.#failure)
+      const failure = this.#failure
+      contain(() => failed(failure))
       return () => {}
     }
     const stop = this.#follow(changed, failed)
-    for (const offer of this.#offers.values()) changed({ kind: 'added', offer })
+    for (const offer of [...this.#offers.values()]) contain(() => changed({ kind: 'added', offer }))
     return stop
   }
 
-  /** Waits until an offer matches. Rejects when `signal` aborts (`CANCELLED`) or the session ends. */
+  /** Waits until an offer matches. Rejects when `signal` aborts (`CANCELLED`), `matches` throws or the session ends. */
   async wait(matches: (offer: VisibleOffer) => boolean, signal?: AbortSignal): Promise<VisibleOffer> {
     if (signal?.aborted === true) throw new BusbarError('CANCELLED', 'stopped waiting for an offer')
     return new Promise((resolve, reject) => {
@@ -71,7 +76,12 @@ export class OfferView {
         settle()
       }
       const changed = (change: OfferChange): void => {
-        if (!over && change.kind === 'added' && matches(change.offer)) done(() => resolve(change.offer))
+        if (over || change.kind !== 'added') return
+        try {
+          if (matches(change.offer)) done(() => resolve(change.offer))
+        } catch (thrown) {
+          done(() => reject(BusbarError.from(thrown)))
+        }
       }
       signal?.addEventListener('abort', abort)
       stop = this.#follow(changed, (reason) => done(() => reject(reason)))
@@ -87,14 +97,14 @@ export class OfferView {
     if (this.#offers.size >= MAX_OFFERS) throw new BusbarError('LIMIT', `more than ${MAX_OFFERS} offers`)
     const offer = { partition, service, mode, contract }
     this.#offers.set(offerId, offer)
-    for (const watcher of [...this.#watchers]) watcher.changed({ kind: 'added', offer })
+    this.#tell({ kind: 'added', offer })
   }
 
   removed(offerId: number, reason: BusbarError): void {
     const offer = this.#offers.get(offerId)
     if (offer === undefined) return
     this.#offers.delete(offerId)
-    for (const watcher of [...this.#watchers]) watcher.changed({ kind: 'removed', offer, reason })
+    this.#tell({ kind: 'removed', offer, reason })
   }
 
   delivered(): void {
@@ -105,8 +115,12 @@ export class OfferView {
   fail(reason: BusbarError): void {
     this.#failure ??= reason
     for (const waiter of this.#settle.splice(0)) waiter.reject(reason)
-    for (const watcher of [...this.#watchers]) watcher.failed(reason)
+    for (const watcher of [...this.#watchers]) contain(() => watcher.failed(reason))
     this.#watchers.clear()
+  }
+
+  #tell(change: OfferChange): void {
+    for (const watcher of [...this.#watchers]) contain(() => watcher.changed(change))
   }
 
   /** Tells of changes from now on. */

@@ -107,11 +107,13 @@ export function offerPipe(endpoint: Endpoint, service: string, options: PipeOffe
       opening.accept(caller).then(
         (channel) => {
           const pipe = new Pipe(channel)
+          // Nobody serves it: the caller hears that at once, with a code, and the pipe keeps what was thrown as its cause.
+          const failed = (thrown: unknown): void => pipe.close(BusbarError.from(thrown))
           try {
-            accept(pipe, caller)
+            const accepted: unknown = accept(pipe, caller)
+            if (accepted instanceof Promise) accepted.catch(failed)
           } catch (thrown) {
-            // Nobody serves it: the caller hears that at once, with a code, and the pipe keeps what was thrown as its cause.
-            pipe.close(BusbarError.from(thrown))
+            failed(thrown)
           }
         },
         // Taken back while it was being opened: there is nobody left to serve.
