@@ -1,244 +1,120 @@
-/**
- * One RPC association between two Node processes over a Unix socket, beside a raw length-prefixed echo over another
- * Unix socket, in alternating rounds of the same run. Prints ratios; `--json FILE` writes them as
- * `{ case, value, unit, baseline, ratio }`. Run: `node --import tsx bench/rpc-socket.ts`.
- */
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import net from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { performance } from 'node:perf_hooks'
-import { fileURLToPath } from 'node:url'
-import { type InterfaceId, RpcAccess, RpcClient, RpcServer } from '../src/rpc/index.ts'
-import { connectUnix, listenUnix, nodeEnv } from '../src/transport/index.ts'
+import { median, type Row, rowOf } from './rows.ts'
+import { ask, type Load, type Pair, SMALL, withPairs } from './socket-pairs.ts'
+import type { PeerName, StackName } from './stacks/index.ts'
 
-const ECHO: InterfaceId = { uuid: '60a15ec5-4de8-11d7-a637-005056a20182', major: 1, minor: 0 }
-/** Payload of a small call, `bytes`. */
-const SMALL = 100
-/** Payload of a large call, `bytes`. */
-const LARGE = 1024 * 1024
-/** Round trips one after the other, and calls with 64 in flight, per round. */
-const SERIAL = 3_000
-const PARALLEL = 60_000
-const UPLOADS = 100
-const IN_FLIGHT = 64
-const ROUNDS = 7
+const MIB = 1024 ** 2
+/** Each figure of each repetition is measured for so long, `milliseconds`. */
+const TIME = 500
 
-interface Row {
-  case: string
-  value: number
-  unit: string
-  baseline: number
-  ratio: number
+interface Measure {
+  /** The end of the case's name: `call-socket-p50` is ours, `grpc-js-p50` a peer's. */
+  readonly ours: string
+  readonly theirs: string
+  readonly unit: string
+  readonly target: string
+  readonly run: (pair: Pair) => Promise<number>
+  /** Peers that we shall be so many times as fast as. */
+  readonly ahead?: Readonly<Partial<Record<PeerName, number>>>
+  /** The first time warms up. */
+  readonly warm?: boolean
 }
 
-/** A way to send a payload and be told that the answer is in. */
-interface Caller {
-  small: (done: () => void) => void
-  large: (done: () => void) => void
-}
+const p50 = async (pair: Pair, what: string, load: Load): Promise<number> =>
+  median((await ask(pair, what, load)) as number[])
 
-const dir = process.argv[3] ?? ''
-
-async function serve(): Promise<void> {
-  const env = nodeEnv()
-  const raw = net.createServer((socket) => {
-    const answer = gathering(socket)
-    socket.on(
-      'data',
-      frames((frame) => answer(frame.length > 4_096 ? frame.subarray(0, 4) : frame)),
-    )
-    socket.on('error', () => {})
-  })
-  raw.listen(join(dir, 'raw'))
-  await once(raw, 'listening')
-  const done = Promise.resolve(new Uint8Array(4))
-  await listenUnix(join(dir, 'rpc'), {
-    onLink: (link) => {
-      new RpcServer(new RpcAccess(link), {
-        env,
-        lookup: () => ({
-          id: ECHO,
-          opnums: 2,
-          dispatch: (call) => (call.opnum === 1 ? done : Promise.resolve(call.stub)),
-        }),
-      })
+/** `call-socket-p50` and `call-socket-64`: 100-byte calls over one Unix socket, beside a raw framed echo and the peers. */
+export function callSocket(repetitions: number, peers: readonly PeerName[]): Promise<Row[]> {
+  return measure(repetitions, peers, [
+    {
+      ours: 'call-socket-p50',
+      theirs: 'p50',
+      unit: 'µs',
+      target: '<= 1.3',
+      run: async (pair) => (await p50(pair, 'serial', { ms: TIME })) * 1000,
     },
-  })
-  process.send?.('ready')
+    {
+      ours: 'call-socket-64',
+      theirs: '64',
+      unit: 'calls/s',
+      target: '>= 0.6',
+      run: async (pair) => (await ask(pair, 'parallel', { ms: TIME, inFlight: 64 })) as number,
+      ahead: { capnweb: 2, 'grpc-js': 15 },
+    },
+  ])
 }
 
-/** Cuts length-prefixed frames out of chunks, as plainly and as fast as that goes. */
-function frames(take: (frame: Buffer) => void): (chunk: Buffer) => void {
-  let held: Buffer[] = []
-  let size = 0
-  return (chunk) => {
-    held.push(chunk)
-    size += chunk.length
-    const first = held[0] as Buffer
-    if (first.length >= 4 && size < 4 + first.readUInt32LE(0)) return
-    let all = held.length === 1 ? chunk : Buffer.concat(held)
-    while (all.length >= 4) {
-      const length = all.readUInt32LE(0)
-      if (all.length < 4 + length) break
-      take(all.subarray(4, 4 + length))
-      all = all.subarray(4 + length)
-    }
-    held = all.length > 0 ? [all] : []
-    size = all.length
-  }
+/** `upload-1m`: 1 MiB arguments, four calls in flight, answered by their length. */
+export function uploadSocket(repetitions: number, peers: readonly PeerName[]): Promise<Row[]> {
+  return measure(repetitions, peers, [
+    {
+      ours: 'upload-1m',
+      theirs: 'upload-1m',
+      unit: 'MB/s',
+      target: '>= 0.7',
+      run: async (pair) => (((await ask(pair, 'uploads', { ms: TIME, size: MIB, inFlight: 4 })) as number) * MIB) / 1e6,
+      warm: true,
+    },
+  ])
 }
 
-/** Writes frames, those of one turn in one system call. */
-function gathering(socket: net.Socket): (payload: Uint8Array) => void {
-  let waiting: Buffer[] = []
-  return (payload) => {
-    if (waiting.length === 0) {
-      process.nextTick(() => {
-        socket.write(waiting.length === 1 ? (waiting[0] as Buffer) : Buffer.concat(waiting))
-        waiting = []
-      })
-    }
-    const frame = Buffer.allocUnsafe(4 + payload.length)
-    frame.writeUInt32LE(payload.length, 0)
-    frame.set(payload, 4)
-    waiting.push(frame)
-  }
+/** `call-socket-under-bulk-p50`: small calls while 4 MiB uploads run on a second connection to the same server. */
+export function callSocketUnderBulk(repetitions: number, peers: readonly PeerName[]): Promise<Row[]> {
+  return measure(repetitions, peers, [
+    {
+      ours: 'call-socket-under-bulk-p50',
+      theirs: 'under-bulk-p50',
+      unit: 'ms',
+      target: '< 0.5 ms',
+      run: (pair) => p50(pair, 'under-bulk', { ms: TIME }),
+      warm: true,
+    },
+  ])
 }
 
-async function rawCaller(path: string): Promise<Caller & { end: () => void }> {
-  const socket = net.connect(path)
-  await once(socket, 'connect')
-  const waiting: (() => void)[] = []
-  let head = 0
-  const send = gathering(socket)
-  socket.on(
-    'data',
-    frames(() => {
-      const next = waiting[head++] as () => void
-      if (head === waiting.length) {
-        waiting.length = 0
-        head = 0
+/** All stacks take turns, so that what else the machine does meets all of them. */
+async function measure(repetitions: number, peers: readonly PeerName[], measures: readonly Measure[]): Promise<Row[]> {
+  const stacks: StackName[] = ['raw', 'busbar', ...peers]
+  return withPairs(stacks, async (pairs) => {
+    const rows: Row[] = []
+    for (const each of measures) {
+      const results = new Map<StackName, number[]>(stacks.map((stack) => [stack, []]))
+      if (each.warm === true) for (const pair of pairs) await each.run(pair)
+      for (let i = 0; i < repetitions; i++) {
+        for (const pair of pairs) results.get(pair.stack)?.push(await each.run(pair))
       }
-      next()
-    }),
-  )
-  const small = new Uint8Array(SMALL)
-  const large = new Uint8Array(LARGE)
-  const call = (payload: Uint8Array, done: () => void): void => {
-    waiting.push(done)
-    if (payload.length < 4_096) return send(payload)
-    const prefix = Buffer.alloc(4)
-    prefix.writeUInt32LE(payload.length)
-    socket.cork()
-    socket.write(prefix)
-    socket.write(payload)
-    socket.uncork()
-  }
-  return { small: (done) => call(small, done), large: (done) => call(large, done), end: () => socket.destroy() }
-}
-
-async function rpcCaller(path: string): Promise<Caller & { end: () => void }> {
-  const client = new RpcClient(new RpcAccess(await connectUnix(path)), { env: nodeEnv() })
-  const context = await client.bind(ECHO)
-  const small = new Uint8Array(SMALL)
-  const large = new Uint8Array(LARGE)
-  return {
-    small: (done) => void client.call(context, 0, small).then(done),
-    large: (done) => void client.call(context, 1, large).then(done),
-    end: () => client.close(),
-  }
-}
-
-function serial(call: (done: () => void) => void, count: number): Promise<number[]> {
-  return new Promise((resolve) => {
-    const times: number[] = []
-    const next = (): void => {
-      const start = performance.now()
-      call(() => {
-        times.push(performance.now() - start)
-        if (times.length < count) next()
-        else resolve(times)
-      })
+      const of = (stack: StackName): number[] => results.get(stack) ?? []
+      rows.push(rowOf(each.ours, each.unit, of('busbar'), of('raw'), each.target))
+      for (const peer of peers) {
+        rows.push(rowOf(`${peer}-${each.theirs}`, each.unit, of(peer), of('raw'), ''))
+        const times = each.ahead?.[peer]
+        if (times === undefined) continue
+        rows.push(rowOf(`${each.ours}-to-${peer}`, each.unit, of('busbar'), of(peer), `>= ${times}`))
+      }
     }
-    next()
+    return rows
   })
 }
 
-/** Calls per second with `width` in flight. */
-function parallel(call: (done: () => void) => void, count: number, width: number): Promise<number> {
-  return new Promise((resolve) => {
-    const start = performance.now()
-    let begun = 0
-    let ended = 0
-    const done = (): void => {
-      ended++
-      if (ended === count) return resolve((count * 1_000) / (performance.now() - start))
-      if (begun < count) next()
-    }
-    const next = (): void => {
-      begun++
-      call(done)
-    }
-    for (let i = 0; i < width; i++) next()
-  })
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0
-}
-
-async function round(caller: Caller): Promise<{ p50: number; rate: number; upload: number }> {
-  const p50 = median(await serial(caller.small, SERIAL)) * 1_000
-  const rate = await parallel(caller.small, PARALLEL, IN_FLIGHT)
-  const upload = ((await parallel(caller.large, UPLOADS, 4)) * LARGE) / 1e6
-  return { p50, rate, upload }
-}
-
-async function measure(): Promise<Row[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'busbar-rpc-'))
-  const child: ChildProcess = fork(fileURLToPath(import.meta.url), ['serve', folder], { execArgv: process.execArgv })
-  try {
-    await once(child, 'message')
-    const raw = await rawCaller(join(folder, 'raw'))
-    const rpc = await rpcCaller(join(folder, 'rpc'))
-    const rounds: { raw: Awaited<ReturnType<typeof round>>; rpc: Awaited<ReturnType<typeof round>> }[] = []
-    await round(raw)
-    await round(rpc)
-    for (let i = 0; i < ROUNDS; i++) rounds.push({ raw: await round(raw), rpc: await round(rpc) })
-    raw.end()
-    rpc.end()
-    const row = (name: string, key: 'p50' | 'rate' | 'upload', unit: string): Row => ({
-      case: name,
-      value: median(rounds.map((each) => each.rpc[key])),
-      unit,
-      baseline: median(rounds.map((each) => each.raw[key])),
-      ratio: median(rounds.map((each) => each.rpc[key] / each.raw[key])),
+/** `heap-million-calls`: what a million calls leave behind in the heap, on the calling side and on the serving one. */
+export function heapMillionCalls(): Promise<Row[]> {
+  return withPairs(['busbar'], async ([pair]) => {
+    if (pair === undefined) return []
+    const ends = [
+      ['heap-million-calls', pair.client],
+      ['heap-million-calls-server', pair.server],
+    ] as const
+    const heaps = () => Promise.all(ends.map(([, child]) => child.ask({ do: 'heap' }) as Promise<number>))
+    const million = { count: 1_000_000, ms: Number.MAX_VALUE, size: SMALL, inFlight: 64 }
+    // A tenth of it first: what is compiled and allocated once and for all is not growth.
+    await ask(pair, 'parallel', { ...million, count: million.count / 10 })
+    const before = await heaps()
+    await ask(pair, 'parallel', million)
+    const after = await heaps()
+    return ends.map(([name], i) => {
+      const mib = (bytes = Number.NaN): number => Math.round((bytes / MIB) * 100) / 100
+      const value = mib((after[i] ?? Number.NaN) - (before[i] ?? Number.NaN))
+      const baseline = mib(before[i])
+      return { case: name, value, unit: 'MiB', baseline, ratio: value / baseline, target: '<= 1 MiB' }
     })
-    return [
-      row('rpc-socket-p50', 'p50', 'us'),
-      row('rpc-socket-64', 'rate', 'calls/s'),
-      row('rpc-socket-upload', 'upload', 'MB/s'),
-    ]
-  } finally {
-    child.kill()
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
-if (process.argv[2] === 'serve') {
-  await serve()
-} else {
-  const rows = await measure()
-  for (const each of rows) {
-    const figures = [each.value, each.baseline].map((value) => value.toFixed(1).padStart(12))
-    process.stdout.write(
-      `${each.case.padEnd(20)}${figures[0]} ${each.unit}, raw ${figures[1]}: ratio ${each.ratio.toFixed(2)}\n`,
-    )
-  }
-  const json = process.argv.indexOf('--json')
-  const file = process.argv[json + 1]
-  if (json > 0 && file !== undefined) writeFileSync(file, `${JSON.stringify(rows, null, 2)}\n`)
+  })
 }
