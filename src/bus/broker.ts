@@ -1,10 +1,11 @@
 import { BusbarError, escapePeerText } from '../errors/index.ts'
 import type { Env } from '../link/index.ts'
+import { Allowance } from './allowance.ts'
 import type { Carrier } from './carrier.ts'
 import type { Incoming } from './channel-table.ts'
 import { contain } from './contain.ts'
 import { type PipeFollower, PipeFollowers } from './followers.ts'
-import type { BusLimits } from './limits.ts'
+import { type BusLimits, DEFAULT_BUS_LIMITS } from './limits.ts'
 import type { PipeMode } from './messages.ts'
 import { isPartitionName, isServiceName } from './names.ts'
 import { OfferRegistry, type RegisteredOffer } from './registry.ts'
@@ -51,13 +52,15 @@ export interface BrokerOptions {
 interface Partition {
   epoch: number
   session: ServerSession | undefined
+  /** Offers it may make; kept from epoch to epoch, or whoever makes too many would attach again. */
+  readonly offering: Allowance
 }
 
 /** The bus: knows the partitions by their links, keeps their offers, asks policy, and joins channels. */
 export class Broker implements SessionHost {
   readonly #env: Env
   readonly #policy: AccessPolicy
-  readonly #limits: Partial<BusLimits>
+  readonly #limits: BusLimits
   readonly #observe: (event: BusEvent) => void
   readonly #partitions = new Map<string, Partition>()
   readonly #offers = new OfferRegistry()
@@ -71,7 +74,7 @@ export class Broker implements SessionHost {
   constructor({ env, policy, limits = {}, observe = () => {} }: BrokerOptions) {
     this.#env = env
     this.#policy = policy
-    this.#limits = limits
+    this.#limits = { ...DEFAULT_BUS_LIMITS, ...limits }
     this.#observe = (event) => contain(() => observe(event))
   }
 
@@ -79,7 +82,10 @@ export class Broker implements SessionHost {
   declare(partition: string): void {
     if (!isPartitionName(partition))
       throw new BusbarError('INVALID_ARGUMENT', `not a partition name: "${escapePeerText(partition)}"`)
-    if (!this.#partitions.has(partition)) this.#partitions.set(partition, { epoch: 0, session: undefined })
+    if (this.#partitions.has(partition)) return
+    const { offers, offersPerSecond } = this.#limits
+    const offering = new Allowance(this.#env, 2 * offers, offersPerSecond)
+    this.#partitions.set(partition, { epoch: 0, session: undefined, offering })
   }
 
   /**
@@ -150,6 +156,12 @@ export class Broker implements SessionHost {
   }
 
   offer(session: ServerSession, offerId: number, description: OfferDescription): void {
+    const { partition, service } = description
+    const known = this.#offers.find(partition, service) !== undefined
+    if (!known && this.#partitions.get(partition)?.offering.take() !== true) {
+      const { offersPerSecond } = this.#limits
+      throw new BusbarError('BUSY', `"${partition}" offers too often: ${offersPerSecond} times a second are allowed`)
+    }
     const offer = this.#offers.add(session, offerId, description)
     for (const [watcher, told] of this.#watchers) {
       // Telling one may have ended its session, and if it was the offerer's, the offer with it.

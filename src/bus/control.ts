@@ -8,13 +8,14 @@ import type { Message } from './messages.ts'
 
 /**
  * The control stream of one session: messages out, messages in, in order. What cannot be sent yet waits up to a limit.
- * `failed` is called once, for any reason the stream is over (its end included).
+ * `failed` is called once, for any reason the stream is over (its end included); `drained` each time that nothing waits any more.
  */
 export class ControlStream {
   readonly #carrier: Carrier
   readonly #limits: BusLimits
   readonly #received: (message: Message) => void
   readonly #failed: (reason: BusbarError) => void
+  readonly #drained: () => void
   #link: ByteLink | undefined
   /** What waits for room on the link, as one piece: small messages kept apart would cost many times their bytes. */
   #waiting = new Writer()
@@ -27,12 +28,19 @@ export class ControlStream {
     limits: BusLimits,
     received: (message: Message) => void,
     failed: (reason: BusbarError) => void,
+    drained: () => void = () => {},
   ) {
     this.#carrier = carrier
     this.#limits = limits
     this.#received = received
     this.#failed = failed
+    this.#drained = drained
     void this.#run()
+  }
+
+  /** Whether a message would leave at once. */
+  get hasRoom(): boolean {
+    return this.#link !== undefined && this.#stuck === 0 && !this.#over
   }
 
   /** Queues a message; a peer that does not read fails the session with `LIMIT` once its backlog is full. */
@@ -67,10 +75,12 @@ export class ControlStream {
   }
 
   #flush(link: ByteLink): void {
-    if (this.#waiting.length === 0) return
-    const bytes = this.#waiting.finish()
-    this.#waiting = new Writer()
-    this.#write(link, bytes)
+    if (this.#waiting.length > 0) {
+      const bytes = this.#waiting.finish()
+      this.#waiting = new Writer()
+      this.#write(link, bytes)
+    }
+    if (this.hasRoom) this.#drained()
   }
 
   async #run(): Promise<void> {

@@ -280,6 +280,27 @@ describe('a system object', () => {
     assert.equal((await upstream.next('withdrawOffer')).offerId, second.offerId)
   })
 
+  test('passes on no more offers than a program may have while the bus does not answer, withdrawn ones included', async () => {
+    const { bus, upstream, program } = await vm()
+    const control = program()
+    await control.contact()
+    const offer = { kind: 'makeOffer', service: 'it', mode: 'byte', contract: '' } as const
+    for (let offerId = 1; offerId <= 500; offerId++) {
+      control.send({ ...offer, offerId }, { kind: 'withdrawOffer', offerId })
+      if (offerId % 50 === 0) await turns(2)
+    }
+    await turns()
+    const asked = upstream.received.splice(0).filter(({ kind }) => kind === 'makeOffer')
+    assert.equal(asked.length, DEFAULT_BUS_LIMITS.offers)
+    const refused = control.received.filter((message) => message.kind === 'offerResult' && message.code !== 0)
+    assert.equal(refused.length, 500 - asked.length)
+    for (const message of asked) upstream.send({ ...message, kind: 'offerResult', code: 0, text: '' } as Message)
+    await turns()
+    control.send({ ...offer, offerId: 1000 })
+    assert.equal((await upstream.next('makeOffer')).kind, 'makeOffer')
+    assert.equal(bus.env.timers, 0)
+  })
+
   test('asks the bus once and tells each program of each offer once, however often it asks', async () => {
     const { upstream, program } = await vm()
     const control = program()

@@ -6,6 +6,11 @@ export interface BusLimits {
   channelsPerCaller: number
   /** Offers that one partition may have at once. */
   offers: number
+  /**
+   * Offers that one partition may make in a second, in the long run: each is told to all who watch. Twice `offers` are made
+   * without delay: who restarts makes all of them again.
+   */
+  offersPerSecond: number
   /** Bytes of one control message after its length: the longest legal one is about 1 KiB. */
   controlMessage: number
   /** Bytes of control messages that may wait for a peer that does not read: more means it is gone or hostile. */
@@ -22,6 +27,7 @@ export const DEFAULT_BUS_LIMITS: BusLimits = {
   channels: 200,
   channelsPerCaller: 100,
   offers: 64,
+  offersPerSecond: 16,
   controlMessage: 4096,
   controlBacklog: 1_048_576,
   contactTime: 10_000,

@@ -8,6 +8,7 @@ import { ControlStream } from './control.ts'
 import { type BusLimits, DEFAULT_BUS_LIMITS } from './limits.ts'
 import type { Message, Messages } from './messages.ts'
 import { isContractText, isServiceName } from './names.ts'
+import { OfferFeed } from './offer-feed.ts'
 import { textFor } from './reasons.ts'
 
 /** A service as others see it. */
@@ -58,9 +59,12 @@ export class ServerSession {
   readonly #carrier: Carrier
   readonly #control: ControlStream
   readonly #channels: ChannelTable
+  readonly #feed: OfferFeed
   readonly #host: SessionHost
   /** What the peer offers, by its numbers; each holds the message that made it. */
   readonly #offers = new Map<number, Messages['makeOffer']>()
+  /** Offers that the host has not answered yet, those that were withdrawn meanwhile included. */
+  #undecided = 0
   readonly #limits: BusLimits
   readonly #closing = new Closing()
   readonly #contactTimer: Timer
@@ -80,6 +84,11 @@ export class ServerSession {
       this.#limits,
       (message) => this.#received(message),
       (reason) => this.close(reason),
+      () => this.#feed.flush(),
+    )
+    this.#feed = new OfferFeed(
+      (message) => this.#control.send(message),
+      () => this.#control.hasRoom,
     )
     this.#channels = new ChannelTable(carrier, env, this.#limits, (message) => this.#control.send(message), 1)
     this.#contactTimer = env.timer(this.#limits.contactTime, () => {
@@ -103,19 +112,19 @@ export class ServerSession {
     return this.#channels.open(request)
   }
 
-  /** Tells the partition of a service. */
-  announce(offerId: number, { partition, service, mode, contract }: OfferDescription): void {
-    this.#control.send({ kind: 'offer', offerId, partition, service, mode, contract })
+  /** Tells the partition of a service, as soon as it has room for that. */
+  announce(offerId: number, offer: OfferDescription): void {
+    this.#feed.announce(offerId, offer)
   }
 
-  /** Tells the partition that a service is gone. */
+  /** Tells the partition that a service is gone, unless it has not been told of it yet. */
   rescind(offerId: number, reason: BusbarError): void {
-    this.#control.send({ kind: 'rescindOffer', offerId, code: codeNumber(reason.code), text: reason.message })
+    this.#feed.rescind(offerId, reason)
   }
 
   /** Everything that was there at the time of the request has been announced. */
   delivered(): void {
-    this.#control.send({ kind: 'allOffersDelivered' })
+    this.#feed.delivered()
   }
 
   /** Ends the session: every channel in it fails, and the host hears of it. Idempotent. */
@@ -201,6 +210,15 @@ export class ServerSession {
     }
   }
 
+  async #decided(offered: Promise<void>): Promise<void> {
+    this.#undecided++
+    try {
+      await offered
+    } finally {
+      this.#undecided--
+    }
+  }
+
   async #makeOffer(message: Messages['makeOffer']): Promise<void> {
     const { offerId, service, mode, contract } = message
     try {
@@ -211,11 +229,12 @@ export class ServerSession {
       if (!isContractText(contract)) {
         throw new BusbarError('INVALID_ARGUMENT', `not a contract: "${escapePeerText(contract)}"`)
       }
-      if (this.#offers.size >= this.#limits.offers) {
+      if (Math.max(this.#offers.size, this.#undecided) >= this.#limits.offers) {
         throw new BusbarError('BUSY', `a partition may have ${this.#limits.offers} offers at once`)
       }
       this.#offers.set(offerId, message)
-      await this.#host.offer(this, offerId, { partition: this.partition, service, mode, contract })
+      const offered = this.#host.offer(this, offerId, { partition: this.partition, service, mode, contract })
+      if (offered instanceof Promise) await this.#decided(offered)
       this.#control.send({ kind: 'offerResult', offerId, code: 0, text: '' })
     } catch (thrown) {
       const reason = BusbarError.from(thrown)
