@@ -37,6 +37,8 @@ const OPS = [
 const FIRST_LIE = OPS.findIndex(([name]) => name === 'drop')
 /** Unread bytes in a direction before its writer waits (our choice: two fragments). */
 const WINDOW = 4_096
+/** The client has more calls out than the server takes. */
+const CLIENT_LIMITS = { ...LIMITS, calls: 2 * LIMITS.calls }
 /** Answers of this size may be asked for and are above what a response may hold. */
 const TOO_LARGE = 7_000
 /** Codes of a side that breaks, or of a peer that does. Never `INTERNAL`. */
@@ -60,20 +62,26 @@ export function association(corpus: Corpus): Target {
         const op = weights.findIndex(([, weight]) => (left -= weight) < 0)
         return drawStep(random, op, corpus)
       })
-      return encodeSteps([...opening, step('settle'), ...steps])
+      // More calls that wait than the server takes.
+      const burst = Array.from({ length: random.chance(0.2) ? random.between(3, 10) : 0 }, () => step('call', 3, 20))
+      return encodeSteps([...opening, step('settle'), ...burst, ...steps])
     },
     async run(input) {
       const world = new AssociationWorld()
       await settle()
       for (const each of decodeSteps(input)) {
         world.happen(each)
-        await Promise.resolve()
+        await (nameOf(each) === 'settle' ? settle() : Promise.resolve())
         world.checkLimits()
       }
       await world.finish()
       return world.outcome
     },
   }
+}
+
+function nameOf({ op }: Step): (typeof OPS)[number][0] | undefined {
+  return OPS[op % OPS.length]?.[0]
 }
 
 function step(name: (typeof OPS)[number][0], a = 0, b = 0): Step {
@@ -125,7 +133,7 @@ class AssociationWorld {
     const [env, echo, groups] = [this.#env, this.#echo, this.#groups]
     const { clientLink, serverLink } = this.#middle
     this.#server = new RpcServer(new RpcAccess(serverLink), { env, limits: LIMITS, groups, lookup: lookup(echo) })
-    this.#client = new RpcClient(new RpcAccess(clientLink), { env, limits: LIMITS })
+    this.#client = new RpcClient(new RpcAccess(clientLink), { env, limits: CLIENT_LIMITS })
     for (const side of [this.#server, this.#client]) {
       void side.closed.then((reason) => {
         this.#closed++
@@ -141,10 +149,11 @@ class AssociationWorld {
     return `${this.#codes.join()} ${this.#calls.map(({ outcome }) => outcome).join()} ${this.#echo.seen.join()}`
   }
 
-  happen({ op, a, b, bytes }: Step): void {
+  happen(each: Step): void {
+    const { a, b, bytes } = each
     const middle = this.#middle
     const sender: Sender = a % 2 === 0 ? 'client' : 'server'
-    switch (OPS[op % OPS.length]?.[0]) {
+    switch (nameOf(each)) {
       case 'call':
         return this.#call(a, b)
       case 'cancel':
@@ -209,7 +218,7 @@ class AssociationWorld {
     )
     check(client.memory.reassembly >= 0 && memory.reassembly >= 0, () => 'less than nothing is held')
     check(calls.running <= LIMITS.calls, () => `${calls.running} calls run`)
-    check(client.calls.pending <= LIMITS.calls, () => `${client.calls.pending} calls are out`)
+    check(client.calls.pending <= CLIENT_LIMITS.calls, () => `${client.calls.pending} calls are out`)
     check(contexts.length <= LIMITS.contexts, () => `${contexts.length} contexts`)
     // One burst of small answers, and one large one, above what makes the server stop reading.
     const most = LIMITS.backlog + LIMITS.response + 2 * WINDOW
@@ -227,7 +236,10 @@ class AssociationWorld {
       middle.pass('client', 255)
       middle.pass('server', 255)
       while (this.#echo.waiting > 0) this.#echo.release()
-      if (idle === 2) this.#env.advance(LIMITS.cancelGrace + LIMITS.linger)
+      if (idle !== 2) continue
+      this.#checkQuiet()
+      // In the other half of the inputs the timers are still there when the links go.
+      if (this.#calls.length % 2 === 0) this.#env.advance(LIMITS.cancelGrace + LIMITS.linger)
     }
     this.checkLimits()
     if (middle.honest && this.#calm) this.#checkOutcomes()
@@ -249,10 +261,23 @@ class AssociationWorld {
     check(client.state === 'closed' && server.state === 'closed', () => `${client.state} and ${server.state}`)
   }
 
+  /** Everything was passed on and answered: nobody waits for anything, cancelled or not. */
+  #checkQuiet(): void {
+    if (!this.#middle.honest || !this.#calm) return
+    const { pending, queued, cancelled } = this.#client.inspect().calls
+    const { running } = this.#server.inspect().calls
+    const left = [pending, queued, cancelled, running]
+    check(
+      left.every((count) => count === 0),
+      () => `pending, queued, cancelled, running: ${left.join(', ')}`,
+    )
+  }
+
   #checkOutcomes(): void {
     check(this.#closed === 0, () => 'an association ended by itself')
     // Requests in fragments share memory, and the server still runs a call that was orphaned.
-    const busy = this.#late || this.#calls.some(({ size }) => size > LIMITS.fragment - 40)
+    const busy =
+      this.#late || this.#calls.length > LIMITS.calls || this.#calls.some(({ size }) => size > LIMITS.fragment - 40)
     for (const { opnum, outcome, abort } of this.#calls) {
       const expected =
         opnum === 1 ? ['FAULT'] : opnum > 4 ? ['NOT_IN_CONTRACT'] : ['value', ...(opnum === 2 ? ['FAULT'] : [])]
