@@ -1,0 +1,82 @@
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { lineChart } from './line-chart.ts'
+import { median, type Row, rowOf } from './rows.ts'
+import { ask, type Pair, withPairs } from './socket-pairs.ts'
+import type { PeerName, StackName } from './stacks/index.ts'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+const SIZES = [
+  { at: 100, text: '100 B' },
+  { at: KIB, text: '1 KiB' },
+  { at: 8 * KIB, text: '8 KiB' },
+  { at: 64 * KIB, text: '64 KiB' },
+  { at: 512 * KIB, text: '512 KiB' },
+  { at: 4 * MIB, text: '4 MiB' },
+  { at: 16 * MIB, text: '16 MiB' },
+]
+/** One point of one line, `milliseconds`; the first part of it is not counted. */
+const TIME = 200
+const WARM = 100
+
+const COLORS: Readonly<Record<StackName, string>> = {
+  raw: '#777777',
+  busbar: '#c2410c',
+  capnweb: '#1d4ed8',
+  'grpc-js': '#047857',
+  'vscode-jsonrpc': '#7e22ce',
+  'connect-node': '#a16207',
+}
+const PICTURE = fileURLToPath(new URL('./payload-sweep.svg', import.meta.url))
+
+/** `sweep-SIZE`: one echo at a time from 100 B to 16 MiB, each way. Draws `bench/payload-sweep.svg` when all peers took part. */
+export async function payloadSweep(repetitions: number, peers: readonly PeerName[]): Promise<Row[]> {
+  const stacks: StackName[] = ['raw', 'busbar', ...peers]
+  return withPairs(stacks, async (pairs) => {
+    const rows: Row[] = []
+    const lines = new Map<StackName, [number, number][]>(stacks.map((stack) => [stack, []]))
+    for (const { at: size, text } of SIZES) {
+      const times = new Map<StackName, number[]>(stacks.map((stack) => [stack, []]))
+      for (let i = 0; i < repetitions; i++) {
+        for (const pair of pairs) times.get(pair.stack)?.push(await point(pair, size))
+      }
+      const of = (stack: StackName): number[] => times.get(stack) ?? []
+      for (const stack of stacks) {
+        lines.get(stack)?.push([size, median(of(stack))])
+        if (stack === 'raw') continue
+        const name = `sweep-${text.replace(' ', '')}`
+        rows.push(rowOf(stack === 'busbar' ? name : `${stack}-${name}`, 'ms', of(stack), of('raw'), ''))
+      }
+    }
+    if (peers.length === Object.keys(COLORS).length - 2) writeFileSync(PICTURE, picture(lines))
+    return rows
+  })
+}
+
+async function point(pair: Pair, size: number): Promise<number> {
+  await ask(pair, 'serial', { ms: WARM, size })
+  return median((await ask(pair, 'serial', { ms: TIME, size })) as number[])
+}
+
+function picture(lines: ReadonlyMap<StackName, readonly [number, number][]>): string {
+  const marks = [0.01, 0.1, 1, 10, 100, 1000, 10_000].map((at) => ({
+    at,
+    text: at < 1 ? `${at * 1000} µs` : at < 1000 ? `${at} ms` : `${at / 1000} s`,
+  }))
+  const values = [...lines.values()].flat().map(([, time]) => time)
+  const last = marks.findIndex(({ at }) => at >= Math.max(...values))
+  const first = marks.findLastIndex(({ at }) => at <= Math.min(...values))
+  return lineChart({
+    title: 'One echo over one Unix socket, two Node processes',
+    subtitle: 'Median time of a call by payload, one at a time; lower is better. Logarithmic axes.',
+    x: { label: 'payload, each way', marks: SIZES },
+    y: { label: 'time of a call', marks: marks.slice(Math.max(0, first), last === -1 ? marks.length : last + 1) },
+    lines: [...lines].map(([stack, points]) => ({
+      name: stack === 'raw' ? 'raw frames' : stack,
+      color: COLORS[stack],
+      dashed: stack === 'raw',
+      points,
+    })),
+  })
+}
