@@ -1,9 +1,13 @@
+import { Slab } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 
 /** `vmpipe_proto_header`: u32 type, u32 size, little-endian. Fixed by VMBus (Linux `net/vmw_vsock/hyperv_transport.c`). */
 export const PACKET_HEADER_BYTES = 8
 /** Packet type "data" of that header. */
 const TYPE_DATA = 1
+
+/** Short packets of all streams of this process share their memory. */
+const SLAB = new Slab()
 
 /** The header of a data packet of `size` payload bytes; size zero is the end. */
 export function encodePacketHeader(size: number): Uint8Array {
@@ -14,7 +18,9 @@ export function encodePacketHeader(size: number): Uint8Array {
 
 /** One packet: the header and a copy of the payload. */
 export function encodePacket(payload: Uint8Array): Uint8Array {
-  const packet = new Uint8Array(PACKET_HEADER_BYTES + payload.length)
+  const length = PACKET_HEADER_BYTES + payload.length
+  const at = SLAB.take(length)
+  const packet = at < 0 ? new Uint8Array(length) : new Uint8Array(SLAB.bytes.buffer, at, length)
   writePacketHeader(packet, payload.length)
   packet.set(payload, PACKET_HEADER_BYTES)
   return packet
@@ -34,6 +40,9 @@ export function parsePacketHeader(bytes: Uint8Array, at: number, max: number): n
 
 function writePacketHeader(packet: Uint8Array, size: number): void {
   packet[0] = TYPE_DATA
+  packet[1] = 0
+  packet[2] = 0
+  packet[3] = 0
   packet[4] = size
   packet[5] = size >>> 8
   packet[6] = size >>> 16

@@ -33,10 +33,9 @@ class SocketLink implements ByteLink {
         return !this.#paused
       }
     } else {
-      // Not the Buffer: everything above then sees one kind of array, which it reads several times as fast as two kinds.
-      socket.on('data', ({ buffer, byteOffset, length }: Buffer) => {
-        this.#arrived(new Uint8Array(buffer, byteOffset, length))
-      })
+      // Buffers here, plain arrays from a slab reader: a process forwards from sockets that it accepted, or speaks on sockets that
+      // it made, so what lies above sees one kind of array, which it reads several times as fast as two kinds.
+      socket.on('data', (chunk: Uint8Array) => this.#arrived(chunk))
     }
     socket.on('end', () => {
       this.#inbox.end()

@@ -1,13 +1,12 @@
 import net from 'node:net'
+import { Slab } from '../../bytes/index.ts'
 
 /** Room for one read, `bytes`: what libuv reads at once. */
 const SLAB = 65_536
 /** Reads from this many `bytes` on are handed out where they are, and the next goes elsewhere; shorter ones are copied (our choice). */
 const KEEP = 16_384
-/** Reads up to this many `bytes` are copied into a block that many share: memory of its own costs more than the copy (our choice). */
+/** Reads up to this many `bytes` are copied byte by byte into memory that many share: cheaper than memory of their own (our choice). */
 const SHORT = 512
-/** Size of that block, `bytes`: it lives as long as any chunk in it, so it is not large (our choice). */
-const BLOCK = 8_192
 
 /**
  * Reads a socket into memory of our own. Node makes a fresh 64 KiB for each read of an ordinary socket, however short: a
@@ -18,8 +17,7 @@ export class SlabReader {
   take: (chunk: Uint8Array) => boolean = () => true
   readonly socket: net.Socket
   #slab = new Uint8Array(SLAB)
-  #block = new Uint8Array(BLOCK)
-  #filled = 0
+  readonly #short = new Slab()
 
   constructor(options: net.SocketConstructorOpts) {
     const buffer = (): Uint8Array => this.#slab
@@ -44,14 +42,9 @@ export class SlabReader {
   }
 
   #copy(slab: Uint8Array, length: number): Uint8Array {
-    if (BLOCK - this.#filled < length) {
-      this.#block = new Uint8Array(BLOCK)
-      this.#filled = 0
-    }
-    const block = this.#block
-    const start = this.#filled
-    this.#filled = start + length
-    for (let i = 0; i < length; i++) block[start + i] = slab[i] as number
-    return new Uint8Array(block.buffer, start, length)
+    const start = this.#short.take(length)
+    const { bytes } = this.#short
+    for (let i = 0; i < length; i++) bytes[start + i] = slab[i] as number
+    return new Uint8Array(bytes.buffer, start, length)
   }
 }
