@@ -75,7 +75,7 @@ export class Endpoint {
       (reason) => this.close(reason),
     )
     this.#channels = new ChannelTable(carrier, env, all, (message) => this.#control.send(message), 0)
-    this.offers = new OfferView(() => this.#control.send({ kind: 'requestOffers' }))
+    this.offers = new OfferView(() => this.#control.send({ kind: 'requestOffers' }), all.knownOffers)
     let attached: (result: BusbarError | undefined) => void = () => {}
     this.#attaching = new Promise((resolve) => {
       attached = resolve
@@ -181,7 +181,8 @@ export class Endpoint {
   }
 
   inspect(): unknown {
-    return { identity: this.identity, channels: this.#channels.inspect(), offered: this.#offered.size }
+    const { omitted } = this.offers
+    return { identity: this.identity, channels: this.#channels.inspect(), offered: this.#offered.size, omitted }
   }
 
   #received(message: Message): void {

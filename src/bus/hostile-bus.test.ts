@@ -7,7 +7,17 @@ import { MuxSession } from '../mux/index.ts'
 import { CarrierListener } from './carrier-listener.ts'
 import { DialledCarrier } from './dialled-carrier.ts'
 import { Endpoint } from './endpoint.ts'
-import { dialler, newBus, ONE_OF_EACH, openChannel, RawControl, rejects, TestEnv, turns } from './harness.test.ts'
+import {
+  dialler,
+  newBus,
+  offerEcho,
+  ONE_OF_EACH,
+  openChannel,
+  RawControl,
+  rejects,
+  TestEnv,
+  turns,
+} from './harness.test.ts'
 import { DEFAULT_BUS_LIMITS } from './limits.ts'
 import { MESSAGES, type Message } from './messages.ts'
 import { MuxCarrier } from './mux-carrier.ts'
@@ -189,11 +199,36 @@ describe('an endpoint', () => {
     assert.equal(bus.env.timers, 0)
   })
 
-  test('takes so many offers and no more', async () => {
+  test('keeps so many offers and no more, counts the others, and lives', async () => {
     const bus = rawBus()
     const { endpoint, control } = await bus.attached()
-    for (let offerId = 1; offerId <= 4097; offerId++) control.send({ ...ONE_OF_EACH.offer, offerId } as Message)
-    assert.equal((await endpoint.closed)?.code, 'LIMIT')
+    const { knownOffers } = DEFAULT_BUS_LIMITS
+    const offer = (offerId: number, service = 'disk'): Message =>
+      ({ ...ONE_OF_EACH.offer, offerId, service }) as Message
+    const rescind = (offerId: number): Message => ({ kind: 'rescindOffer', offerId, code: 4003, text: '' })
+    const state = async (): Promise<number[]> => {
+      await turns()
+      return [(await endpoint.offers.list()).length, endpoint.offers.omitted]
+    }
+    let balance = 0
+    endpoint.offers.watch(({ kind }) => void (balance += kind === 'added' ? 1 : -1))
+    for (let offerId = 1; offerId <= knownOffers + 5; offerId++) control.send(offer(offerId))
+    control.send({ kind: 'allOffersDelivered' })
+    assert.deepEqual(await state(), [knownOffers, 5])
+    assert.deepEqual((endpoint.inspect() as { omitted: number }).omitted, 5)
+    // Whoever waits for one hears of it also when it is not kept.
+    const waiting = endpoint.offers.wait(({ service }) => service === 'late')
+    control.send(offer(9000, 'late'))
+    assert.equal((await waiting).service, 'late')
+    assert.deepEqual(await state(), [knownOffers, 6])
+    // One goes that was kept, and two that were not; the next finds room.
+    control.send(rescind(1), rescind(knownOffers + 1), rescind(9000))
+    assert.deepEqual(await state(), [knownOffers - 1, 4])
+    control.send(offer(9001))
+    assert.deepEqual(await state(), [knownOffers, 4])
+    assert.equal(balance, knownOffers)
+    for (let i = 0; i < 10; i++) control.send(rescind(9999))
+    assert.deepEqual(await state(), [knownOffers, 0])
   })
 
   test('settles everything when the bus dies', async () => {

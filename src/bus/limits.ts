@@ -11,6 +11,8 @@ export interface BusLimits {
    * without delay: who restarts makes all of them again.
    */
   offersPerSecond: number
+  /** Offers of others that a partition keeps: 64 partitions of 64. What is beyond is counted and can be opened all the same. */
+  knownOffers: number
   /** Bytes of one control message after its length: the longest legal one is about 1 KiB. */
   controlMessage: number
   /** Bytes of control messages that may wait for a peer that does not read: more means it is gone or hostile. */
@@ -28,6 +30,7 @@ export const DEFAULT_BUS_LIMITS: BusLimits = {
   channelsPerCaller: 100,
   offers: 64,
   offersPerSecond: 16,
+  knownOffers: 4096,
   controlMessage: 4096,
   controlBacklog: 1_048_576,
   contactTime: 10_000,

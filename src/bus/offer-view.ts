@@ -16,27 +16,35 @@ export type OfferChange =
   | { readonly kind: 'removed'; readonly offer: VisibleOffer; readonly reason: BusbarError }
 
 interface Watcher {
+  /** Hears of new offers also when there are too many to keep. */
+  readonly ofAll: boolean
   changed(change: OfferChange): void
   failed(reason: BusbarError): void
 }
-
-/** Offers that this side keeps at most: a bus that sends more is broken (our choice: 64 partitions of 64 offers). */
-const MAX_OFFERS = 4096
 
 /** The offers of the bus as this partition may see them. Nothing is asked of the bus before somebody looks. */
 export class OfferView {
   readonly #offers = new Map<number, VisibleOffer>()
   readonly #watchers = new Set<Watcher>()
   readonly #request: () => void
+  readonly #limit: number
+  #omitted = 0
   #state: 'unasked' | 'asked' | 'delivered' = 'unasked'
   #failure: BusbarError | undefined
   #settle: { resolve(): void; reject(reason: BusbarError): void }[] = []
 
-  constructor(request: () => void) {
+  /** `request` asks the bus; `limit` is how many offers are kept at most. */
+  constructor(request: () => void, limit: number) {
     this.#request = request
+    this.#limit = limit
   }
 
-  /** All offers there are now. */
+  /** Offers that there are beside those kept, because they are too many: neither listed nor told to who watches. */
+  get omitted(): number {
+    return this.#omitted
+  }
+
+  /** All offers there are now, but for those `omitted`. */
   async list(): Promise<readonly VisibleOffer[]> {
     await this.#complete()
     return [...this.#offers.values()]
@@ -57,7 +65,7 @@ export class OfferView {
       contain(() => failed(failure))
       return () => {}
     }
-    const stop = this.#follow(changed, failed)
+    const stop = this.#follow({ changed, failed, ofAll: false })
     for (const offer of [...this.#offers.values()]) contain(() => changed({ kind: 'added', offer }))
     return stop
   }
@@ -84,7 +92,7 @@ export class OfferView {
         }
       }
       signal?.addEventListener('abort', abort)
-      stop = this.#follow(changed, (reason) => done(() => reject(reason)))
+      stop = this.#follow({ changed, failed: (reason) => done(() => reject(reason)), ofAll: true })
       // The request itself may have been what the session could not take any more.
       if (over) stop()
       // Only now: what is there already may match, and then there has to be something to stop.
@@ -94,17 +102,21 @@ export class OfferView {
   }
 
   added(offerId: number, { partition, service, mode, contract }: VisibleOffer): void {
-    if (this.#offers.size >= MAX_OFFERS) throw new BusbarError('LIMIT', `more than ${MAX_OFFERS} offers`)
     const offer = { partition, service, mode, contract }
-    this.#offers.set(offerId, offer)
-    this.#tell({ kind: 'added', offer })
+    const kept = this.#offers.size < this.#limit
+    if (kept) this.#offers.set(offerId, offer)
+    else this.#omitted++
+    this.#tell({ kind: 'added', offer }, kept)
   }
 
   removed(offerId: number, reason: BusbarError): void {
     const offer = this.#offers.get(offerId)
-    if (offer === undefined) return
+    if (offer === undefined) {
+      this.#omitted = Math.max(0, this.#omitted - 1)
+      return
+    }
     this.#offers.delete(offerId)
-    this.#tell({ kind: 'removed', offer, reason })
+    this.#tell({ kind: 'removed', offer, reason }, true)
   }
 
   delivered(): void {
@@ -119,13 +131,12 @@ export class OfferView {
     this.#watchers.clear()
   }
 
-  #tell(change: OfferChange): void {
-    for (const watcher of [...this.#watchers]) contain(() => watcher.changed(change))
+  #tell(change: OfferChange, kept: boolean): void {
+    for (const watcher of [...this.#watchers]) if (kept || watcher.ofAll) contain(() => watcher.changed(change))
   }
 
   /** Tells of changes from now on. */
-  #follow(changed: Watcher['changed'], failed: Watcher['failed']): () => void {
-    const watcher = { changed, failed }
+  #follow(watcher: Watcher): () => void {
     this.#watchers.add(watcher)
     this.#ask()
     return () => this.#watchers.delete(watcher)

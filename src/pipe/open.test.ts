@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
-import { Broker, Endpoint, MuxCarrier } from '../bus/index.ts'
+import { Broker, type BusLimits, Endpoint, MuxCarrier } from '../bus/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { type Env, memoryPair } from '../link/index.ts'
 import { StillEnv } from '../testing/index.ts'
@@ -13,14 +13,14 @@ afterEach(() => {
   for (const broker of brokers.splice(0)) broker.close()
 })
 
-function newBus(env: Env = realEnv): (partition: string) => Promise<Endpoint> {
+function newBus(env: Env = realEnv, limits: Partial<BusLimits> = {}): (partition: string) => Promise<Endpoint> {
   const everyone = { allowed: true, rule: 'test' }
   const broker = new Broker({ env, policy: { decide: () => everyone, sees: () => true } })
   brokers.push(broker)
   return (partition) => {
     const [near, far] = memoryPair()
     broker.attach(partition, new MuxCarrier(far, { side: 'bus', env }))
-    return Endpoint.attach(new MuxCarrier(near, { side: 'partition', env }), { env })
+    return Endpoint.attach(new MuxCarrier(near, { side: 'partition', env }), { env, limits })
   }
 }
 
@@ -166,4 +166,20 @@ test('a service that refused and is offered anew is opened at once; one that cha
   await offer()
   // No clock moves any more: only the news of the offer can have opened it.
   await second
+})
+
+test('waiting in vain says when there were more offers than are kept', async () => {
+  const env = new StillEnv()
+  const attach = newBus(env, { knownOffers: 1 })
+  const [server, client] = [await attach('server'), await attach('client')]
+  for (const service of ['a', 'b', 'c']) await offerPipe(server, service, { accept: () => {} })
+  const refused = assert.rejects(openPipe(client, 'server/d', { wait: true }), (thrown) => {
+    assert.ok(thrown instanceof BusbarError)
+    assert.equal(thrown.code, 'DEADLINE')
+    assert.match(thrown.hints.join(), /2 offers more than this side keeps/)
+    return true
+  })
+  await turns()
+  env.advance(10_000)
+  await refused
 })

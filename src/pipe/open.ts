@@ -76,7 +76,14 @@ export async function openChannel(endpoint: Endpoint, name: string, options: Pip
     }
   } catch (thrown) {
     if (!stop.signal.aborted || signal?.aborted === true) throw thrown
-    throw new BusbarError('DEADLINE', `${name} was not offered within ${deadline} ms`, { stage: 'open', cause: last })
+    const { omitted } = endpoint.offers
+    const hints =
+      omitted === 0 ? [] : [`the bus has ${omitted} offers more than this side keeps: it may be one of those`]
+    throw new BusbarError('DEADLINE', `${name} was not offered within ${deadline} ms`, {
+      stage: 'open',
+      cause: last,
+      hints,
+    })
   } finally {
     timer.cancel()
     signal?.removeEventListener('abort', abort)
