@@ -15,8 +15,6 @@ interface Measure {
   readonly run: (pair: Pair) => Promise<number>
   /** Peers that we shall be so many times as fast as. */
   readonly ahead?: Readonly<Partial<Record<PeerName, number>>>
-  /** The first time warms up. */
-  readonly warm?: boolean
 }
 
 const p50 = async (pair: Pair, what: string, load: Load): Promise<number> =>
@@ -52,7 +50,6 @@ export function uploadSocket(repetitions: number, peers: readonly PeerName[]): P
       unit: 'MB/s',
       target: '>= 0.7',
       run: async (pair) => (((await ask(pair, 'uploads', { ms: TIME, size: MIB, inFlight: 4 })) as number) * MIB) / 1e6,
-      warm: true,
     },
   ])
 }
@@ -66,7 +63,6 @@ export function callSocketUnderBulk(repetitions: number, peers: readonly PeerNam
       unit: 'ms',
       target: '< 0.5 ms',
       run: (pair) => p50(pair, 'under-bulk', { ms: TIME }),
-      warm: true,
     },
   ])
 }
@@ -78,7 +74,8 @@ async function measure(repetitions: number, peers: readonly PeerName[], measures
     const rows: Row[] = []
     for (const each of measures) {
       const results = new Map<StackName, number[]>(stacks.map((stack) => [stack, []]))
-      if (each.warm === true) for (const pair of pairs) await each.run(pair)
+      // Once unmeasured: each way to call has code of its own to be compiled.
+      for (const pair of pairs) await each.run(pair)
       for (let i = 0; i < repetitions; i++) {
         for (const pair of pairs) results.get(pair.stack)?.push(await each.run(pair))
       }
