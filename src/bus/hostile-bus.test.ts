@@ -369,6 +369,29 @@ describe('a system object', () => {
     assert.equal(bus.env.timers, 0)
   })
 
+  test('says that a program is gone when the partition is not', async () => {
+    const bus = newBus()
+    const storage = await bus.honest('mux', 'storage')
+    const accepted = await offerEcho(storage.endpoint)
+    const { endpoint } = await bus.honest('mux', 'vm')
+    const system = new SystemObject(endpoint, bus.env)
+    const listener = new CarrierListener({ env: bus.env, onCarrier: (carrier) => void system.attach(carrier) })
+    const dial = dialler(listener)
+    const control = dial()
+    const program = await Endpoint.attach(new DialledCarrier(control, async () => dial()), { env: bus.env })
+    await offerEcho(program)
+    await program.open('storage/echo')
+    const calling = await storage.endpoint.open('vm/echo')
+    control.close(new BusbarError('LINK_LOST', 'cut'))
+    for (const channel of [calling, accepted[0]]) {
+      const reason = await channel?.closed
+      assert.deepEqual([reason?.code, reason?.message], ['PEER_DIED', 'a program of partition "vm" is gone'])
+    }
+    await turns()
+    await rejects(storage.endpoint.open('vm/echo'), 'NO_SUCH_SERVICE')
+    bus.idle()
+  })
+
   test('a program that dies leaves nothing of its channels in the VM', async () => {
     const bus = newBus()
     const storage = await bus.honest('mux', 'storage')

@@ -38,6 +38,8 @@ export interface SessionHost {
 export interface ServerSessionOptions {
   /** Whom this link belongs to: known from which link it is. */
   partition: string
+  /** What the other ends are told of when it goes; the partition itself when absent. */
+  peer?: string
   epoch: number
   env: Env
   host: SessionHost
@@ -56,6 +58,7 @@ type State =
 export class ServerSession {
   readonly partition: string
   readonly epoch: number
+  readonly #peer: string
   readonly #carrier: Carrier
   readonly #control: ControlStream
   readonly #channels: ChannelTable
@@ -73,8 +76,9 @@ export class ServerSession {
   #mismatch: BusbarError | undefined
 
   /** Takes the carrier: when the session is over, so is the carrier. */
-  constructor(carrier: Carrier, { partition, epoch, env, host, limits }: ServerSessionOptions) {
+  constructor(carrier: Carrier, { partition, peer, epoch, env, host, limits }: ServerSessionOptions) {
     this.partition = partition
+    this.#peer = peer ?? `partition "${partition}"`
     this.epoch = epoch
     this.#carrier = carrier
     this.#host = host
@@ -134,7 +138,7 @@ export class ServerSession {
     const reason = this.#mismatch ?? cause
     this.#contactTimer.cancel()
     this.#control.stop()
-    this.#channels.fail(new BusbarError('PEER_DIED', `partition "${this.partition}" is gone`, { cause: reason }))
+    this.#channels.fail(new BusbarError('PEER_DIED', `${this.#peer} is gone`, { cause: reason }))
     this.#carrier.close(reason)
     this.#closing.settle(reason)
     this.#host.detached(this, reason)
@@ -167,7 +171,7 @@ export class ServerSession {
     this.#control.send({ kind: 'versionResponse', version, features, partition, epoch, token })
     if (version === 0) {
       // The peer closes when it has read that there is no common version; the contact timer does, if it does not.
-      this.#mismatch = new BusbarError('VERSION', `the partition speaks versions ${oldest} to ${newest}`, {
+      this.#mismatch = new BusbarError('VERSION', `${this.#peer} speaks versions ${oldest} to ${newest}`, {
         stage: 'contact',
         hints: ['install the same release of busbar on the host and in the guest'],
       })

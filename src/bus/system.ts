@@ -44,6 +44,7 @@ export class SystemObject implements SessionHost {
     const { partition, epoch } = this.#bus.identity
     const session = new ServerSession(carrier, {
       partition,
+      peer: `a program of partition "${partition}"`,
       epoch,
       env: this.#env,
       host: this,
