@@ -66,7 +66,7 @@ export async function fuzz({ targets, seed, inputs, seconds, progress }: FuzzOpt
 }
 
 /** The n-th input of a target. */
-export function draw(target: Target, seed: string, index: number): Uint8Array {
+function draw(target: Target, seed: string, index: number): Uint8Array {
   const random = new SimRandom(`${seed} ${target.name}`)
   return target.draw(random.fork(`input ${index}`), random.fork(`block ${Math.floor(index / BLOCK)}`))
 }

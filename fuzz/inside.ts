@@ -3,8 +3,6 @@
  * interpreted, PDUs as a foreign peer writes them, and the generators of the tests. Nothing else in this folder reaches past a door.
  */
 export {
-  type BindAckPdu,
-  type BindPdu,
   encodeBind,
   encodeBindAck,
   encodeBindNak,
@@ -14,7 +12,7 @@ export { writeFault, writeRequest, writeResponse } from '../src/rpc/pdu/call.ts'
 export { PduCutter } from '../src/rpc/pdu/cutter.ts'
 export { encodeBare, PFC, WHOLE } from '../src/rpc/pdu/header.ts'
 export { featureSyntax, NDR20, NO_SYNTAX } from '../src/rpc/pdu/syntax.ts'
-export { HEADER_BYTES, PDUS } from '../src/rpc/pdu/table.ts'
+export { PDUS } from '../src/rpc/pdu/table.ts'
 export { wireOfOperation } from '../src/rpc/ndr/lower.ts'
 export { type Marshaller, marshalArguments, marshalResult } from '../src/rpc/ndr/marshal.ts'
 export { type Sample, samples } from '../src/rpc/ndr/samples.test.ts'

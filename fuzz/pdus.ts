@@ -94,7 +94,7 @@ function fault(id: number, status: number, little: boolean): Uint8Array {
 }
 
 /** `bind` 11 or `alter_context` 14 for an interface. */
-export function bind(type: 11 | 14, id: number, of: InterfaceId, little: boolean, size = 2_048): Uint8Array {
+function bind(type: 11 | 14, id: number, of: InterfaceId, little: boolean, size = 2_048): Uint8Array {
   const offer = { id: of === ECHO ? 0 : 1, abstract: of, transfers: [NDR20] }
   const features = { id: 0xffff, abstract: of, transfers: [featureSyntax(3)] }
   const contexts = type === 11 ? [offer, features] : [offer]
