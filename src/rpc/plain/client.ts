@@ -1,4 +1,4 @@
-import { Reader, Writer } from '../../bytes/index.ts'
+import { Reader, Slab, Views, Writer } from '../../bytes/index.ts'
 import { BusbarError } from '../../errors/index.ts'
 import type { PresentationContext } from '../association/client-binding.ts'
 import type { RpcClient } from '../association/client.ts'
@@ -35,11 +35,12 @@ export async function plainClient<C extends Contract>(rpc: RpcClient, contract: 
   const operations = operationsOf(contract)
   const { uuid, major, minor } = contract
   const context = await rpc.bind({ uuid, major, minor })
+  const memory = { slab: new Slab(), views: new Views() }
   const client: Record<string, unknown> = {}
   for (const [opnum, operation] of operations.entries()) {
     if (operation === undefined) continue
     client[operation.name] = (args: unknown = {}, options: PlainCallOptions = {}) =>
-      call(rpc, context, opnum, operation, args, options)
+      call(rpc, context, opnum, operation, args, options, memory)
   }
   return Object.freeze(client) as PlainClient<C>
 }
@@ -51,12 +52,13 @@ async function call(
   { request, reply, path }: Procedure,
   args: unknown,
   options: PlainCallOptions,
+  { slab, views }: { slab: Slab; views: Views },
 ): Promise<unknown> {
-  const writer = new Writer(true, undefined, request.measure(args))
+  const writer = new Writer(true, undefined, request.measure(args), slab)
   request.write(writer, args, NO_REFERENCES)
   try {
     const { stub, little } = await rpc.call(context, opnum, writer.finish(), options)
-    const reader = new Reader(stub, little)
+    const reader = new Reader(stub, little, views)
     const result = reply.read(reader, NO_REFERENCES)
     reader.done(path)
     return result
