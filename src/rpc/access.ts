@@ -94,11 +94,6 @@ export class RpcAccess {
     void this.#link.closed.then((reason) => this.#close(reason))
   }
 
-  /** From the next PDU on at most `max` bytes are accepted. */
-  accept(max: number): void {
-    if (this.#cutter !== undefined) this.#cutter.max = max
-  }
-
   /** Makes room for one PDU, or the front of one, of `length` bytes, and returns where in `bytes` and `view` it starts. */
   reserve(length: number): number {
     if (this.#at - this.#from >= GATHER_BYTES) this.#flush()
