@@ -132,12 +132,11 @@ export class Broker implements SessionHost {
       offers: this.#offers
         .all()
         .map(({ partition, service, mode, contract }) => ({ partition, service, mode, contract })),
-      pipes: [...this.#relays].map(({ caller, partition, service, up, down }) => ({
-        caller,
-        pipe: `${partition}/${service}`,
-        bytesToService: up.bytes,
-        bytesToCaller: down.bytes,
-      })),
+      pipes: [...this.#relays].map((relay) => {
+        const { toService, toCaller } = relay.passed()
+        const pipe = `${relay.partition}/${relay.service}`
+        return { caller: relay.caller, pipe, bytesToService: toService, bytesToCaller: toCaller }
+      }),
     }
   }
 

@@ -78,6 +78,11 @@ export class Channel implements ByteLink, ChannelDescription {
     if (this.#stream instanceof PacketStream) this.#stream.leaveWhole()
   }
 
+  /** How much of what was read here were headers of packets that are left whole, `bytes`. */
+  get headersRead(): number {
+    return this.#stream instanceof PacketStream ? this.#stream.headersRead : 0
+  }
+
   /** A tap for what is read here that hears the payload, and no headers of packets that are left whole. */
   payloadTap(tap: PumpTap): PumpTap {
     return this.#stream instanceof PacketStream ? this.#stream.payloadTap(tap) : tap

@@ -1,4 +1,5 @@
 import type { BusbarError } from '../errors/index.ts'
+import type { PumpTap } from '../link/index.ts'
 import type { Channel } from './channel.ts'
 import { contain } from './contain.ts'
 import type { PipeMode } from './messages.ts'
@@ -88,7 +89,7 @@ function listen(followed: Followed): void {
       }
     }
   }
-  const direction = (fromCaller: boolean): Relay['up']['tap'] => {
+  const direction = (fromCaller: boolean): PumpTap | undefined => {
     if (taps.size === 0) return undefined
     return {
       bytes: (chunk) => each((tap) => tap.bytes(fromCaller, chunk)),

@@ -8,8 +8,8 @@ export interface Relay {
   readonly caller: string
   readonly partition: string
   readonly service: string
-  readonly up: PumpCount
-  readonly down: PumpCount
+  /** Payload that has passed, `bytes`. */
+  passed(): { readonly toService: number; readonly toCaller: number }
   /** From now on `tap`, or nobody, hears the bytes of that direction. */
   listen(fromCaller: boolean, tap: PumpTap | undefined): void
 }
@@ -51,9 +51,13 @@ export async function relay(
     if (fromCaller) up.tap = tap && origin.payloadTap(tap)
     else down.tap = tap && target.payloadTap(tap)
   }
-  const joined: Relay = { caller, partition, service, up, down, listen }
+  const passed = (): { toService: number; toCaller: number } => ({
+    toService: up.bytes - origin.headersRead,
+    toCaller: down.bytes - target.headersRead,
+  })
+  const joined: Relay = { caller, partition, service, passed, listen }
   relays.add(joined)
   onJoined?.(joined, origin)
-  await join(origin, target, joined.up, joined.down)
+  await join(origin, target, up, down)
   relays.delete(joined)
 }

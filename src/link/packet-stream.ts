@@ -29,6 +29,8 @@ export class PacketStream implements ByteLink {
   #split: Uint8Array | undefined
   /** Whether the packets are passed on with their headers. */
   #whole = false
+  /** Bytes of headers that were handed out. */
+  #headers = 0
   /** The end packet has come. */
   #endCame = false
   #ended = false
@@ -53,6 +55,11 @@ export class PacketStream implements ByteLink {
    */
   leaveWhole(): void {
     this.#whole = true
+  }
+
+  /** How much of what `read` gave were headers, `bytes`: none unless packets are left whole. */
+  get headersRead(): number {
+    return this.#headers
   }
 
   /** A tap for what `read` gives that hears the payload alone. It begins with the next chunk. */
@@ -237,6 +244,7 @@ export class PacketStream implements ByteLink {
       throw reason
     }
     this.#endCame = this.#left === 0
+    if (this.#whole && !this.#endCame) this.#headers += PACKET_HEADER_BYTES
     return header
   }
 

@@ -268,6 +268,7 @@ describe('packets that are left whole', () => {
           }
         }
         assert.equal(Buffer.concat(passed).toString('hex'), bytes.subarray(0, -8).toString('hex'))
+        assert.equal(Buffer.concat(passed).length - whole.headersRead, Buffer.concat(all).length)
         assert.equal(Buffer.concat(heard).toString('hex'), Buffer.concat(expected).toString('hex'))
       }),
       RUNS,
