@@ -9,7 +9,7 @@ export const idl: Command = {
   summary: 'print the contracts that a module exports as MIDL, or as a dissector for Wireshark',
   options: {
     wireshark: { type: 'boolean', help: 'print Lua that names and decodes their calls: tshark -X lua_script:OUTPUT' },
-    plain: { type: 'boolean', help: 'as plain RPC, without objects; default for contracts that number their methods' },
+    plain: { type: 'boolean', help: 'as plain RPC, without objects; default for contracts of existing plain interfaces' },
     json: { ...JSON_OPTION['json'], type: 'boolean', help: 'print what is on the wire as JSON' },
   },
   examples: ['busbar idl files.ts > files.idl', 'busbar idl files.js --wireshark > files.lua'],

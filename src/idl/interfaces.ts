@@ -1,19 +1,30 @@
-import { type Contract, type WireMember, type WireOperation, wireOfOperation, type WireType } from '../rpc/index.ts'
+import {
+  type Contract,
+  derivedGuid,
+  type WireMember,
+  type WireOperation,
+  wireOfOperation,
+  type WireType,
+} from '../rpc/index.ts'
 
 /** How an interface is called: on objects (MS-DCOM), or as plain RPC. */
 export type CallForm = 'object' | 'plain'
 
 /**
- * How a contract is called when nobody says: one that numbers its methods itself, or has `[out]` parameters of its own, is
- * there for an interface that exists already and is plain.
+ * How a contract is called when nobody says: one that has `[out]` parameters of its own, or numbers its methods and has a UUID
+ * given by hand, is there for an interface that exists already and is plain.
  */
-function formOf({ procedures }: Contract): CallForm {
-  const plain = procedures.some(({ result, options }) => result.kind === 'out' || 'opnum' in options)
+function formOf(contract: Contract): CallForm {
+  const { procedures, uuid } = contract
+  const given = uuid !== derivedGuid(contract)
+  const plain = procedures.some(
+    ({ result, options }) => result.kind === 'out' || (given && options.opnum !== undefined),
+  )
   return plain ? 'plain' : 'object'
 }
 
 /** Opnums 0 to 2 of an object's interface belong to IUnknown (MS-DCOM 3.1.1.5.4). */
-const FIRST_OF_OBJECTS = 3
+export const FIRST_OF_OBJECTS = 3
 
 /** One interface as it is on the wire. */
 export interface Interface {
@@ -53,16 +64,14 @@ export function interfacesOf(contracts: readonly Contract[], form?: CallForm): I
 }
 
 function operationsOf({ procedures }: Contract): NumberedOperation[] {
-  let next = 0
   return procedures.map((procedure) => {
-    const { opnum = next } = procedure.options
-    next = opnum + 1
-    return { ...wireOfOperation(procedure), objectOpnum: procedure.number + FIRST_OF_OBJECTS, plainOpnum: opnum }
+    const { number } = procedure
+    return { ...wireOfOperation(procedure), objectOpnum: number + FIRST_OF_OBJECTS, plainOpnum: number }
   })
 }
 
 /** The opnum of an operation as its interface is called. */
-function opnumOf({ objectOpnum, plainOpnum }: NumberedOperation, form: CallForm): number {
+export function opnumOf({ objectOpnum, plainOpnum }: NumberedOperation, form: CallForm): number {
   return form === 'object' ? objectOpnum : plainOpnum
 }
 

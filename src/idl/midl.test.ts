@@ -124,10 +124,11 @@ describe('widl', {
 })
 
 test('a method that has no number of its own follows the one in front of it', () => {
-  const gaps = contract(
-    'a.Gaps',
-    { version: '3.1' },
-    { first: method({}, t.void, { opnum: 2 }), second: method({ x: t.uint8 }, t.void) },
+  const methods = { first: method({}, t.void, { opnum: 2 }), second: method({ x: t.uint8 }, t.void) }
+  const gaps = contract('a.Gaps', { version: '3.1', uuid: '5b1c1f0e-8a77-4f37-9a3d-2f5f4f6d1c01' }, methods)
+  assert.match(
+    printMidl([contract('a.Gaps', { version: '3.1' }, methods)]),
+    /: IUnknown\s+{\s+HRESULT Opnum3NotDeclared\(\);\s+HRESULT Opnum4NotDeclared\(\);\s+HRESULT first\(\);\s+HRESULT second\(/,
   )
   assert.match(
     printMidl([gaps]),

@@ -1,6 +1,13 @@
 import type { Contract, WireMember, WireType } from '../rpc/index.ts'
 import { Identifiers, identifier } from './identifiers.ts'
-import { type CallForm, type Interface, interfacesOf, type NumberedOperation } from './interfaces.ts'
+import {
+  type CallForm,
+  FIRST_OF_OBJECTS,
+  type Interface,
+  interfacesOf,
+  type NumberedOperation,
+  opnumOf,
+} from './interfaces.ts'
 import { ANY_SIZE, type Declaration, MidlTypes, noteOf, render } from './midl-types.ts'
 
 /**
@@ -21,13 +28,16 @@ export function printMidl(contracts: readonly Contract[], form?: CallForm): stri
 
 function printInterface(one: Interface, name: string, types: MidlTypes): string[] {
   const { uuid, major, minor, form } = one
-  let next = 0
+  // Opnums 0 to 2 are IUnknown's, which an object's interface inherits.
+  let next = form === 'object' ? FIRST_OF_OBJECTS : 0
   const operations = one.operations.flatMap((operation) => {
     const lines: string[] = []
-    if (form === 'plain') {
-      for (; next < operation.plainOpnum; next++) lines.push(`    void Opnum${next}NotDeclared(void);`)
-      next++
+    for (const opnum = opnumOf(operation, form); next < opnum; next++) {
+      lines.push(
+        form === 'object' ? `    HRESULT Opnum${next}NotDeclared();` : `    void Opnum${next}NotDeclared(void);`,
+      )
     }
+    next++
     return [...lines, ...printOperation(operation, name, form, types)]
   })
   const declared = types.takeLines()
@@ -64,7 +74,6 @@ function printOperation(operation: NumberedOperation, owner: string, form: CallF
     else result = types.declare(returns, `${path}_returned`).base
   }
   const list = parameters.map((text, i) => `        ${text.replace('\u0000', i === parameters.length - 1 ? '' : ',')}`)
-  // Opnums 0 to 2 are IUnknown's, which an object's interface inherits.
   const head = `    ${result} ${identifier(name)}(`
   return list.length === 0 ? [`${head}${form === 'plain' ? 'void' : ''});`] : [head, ...list, '    );']
 }

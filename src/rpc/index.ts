@@ -17,9 +17,9 @@ export {
   type Page,
   type PullContract,
 } from './contract/contract.ts'
-export { BUSBAR_NAMESPACE } from './contract/identity.ts'
+export { BUSBAR_NAMESPACE, derivedGuid } from './contract/identity.ts'
 export { type AnyMethod, type Method, type MethodOptions, method } from './contract/method.ts'
-export type { Procedure } from './contract/procedure.ts'
+export { numbersOf, type Procedure, procedureAt } from './contract/procedure.ts'
 export { t } from './contract/t.ts'
 export type {
   FieldNode,

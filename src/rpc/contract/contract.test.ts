@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import fc from 'fast-check'
 import { BusbarError } from '../../errors/index.ts'
 import type { Client, Implementation } from './call.ts'
 import { contract, type Methods } from './contract.ts'
 import { method } from './method.ts'
+import { numbersOf, procedureAt } from './procedure.ts'
 import { t } from './t.ts'
 import type { Given, Stream, Taken, Type } from './type.ts'
 
@@ -62,6 +64,42 @@ describe('identity', () => {
     assert.deepEqual([FileStore.major, FileStore.minor], [1, 2])
   })
 
+  test('a method can be pinned: those behind it follow, those left out are holes', () => {
+    const one = method({}, t.void)
+    const pinned = contract(
+      'a.B',
+      { version: '1.0' },
+      { a: one, b: method({}, t.void, { opnum: 4 }), c: one, d: method({}, t.void, { opnum: 9 }) },
+    )
+    assert.deepEqual(
+      pinned.procedures.map(({ name, number }) => [name, number]),
+      [
+        ['a', 0],
+        ['b', 4],
+        ['c', 5],
+        ['d', 9],
+      ],
+    )
+    assert.equal(numbersOf(pinned.procedures), 10)
+    const found = Array.from({ length: 12 }, (_, number) => procedureAt(pinned.procedures, number)?.name ?? '-')
+    assert.equal(found.join(''), 'a---bc---d--')
+    assert.equal(procedureAt(pinned.procedures, -1), undefined)
+  })
+
+  test('numbers found by halving are those of the list', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.nat(60), { minLength: 1, maxLength: 30 }), (opnums) => {
+        const sorted = opnums.toSorted((a, b) => a - b)
+        const methods = Object.fromEntries(sorted.map((opnum) => [`m${opnum}`, method({}, t.void, { opnum })]))
+        const { procedures } = contract('a.B', { version: '1.0' }, methods)
+        for (let number = 0; number < 64; number++) {
+          assert.equal(procedureAt(procedures, number)?.name, sorted.includes(number) ? `m${number}` : undefined)
+        }
+      }),
+      { seed: 4, numRuns: 200 },
+    )
+  })
+
   test('a stream has an interface of its own, named after where it stands', () => {
     const pull = FileStore.procedures[2]?.pull
     assert.equal(pull?.name, 'files.FileStore.list')
@@ -86,6 +124,14 @@ describe('what a contract refuses', () => {
     for (const version of ['1', '1.0.0', 'a.b', '1.65536', '-1.0', '']) {
       refused(() => contract('a.B', { version }, { x: method({}, t.void) }), /version/)
     }
+  })
+
+  test('numbers that go back, twice, or past what an opnum can be', () => {
+    const one = method({}, t.void)
+    for (const opnum of [0, -1, 1.5, Number.NaN, 65_533, '2' as unknown as number]) {
+      refused(withMethods({ a: one, b: method({}, t.void, { opnum }) }), /method b: opnum .* from 1 to 65532/)
+    }
+    refused(withMethods({ a: method({}, t.void, { opnum: 65_532 }), b: one }), /method b: opnum 65533/)
   })
 
   test('types where they cannot be', () => {

@@ -11,7 +11,7 @@ import type { Type, TypeNode } from './type.ts'
 export type Methods = Readonly<Record<string, AnyMethod>>
 
 export interface ContractOptions {
-  /** `major.minor`. Another major number is another interface; a minor number grows when methods are appended. */
+  /** `major.minor`. Another major number is another interface; a minor number grows when methods are appended (`docs/protocol/versions.md`). */
   readonly version: string
   /** The interface identifier, for an interface that exists already; otherwise it is derived from name and major version. */
   readonly uuid?: Guid
@@ -26,13 +26,13 @@ export interface Contract<M extends Methods = Methods> {
   readonly minor: number
   /** As declared. */
   readonly methods: M
-  /** The same by number: the only way a call from the wire reaches a method. */
+  /** The same in the order of their numbers, which may leave holes: `procedureAt` finds one. The only way a call reaches a method. */
   readonly procedures: readonly Procedure[]
 }
 
 /**
- * Declares a contract. Method numbers follow the order of declaration, so a new method goes at the end.
- * `INVALID_ARGUMENT` when a name, a type or the version cannot be.
+ * Declares a contract. Method numbers follow the order of declaration, so a new method goes at the end; `opnum` pins one, and
+ * leaves a hole in front of it. `INVALID_ARGUMENT` when a name, a number, a type or the version cannot be.
  */
 export function contract<const M extends Methods>(name: string, options: ContractOptions, methods: M): Contract<M> {
   checkContractName(name)
@@ -43,14 +43,24 @@ export function contract<const M extends Methods>(name: string, options: Contrac
   if (declared.length > MAX_METHODS) {
     refuse(`contract ${name} has ${declared.length} methods, at most ${MAX_METHODS} are allowed`)
   }
-  const procedures = declared.map(([methodName, declaration], number) => {
+  let next = 0
+  const procedures = declared.map(([methodName, declaration]) => {
     checkName(methodName, `contract ${name}`)
+    const number = methodNumber(declaration, next, `contract ${name}, method ${methodName}`)
+    next = number + 1
     return new Procedure(name, methodName, number, declaration, (item) =>
       pullContract(`${name}.${methodName}`, streamGuid(uuid, methodName), options.version, item),
     )
   })
   const made: Contract<M> = { name, version: options.version, uuid, ...version, methods, procedures }
   return Object.freeze(made)
+}
+
+/** The number of a method: its own, or that behind the one in front of it. */
+function methodNumber(declaration: AnyMethod, next: number, where: string): number {
+  const { opnum = next } = (declaration as Partial<AnyMethod>).options ?? {}
+  if (Number.isInteger(opnum) && opnum >= next && opnum < MAX_METHODS) return opnum
+  refuse(`${where}: opnum ${opnum} is not an integer from ${next} to ${MAX_METHODS - 1}; numbers only grow`)
 }
 
 /** Some items of a stream. */

@@ -21,9 +21,14 @@ export function parseVersion(name: string, text: string): ContractVersion {
   return { major, minor }
 }
 
+/** The interface identifier that follows from a contract's name and major version. */
+export function derivedGuid({ name, major }: { readonly name: string; readonly major: number }): Guid {
+  return guidFromName(BUSBAR_NAMESPACE, `interface ${name} ${major}`)
+}
+
 /** The interface identifier of a contract: given by hand, or derived from its name and major version. */
 export function contractGuid(name: string, version: ContractVersion, given: Guid | undefined): Guid {
-  return given === undefined ? guidFromName(BUSBAR_NAMESPACE, `interface ${name} ${version.major}`) : parseGuid(given)
+  return given === undefined ? derivedGuid({ name, major: version.major }) : parseGuid(given)
 }
 
 /** The interface identifier of the stream that a method returns: derived from its contract's and from where it stands. */

@@ -3,7 +3,10 @@ import type { Fields, Type } from './type.ts'
 export interface MethodOptions {
   /** Calling it twice does what calling it once does: a broken call may be repeated. */
   readonly idempotent?: boolean
-  /** Its number in an interface that is not ours, where those in front of it are left out. Plain calls only. */
+  /**
+   * Its number among the methods of the contract, from 0, where those in front of it are left out; those behind it follow. It is
+   * the opnum of plain calls; calls on objects add the three of IUnknown.
+   */
   readonly opnum?: number
 }
 

@@ -13,7 +13,7 @@ export class Procedure {
   readonly name: string
   /** `contract.method`, for messages. */
   readonly path: string
-  /** Position in the contract, from 0. */
+  /** What a call names it by, from 0: its position in the contract, unless it or one in front of it is pinned. */
   readonly number: number
   readonly options: MethodOptions
   readonly args: readonly FieldNode[]
@@ -59,4 +59,28 @@ export class Procedure {
     this.#reply ??= marshalResult(wireOfOperation(this), this.result.kind === 'out', this.path)
     return this.#reply
   }
+}
+
+/** The procedure with that number, of those in the order of their numbers; `undefined` for a hole and past the end. */
+export function procedureAt<P extends { readonly number: number }>(
+  procedures: readonly P[],
+  number: number,
+): P | undefined {
+  const there = procedures[number]
+  if (there?.number === number) return there
+  // Some are pinned: every number is at most as far behind as its position.
+  let [low, high] = [0, Math.min(number, procedures.length) - 1]
+  while (low <= high) {
+    const middle = (low + high) >> 1
+    const found = procedures[middle] as P
+    if (found.number === number) return found
+    if (found.number < number) low = middle + 1
+    else high = middle - 1
+  }
+  return undefined
+}
+
+/** One more than the highest number: how many numbers there are, holes counted. */
+export function numbersOf(procedures: readonly { readonly number: number }[]): number {
+  return (procedures.at(-1)?.number ?? -1) + 1
 }
