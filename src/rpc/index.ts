@@ -17,6 +17,9 @@ export {
   type Page,
   type PullContract,
 } from './contract/contract.ts'
+export { contractsWithin, describeContracts, insideOf } from './contract/describe.ts'
+export { contractsFrom } from './contract/describe-read.ts'
+export { contractsOf, Described, describing } from './contract/described.ts'
 export { BUSBAR_NAMESPACE, derivedGuid } from './contract/identity.ts'
 export { type AnyMethod, type Method, type MethodOptions, method } from './contract/method.ts'
 export { numbersOf, type Procedure, procedureAt } from './contract/procedure.ts'

@@ -10,3 +10,10 @@ export const MAX_ENUM = 32_768
 export const MAX_DEPTH = 32
 /** Longest array of fixed length, `items`. Our choice: more is better said by a count. */
 export const MAX_FIXED = 65_536
+/** What a description from a peer may hold, all its contracts together. Our choice: far above what people write. */
+export const MAX_DESCRIBED_CONTRACTS = 256
+export const MAX_DESCRIBED_METHODS = 4096
+/** Types, and names of enumerations. */
+export const MAX_DESCRIBED_TYPES = 65_536
+/** Items of all arrays of fixed length, which have a value of their own even where nothing is sent. */
+export const MAX_DESCRIBED_FIXED = 1_048_576
