@@ -1,0 +1,272 @@
+import { Slab } from '../bytes/index.ts'
+import { BusbarError } from '../errors/index.ts'
+import { CELLS, DESCRIPTOR_WORD, FOOTER_BYTES, GAP_BYTES, PACKET_BYTES, PIPE_DATA, padded } from './layout.ts'
+import { DEFAULT_PAYLOAD, payloadLimit } from './limits.ts'
+import type { Mem } from './mem.ts'
+import type { RingMode, RingOptions } from './writer.ts'
+
+/** Longest chunk that `read` gives in byte mode, `bytes`. Our choice: as much as one read of a socket. */
+const CHUNK_BYTES = 65_536
+/** Low bits of a pending send size that do not count: some producers ask for "all but one byte". */
+const PENDING_UNIT = 7
+
+/**
+ * The consumer of a ring. Each shared word is read once and checked against what is possible; payload is copied out before anybody
+ * parses it. A lie closes the ring: `MALFORMED` for what no honest producer writes, `LIMIT` for a payload above the agreed one.
+ *
+ * Space is given back when the ring looks empty, when a quarter of it was read, and by `release`.
+ */
+export class RingReader {
+  readonly mode: RingMode
+  /** Longest payload of one packet, `bytes`; in message mode the longest message. */
+  readonly maxPayload: number
+  readonly #mem: Mem
+  readonly #size: number
+  readonly #quarter: number
+  readonly #slab: Slab = new Slab()
+  /** Where the packet begins that is read next, or is being read. */
+  #at = 0
+  /** Bytes from there on that the other side has published, as last read. */
+  #available = 0
+  /** The other side's write index, when last read. */
+  #write = 0
+  /** Bytes read and not given back. */
+  #unreleased = 0
+  /** Payload of the packet that is being read: where it goes on, and how much is left. */
+  #payloadAt = 0
+  #payloadLeft = 0
+  /** Bytes of that packet in the ring. */
+  #packetBytes = 0
+  #signal = false
+  #ended = false
+  #fault: BusbarError | undefined
+
+  /** On a ring that `Block.format` made empty. The interrupt mask is left as it is: "signal me". */
+  constructor(mem: Mem, { mode, maxPayload = DEFAULT_PAYLOAD }: RingOptions) {
+    this.#mem = mem
+    this.mode = mode
+    this.#size = mem.dataBytes
+    this.maxPayload = payloadLimit(this.#size, maxPayload)
+    this.#quarter = this.#size >>> 2
+  }
+
+  /** The other side has ended, and everything before was read. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /**
+   * Copies what is there into the caller's memory, from `start` to at most `end`, and returns how many bytes: 0 when nothing is there now or
+   * ever (`ended`). In message mode exactly one message; when it does not fit, `INVALID_ARGUMENT`, and it stays.
+   */
+  readInto(into: Uint8Array, start = 0, end: number = into.length): number {
+    if (this.#fault !== undefined) throw this.#fault
+    if (start < 0 || end > into.length || end <= start) {
+      throw new BusbarError('INVALID_ARGUMENT', `read into bytes ${start} to ${end} of ${into.length}`)
+    }
+    if (this.#payloadLeft === 0 && !this.#next(true)) return 0
+    if (this.mode === 'message') {
+      const length = this.#payloadLeft
+      if (length > end - start) {
+        throw new BusbarError('INVALID_ARGUMENT', `a message of ${length} bytes read into ${end - start}`)
+      }
+      this.#take(into, start, length)
+      return length
+    }
+    let at = start
+    do {
+      const length = Math.min(this.#payloadLeft, end - at)
+      this.#take(into, at, length)
+      at += length
+    } while (at < end && (this.#payloadLeft !== 0 || this.#next(false)))
+    return at - start
+  }
+
+  /**
+   * What is there, in memory of its own that passes to the caller: one message, or in byte mode up to 64 KiB; `undefined` when
+   * nothing is there now or ever (`ended`).
+   */
+  read(): Uint8Array | undefined {
+    if (this.#fault !== undefined) throw this.#fault
+    if (this.#payloadLeft === 0 && !this.#next(true)) return undefined
+    // In byte mode: no more than what is known to be there, and all of it unless headers take a part.
+    const length = this.mode === 'message' ? this.#payloadLeft : this.#chunk()
+    const place = this.#slab.take(padded(length))
+    if (place < 0) {
+      const chunk = new Uint8Array(length)
+      const read = this.readInto(chunk)
+      return read === length ? chunk : chunk.subarray(0, read)
+    }
+    const { bytes } = this.#slab
+    const read = this.readInto(bytes, place, place + length)
+    if (read !== length) this.#slab.giveBack(bytes, place, place + read)
+    return new Uint8Array(bytes.buffer, place, read)
+  }
+
+  #chunk(): number {
+    const behind = this.#available - this.#packetBytes - PACKET_BYTES
+    return Math.max(this.#payloadLeft, Math.min(CHUNK_BYTES, this.#payloadLeft + behind))
+  }
+
+  /** Takes payload of the packet that is being read, and finishes it when that was all. */
+  #take(into: Uint8Array, start: number, length: number): void {
+    const at = this.#payloadAt
+    const first = this.#size - at
+    if (length <= first) this.#mem.copyOut(at, into, start, length)
+    else {
+      this.#mem.copyOut(at, into, start, first)
+      this.#mem.copyOut(0, into, start + first, length - first)
+    }
+    this.#payloadLeft -= length
+    if (this.#payloadLeft !== 0) {
+      this.#payloadAt = this.#wrap(at + length)
+      return
+    }
+    this.#finish()
+  }
+
+  /** Leaves the packet behind. */
+  #finish(): void {
+    const bytes = this.#packetBytes
+    this.#at = this.#wrap(this.#at + bytes)
+    this.#available -= bytes
+    this.#unreleased += bytes
+    this.#packetBytes = 0
+    if (this.#unreleased >= this.#quarter) this.#release()
+  }
+
+  /** Begins the next packet; false when there is none. With `look` the write index is read where nothing more is known. */
+  #next(look: boolean): boolean {
+    if (this.#ended) return false
+    if (this.#available === 0) {
+      if (!look) return false
+      if (this.#unreleased !== 0) this.#release()
+      if (this.#available === 0) this.#reload()
+      if (this.#available === 0) return false
+    }
+    const mem = this.#mem
+    const at = this.#at
+    const available = this.#available
+    if (available < PACKET_BYTES) throw this.#lie(`${available} bytes, a packet has ${PACKET_BYTES} at least`)
+    const first = mem.get(at)
+    const second = mem.get(at + 4)
+    const header = (first >>> 16) * 8
+    const length = (second & 0xffff) * 8
+    // The first word as every pipe writes it passes at once.
+    if (first !== DESCRIPTOR_WORD) this.#checkDescriptor(first)
+    if (second >>> 16 !== 0) throw this.#lie(`packet flags ${second >>> 16}, a pipe has none`)
+    if (length < header + 8) throw this.#lie(`a packet of ${length} bytes with ${header} of descriptor`)
+    if (length > available - FOOTER_BYTES) throw this.#lie(`a packet of ${length} bytes, ${available} are there`)
+    const pipe = this.#wrap(at + header)
+    const type = mem.get(pipe)
+    const payload = mem.get(pipe + 4)
+    if (type !== PIPE_DATA) throw this.#lie(`pipe packet of type ${type}, only ${PIPE_DATA} is known`)
+    if (payload > length - header - 8) throw this.#lie(`${payload} bytes in a packet of ${length}`)
+    if (payload > this.maxPayload)
+      throw this.#lie(`a payload of ${payload} bytes, ${this.maxPayload} are agreed`, 'LIMIT')
+    this.#packetBytes = length + FOOTER_BYTES
+    this.#payloadAt = this.#wrap(pipe + 8)
+    this.#payloadLeft = payload
+    if (payload !== 0) return true
+    this.#ended = true
+    this.#finish()
+    return false
+  }
+
+  #checkDescriptor(first: number): void {
+    const type = first & 0xffff
+    if (type !== 6) throw this.#lie(`packet type ${type}`)
+    if (first >>> 16 < 2) throw this.#lie(`data at offset ${(first >>> 16) * 8}, inside the descriptor`)
+  }
+
+  #wrap(at: number): number {
+    return at >= this.#size ? at - this.#size : at
+  }
+
+  /** Gives back what was read, and tells whether the other side must be signalled now: it waits for space, and has it. */
+  release(): boolean {
+    if (this.#fault !== undefined) throw this.#fault
+    if (this.#unreleased !== 0) this.#release()
+    const signal = this.#signal
+    this.#signal = false
+    return signal
+  }
+
+  #release(): void {
+    const released = this.#unreleased
+    this.#unreleased = 0
+    this.#mem.store(CELLS.READ_INDEX, this.#at)
+    const pending = (this.#mem.load(CELLS.PENDING_SEND) & ~PENDING_UNIT) >>> 0
+    if (pending === 0) return
+    // The producer may have written more since the last look; with an old index the ring would seem to have had space before.
+    this.#reload()
+    const free = this.#size - GAP_BYTES - this.#available
+    if (free - released < pending && pending <= free) this.#signal = true
+  }
+
+  /** Says whether signals are wanted. A reader that looks by itself, over and over, wants none. */
+  mask(masked: boolean): void {
+    if (this.#fault !== undefined) throw this.#fault
+    this.#mem.store(CELLS.INTERRUPT_MASK, masked ? 1 : 0)
+  }
+
+  /**
+   * The safe way to sleep: gives back what was read, asks for signals, and looks again. True: nothing is there, and a signal will come when
+   * something is. False: there is something, and signals are masked again. Ask `release` for the other side's signal before sleeping.
+   */
+  prepareToSleep(): boolean {
+    if (this.#fault !== undefined) throw this.#fault
+    if (this.#unreleased !== 0) this.#release()
+    this.#mem.store(CELLS.INTERRUPT_MASK, 0)
+    if (this.#payloadLeft === 0 && this.#available === 0) this.#reload()
+    if (this.#payloadLeft === 0 && this.#available === 0) return true
+    this.#mem.store(CELLS.INTERRUPT_MASK, 1)
+    return false
+  }
+
+  /** Reads the other side's index. It moves forward only, and not past what was given back to it. */
+  #reload(): void {
+    const index = this.#mem.load(CELLS.WRITE_INDEX)
+    if ((index & 7) !== 0) throw this.#lie(`write index ${index}, a multiple of 8 is needed`)
+    if (index >= this.#size) throw this.#lie(`write index ${index} of ${this.#size}`)
+    const moved = index >= this.#write ? index - this.#write : index - this.#write + this.#size
+    const most = this.#size - GAP_BYTES - this.#available - this.#unreleased
+    if (moved > most) throw this.#lie(`write index moved from ${this.#write} to ${index}, ${most} bytes were free`)
+    this.#write = index
+    this.#available += moved
+  }
+
+  #lie(found: string, code: 'MALFORMED' | 'LIMIT' = 'MALFORMED'): BusbarError {
+    this.#fault = new BusbarError(code, `ring: ${found}`)
+    return this.#fault
+  }
+
+  /** Touches the memory no more: from here on everything fails with `reason`. Idempotent, first reason wins. */
+  close(reason: BusbarError = new BusbarError('CLOSED', 'the ring is closed')): void {
+    this.#fault ??= reason
+  }
+
+  inspect(): ReaderState {
+    return {
+      mode: this.mode,
+      dataBytes: this.#size,
+      available: this.#available,
+      unreleased: this.#unreleased,
+      ended: this.#ended,
+      fault: this.#fault?.code,
+    }
+  }
+}
+
+/** The state of a consumer, as plain data. */
+export interface ReaderState {
+  readonly mode: RingMode
+  /** Size of the ring, `bytes` of data. */
+  readonly dataBytes: number
+  /** Bytes in the ring, headers and all, known to be there to read. */
+  readonly available: number
+  /** Bytes read and not given back. */
+  readonly unreleased: number
+  readonly ended: boolean
+  readonly fault: string | undefined
+}
