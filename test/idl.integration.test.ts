@@ -26,6 +26,14 @@ export const Echo = contract('rpcecho', { version: '1.0', uuid: '60a15ec5-4de8-1
 })
 `
 
+/** A module with one contract. */
+function module(version: string, methods: string): string {
+  return `
+import { contract, method, t } from 'busbar'
+export const Adder = contract('test.Adder', { version: '${version}' }, { ${methods} })
+`
+}
+
 let directory: string
 
 interface Outcome {
@@ -47,6 +55,8 @@ describe('busbar idl', () => {
     await symlink(join(root, 'node_modules/tsx'), join(directory, 'node_modules/tsx'))
     await writeFile(join(directory, 'adder.ts'), TYPED)
     await writeFile(join(directory, 'echo.mjs'), PLAIN)
+    await writeFile(join(directory, 'old.mjs'), module('1.2', 'add: method({ a: t.uint32, b: t.uint32 }, t.uint32)'))
+    await writeFile(join(directory, 'broken.json'), '{"schemaVersion": 1, "contracts": "none"}')
     await writeFile(join(directory, 'nothing.mjs'), 'export const answer = 42\n')
   })
   after(() => rm(directory, { recursive: true, force: true }))
@@ -105,11 +115,62 @@ describe('busbar idl', () => {
       [['nothing.mjs'], /nothing\.mjs exports no contract/],
       [['missing.mjs'], /missing\.mjs cannot be loaded/],
       [['echo.mjs', '--json', '--wireshark'], /name one of them/],
+      [['diff', 'echo.mjs'], /expected FILE, or diff OLD NEW/],
+      [['diff', 'echo.mjs', 'nothing.mjs'], /nothing\.mjs exports no contract/],
+      [['diff', 'broken.json', 'echo.mjs'], /broken\.json cannot be loaded[^]*contracts: "none" in place of a list/],
     ] as const) {
       const { status, stderr } = idl(args)
       assert.equal(status, 1)
       assert.match(stderr, found)
     }
     assert.equal(idl([]).status, 2)
+  })
+
+  describe('diff', () => {
+    const add = 'add: method({ a: t.uint32, b: t.uint32 }, t.uint32)'
+    const append = `${add}, negate: method({ a: t.int32 }, t.int32)`
+    const against = async (version: string, methods: string, ...more: string[]): Promise<Outcome> => {
+      await writeFile(join(directory, 'new.mjs'), module(version, methods))
+      return idl(['diff', 'old.mjs', 'new.mjs', ...more])
+    }
+
+    test('status 0: a method appended, with the minor version that it needs', async () => {
+      const { status, stdout } = await against('1.3', append)
+      assert.equal(stdout, 'test.Adder 1.2 -> 1.3: compatible\n  + negate: added at the end, number 1\n')
+      assert.equal(status, 0)
+    })
+
+    test('status 1: the version that it needs is missing', async () => {
+      const { status, stdout } = await against('1.2', append)
+      assert.match(stdout, /^test\.Adder 1\.2: compatible\n.*\n {2}needs version 1\.3\n$/)
+      assert.equal(status, 1)
+    })
+
+    test('status 1: old callers would be misread; the words and the data say where', async () => {
+      const wider = 'add: method({ a: t.uint53, b: t.uint32 }, t.uint32)'
+      const { status, stdout } = await against('1.3', wider)
+      assert.match(
+        stdout,
+        /: not compatible\n {2}! add, argument a: was uint32, is uint53\n {2}needs version 2\.0, with 1\.2 beside/,
+      )
+      assert.equal(status, 1)
+      const data = await against('1.3', wider, '--json')
+      assert.equal(data.status, 1)
+      const { schemaVersion, compatible, contracts } = JSON.parse(data.stdout) as {
+        schemaVersion: number
+        compatible: boolean
+        contracts: { name: string; differences: unknown[] }[]
+      }
+      assert.deepEqual([schemaVersion, compatible, contracts[0]?.name], [1, false, 'test.Adder'])
+      const difference = { where: 'add, argument a', what: 'was uint32, is uint53', effect: 'major' }
+      assert.deepEqual(contracts[0]?.differences, [difference])
+    })
+
+    test('a description that was kept stands for the old module', async () => {
+      const { stdout } = idl(['old.mjs', '--description'])
+      await writeFile(join(directory, 'released.json'), stdout)
+      assert.equal(idl(['diff', 'released.json', 'old.mjs']).stdout, 'test.Adder 1.2: no differences\n')
+      assert.equal(idl(['diff', 'old.mjs', 'released.json']).status, 0)
+    })
   })
 })
