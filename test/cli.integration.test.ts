@@ -42,15 +42,20 @@ async function busbar(args: readonly string[], input = ''): Promise<Outcome> {
 
 const SERVER = `
 import { attach, contract, method, t } from 'busbar'
+import { Described, describing } from 'busbar/rpc'
 import { DiskFileStore, FileStore } from 'busbar/services'
 import { Adder } from './adder.mjs'
 const bus = await attach()
 await bus.offer(FileStore, new DiskFileStore('.'))
 await bus.offer(Adder, {
   add: ({ a, b }) => a + b,
+  within: async function* ({ path, how = 'none' }) { yield path; yield how },
   fail: () => { throw Object.assign(new Error('\\u001b[31mno'), { code: 'EMINE' }) },
   later: ({ when, data }) => ({ when: new Date(when.getTime() + 1000), data, big: 2n ** 60n }),
 })
+// A service that describes itself: one more class under its name.
+const { uuid, methods } = Described
+await bus.offer(contract('test.Adder', { version: '1.0', uuid }, methods), describing(() => [Adder]))
 await bus.offer('upper', async (pipe) => {
   for await (const chunk of pipe.iterator({ destroyOnReturn: false })) pipe.write(chunk.toString().toUpperCase())
   pipe.end()
@@ -62,6 +67,7 @@ import { contract, method, t } from 'busbar'
 export const Adder = contract('test.Adder', { version: '1.0' }, {
   add: method({ a: t.uint32, b: t.uint32 }, t.uint32),
   fail: method({}, t.void),
+  within: method({ path: t.string, how: t.optional(t.enumeration('fast', 'slow')) }, t.stream(t.string)),
   later: method({ when: t.date, data: t.bytes }, t.struct({ when: t.date, data: t.bytes, big: t.uint64 })),
 })
 `
@@ -135,7 +141,7 @@ describe('help and mistakes', () => {
     const { status, out } = await busbar(['call', 'server/test.Nothing', 'x', '--json'])
     assert.equal(status, 1)
     const { error } = JSON.parse(out) as { error: { id: string; code: string } }
-    assert.equal(error.code, 'NO_SUCH_INTERFACE')
+    assert.equal(error.code, 'NO_SUCH_SERVICE')
   })
 })
 
@@ -174,21 +180,74 @@ describe('on a bus', () => {
     assert.ok(listed.out.split('\n').some((line) => line.includes('"adder.mjs"')))
   })
 
-  test('wrong arguments and failing components are told apart', async () => {
-    const contract = ['--contract', 'adder.mjs']
-    const unknown = await busbar(['call', 'server/test.Adder', 'subtract', ...contract])
-    assert.match(unknown.err, /NOT_IN_CONTRACT[\s\S]*it has add, fail, later/)
-    const misnamed = await busbar(['call', 'server/test.Adder', 'add', '{"a": 1, "c": 2}', ...contract])
-    assert.match(misnamed.err, /add\.c: expected one of a, b/)
-    const mistyped = await busbar(['call', 'server/test.Adder', 'add', '{"a": 1, "b": "x"}', ...contract])
-    assert.match(mistyped.err, /BAD_VALUE/)
-    const failing = await busbar(['call', 'server/test.Adder', 'fail', ...contract])
+  test('call works with what the service says of itself, and with a module that says otherwise', async () => {
+    assert.equal((await busbar(['call', 'server/test.Adder', 'add', '{"a": 2, "b": 3}'])).out, '5\n')
+    const stream = await busbar(['call', 'server/test.Adder', 'within', '{"path": "/x", "how": "slow"}'])
+    assert.equal(stream.out, '"/x"\n"slow"\n')
+    await writeFile(
+      join(directory, 'newer.mjs'),
+      ADDER.replace('  fail', '  spare: method({}, t.void, { opnum: 9 }),\n  fail'),
+    )
+    const newer = await busbar(['call', 'server/test.Adder', 'spare', '--contract', 'newer.mjs'])
+    assert.match(newer.err, /NOT_IN_CONTRACT/)
+    assert.equal(
+      (await busbar(['call', 'server/test.Adder', 'add', '{"a": 2, "b": 3}', '--contract', 'newer.mjs'])).out,
+      '5\n',
+    )
+  })
+
+  test('a description that was kept stands for the module', async () => {
+    const { out } = await busbar(['idl', 'adder.mjs', '--description'])
+    await writeFile(join(directory, 'adder.json'), out)
+    const kept = await busbar(['call', 'server/test.Adder', 'add', '{"a": 2, "b": 3}', '--contract', 'adder.json'])
+    assert.equal(kept.out, '5\n')
+    const missing = await busbar(['call', 'server/busbar.FileStore', 'list', '--contract', 'adder.json'])
+    assert.match(missing.err, /NO_SUCH_INTERFACE[^]*no contract "busbar\.FileStore" here; adder\.json has test\.Adder/)
+  })
+
+  test('wrong arguments: which one, what was given, what is wanted, an example', async () => {
+    for (const [args, said] of [
+      [['subtract'], /NOT_IN_CONTRACT[^]*test\.Adder 1\.0 has no method "subtract"; it has add, fail, within, later/],
+      [['ad'], /NOT_IN_CONTRACT[^]*did you mean "add"\?/],
+      [['add', '{"a": 1, "c": 2}'], /BAD_VALUE[^]*argument c: is not known; there are a, b/],
+      [['add', '{"a": 1, "b": "x"}'], /argument b: found "x", expected uint32, for example 1/],
+      [['add', '{"a": 1}'], /argument b: is missing: expected uint32/],
+      [['add'], /argument a: is missing[^]*it takes add\(a: uint32, b: uint32\): uint32/],
+      [['add', '{"a": -1, "b": 1}'], /busbar call server\/test\.Adder add '\{"a":1,"b":1\}'/],
+      [['add', '[1, 2]'], /found \[1,2\], expected an object with a, b/],
+      [['within', '{"path": "/", "how": "slwo"}'], /expected one of "fast", "slow"/],
+      [['add', '{a: 1}'], /the arguments are not JSON/],
+    ] as const) {
+      const { status, err, out } = await busbar(['call', 'server/test.Adder', ...args])
+      assert.equal(status, 1, args.join(' '))
+      assert.match(err, said)
+      assert.equal(out, '')
+    }
+  })
+
+  test('failing components, and targets that are none, are told apart', async () => {
+    const failing = await busbar(['call', 'server/test.Adder', 'fail'])
     assert.equal(failing.status, 1)
     assert.match(failing.err, /FAULT/)
     assert.match(failing.err, /EMINE/)
     assert.ok(!failing.err.includes('\u001b'), 'what a component says cannot reach the terminal as it is')
-    const missing = await busbar(['call', 'nowhere/test.Adder', 'add', '{"a": 1, "b": 1}', ...contract])
-    assert.match(missing.err, /NO_SUCH_PARTITION/)
+    assert.match((await busbar(['call', 'nowhere/test.Adder', 'add'])).err, /NO_SUCH_PARTITION/)
+    const stream = await busbar(['call', 'server/upper', 'add'])
+    assert.match(stream.err, /NO_SUCH_INTERFACE[^]*server\/upper is a plain stream[^]*busbar pipe server\/upper/)
+  })
+
+  test('ls of a service shows its contracts, versions and methods, as a table and as JSON', async () => {
+    const { out } = await busbar(['ls', 'server/test.Adder'])
+    assert.match(out, /^test\.Adder 1\.0 {2}[0-9a-f-]{36}\n/)
+    assert.match(out, /^ {2}0 {2}add\(a: uint32, b: uint32\): uint32$/m)
+    assert.match(out, /^ {2}2 {2}within\(path: string, how\?: one of "fast", "slow"\): stream of string$/m)
+    const { source, description } = JSON.parse((await busbar(['ls', 'server/test.Adder', '--json'])).out) as {
+      source: string
+      description: { contracts: { name: string; methods: { number: number }[] }[] }
+    }
+    assert.deepEqual([source, description.contracts[0]?.name], ['the service', 'test.Adder'])
+    const own = await busbar(['ls', 'server/busbar.FileStore'])
+    assert.match(own.out, /busbar\.FileStore \d+\.\d+/)
   })
 
   test('pipe joins standard input and output, and half-closes', async () => {

@@ -1,12 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { BusbarError } from '../errors/index.ts'
+import { signatureText } from '../idl/index.ts'
 import { parsePipeName } from '../pipe/index.ts'
-import type { Contract, TypeNode } from '../rpc/index.ts'
-import { File, FileStore, Operator } from '../services/index.ts'
+import { closestName } from '../policy/index.ts'
+import type { Contract, Procedure, TypeNode } from '../rpc/index.ts'
 import { busOf } from './bus-of.ts'
 import { type Command, SOCKET_OPTION, type Terminal, LOOK_AT_BUS } from './command.ts'
-import { loadContracts } from './contracts.ts'
+import { exampleFields } from './example-values.ts'
 import { fieldsFromJson, toJson } from './json-values.ts'
+import { namedContract, serviceContracts } from './service-contracts.ts'
+import { shellQuoted } from './shell.ts'
 import { waiting } from './waiting.ts'
 
 type AnyProxy = Record<string, (args: unknown, options: unknown) => unknown> & AsyncDisposable
@@ -20,7 +23,7 @@ export const call: Command = {
     contract: {
       type: 'string',
       value: 'FILE',
-      help: 'JavaScript module that exports the contract, unless Busbar has it',
+      help: 'module that exports the contract, or its description; default: what the service says of itself',
     },
     deadline: { type: 'string', value: 'MS', help: 'give up after so many milliseconds; default 10000' },
     json: { type: 'boolean', help: 'print errors as JSON too (results are JSON always)' },
@@ -28,31 +31,70 @@ export const call: Command = {
   examples: [
     'busbar call storage/busbar.FileStore list \'{"path": "/"}\'',
     'busbar call web/hello.Greeter greet \'{"name": "Ada"}\' --contract ./greeter.js',
+    'busbar ls storage/busbar.FileStore    # what can be called there',
   ],
   look: LOOK_AT_BUS,
   arity: [2, 3],
   async run(given, terminal) {
     const [target = '', name = '', text = '{}'] = given.words
-    const { partition, service } = parsePipeName(target)
-    const contract = await findContract(service, given.options['contract'])
-    const procedure = contract.procedures.find((known) => known.name === name)
-    if (procedure === undefined) {
-      const has = contract.procedures.map((known) => known.name).join(', ')
-      throw new BusbarError('NOT_IN_CONTRACT', `${service} has no method "${name}"; it has ${has}`, {
-        stage: 'arguments',
-      })
-    }
-    const args = fieldsFromJson(procedure.args, await readArguments(text), name)
+    const { service } = parsePipeName(target)
     const deadline = Number(given.options['deadline'] ?? 10_000)
     if (!(deadline > 0)) throw new BusbarError('INVALID_ARGUMENT', '--deadline is a number of milliseconds above 0')
+    const value = await readArguments(text)
     const { signal } = terminal
     await using bus = await busOf(given, terminal)
-    const activating = bus.activate(contract, { in: partition, deadline, signal })
-    await using proxy = (await waiting(terminal, target, activating)) as unknown as AnyProxy
-    const result = proxy[name]?.(args, { deadline, signal })
-    await print(procedure.result, result, `${target} ${name}`, terminal)
+    const file = given.options['contract']
+    const asking = serviceContracts(bus, target, {
+      deadline,
+      signal,
+      file: typeof file === 'string' ? file : undefined,
+    })
+    const { contracts, objects } = await waiting(terminal, target, asking)
+    try {
+      const contract = namedContract(contracts, service)
+      const procedure = procedureOf(contract, name)
+      const args = readFields(procedure, value, target)
+      await using proxy = (await objects.activate(contract, { deadline, signal })) as unknown as AnyProxy
+      const result = proxy[name]?.(args, { deadline, signal })
+      await print(procedure.result, result, `${target} ${name}`, terminal)
+    } finally {
+      objects.close()
+    }
     return 0
   },
+}
+
+function procedureOf({ name: contract, version, procedures }: Contract, name: string): Procedure {
+  const found = procedures.find((known) => known.name === name)
+  if (found !== undefined) return found
+  const names = procedures.map((known) => known.name)
+  const close = closestName(name, names)
+  throw new BusbarError(
+    'NOT_IN_CONTRACT',
+    `${contract} ${version} has no method "${name}"; it has ${names.join(', ')}`,
+    {
+      stage: 'arguments',
+      ...(close === undefined ? {} : { hints: [`did you mean "${close}"?`] }),
+    },
+  )
+}
+
+/** The arguments; one that does not fit is told together with what the method takes. */
+function readFields(procedure: Procedure, value: unknown, target: string): Record<string, unknown> {
+  try {
+    return fieldsFromJson(procedure.args, value, '')
+  } catch (thrown) {
+    const { code, message, stage, hints } = BusbarError.from(thrown)
+    const example = JSON.stringify(exampleFields(procedure.args))
+    throw new BusbarError(code, message, {
+      stage: stage ?? 'arguments',
+      hints: [
+        ...hints,
+        `it takes ${signatureText(procedure)}`,
+        `busbar call ${target} ${procedure.name} ${shellQuoted(example)}`,
+      ],
+    })
+  }
 }
 
 /** One line of JSON for a value; one for each item of a stream, as it comes. */
@@ -81,16 +123,4 @@ async function readInput(): Promise<string> {
   let text = ''
   for await (const chunk of process.stdin.setEncoding('utf8')) text += chunk as string
   return text
-}
-
-async function findContract(name: string, file: string | boolean | undefined): Promise<Contract> {
-  const contracts: readonly Contract[] =
-    typeof file === 'string' ? await loadContracts(file) : [File, FileStore, Operator]
-  const found = contracts.find((known) => known.name === name)
-  if (found !== undefined) return found
-  const there = contracts.map((known) => known.name).join(', ')
-  throw new BusbarError('NO_SUCH_INTERFACE', `no contract "${name}" here; there are ${there === '' ? 'none' : there}`, {
-    stage: 'contract',
-    hints: ['name the module that exports it with --contract FILE'],
-  })
 }

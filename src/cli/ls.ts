@@ -1,59 +1,69 @@
+import { BusbarError, escapePeerText } from '../errors/index.ts'
+import { signatureText } from '../idl/index.ts'
+import { describeContracts } from '../rpc/index.ts'
 import { HOST_PARTITION, Operator } from '../services/index.ts'
 import { busOf } from './bus-of.ts'
-import { type Command, JSON_OPTION, SOCKET_OPTION, LOOK_AT_BUS } from './command.ts'
-import { renderBytes } from './progress-bar.ts'
+import { type Command, type Given, JSON_OPTION, SOCKET_OPTION, LOOK_AT_BUS, type Terminal } from './command.ts'
+import { type Report, reportTables } from './report-tables.ts'
+import { serviceContracts } from './service-contracts.ts'
 import { renderTable } from './table.ts'
+import { waiting } from './waiting.ts'
 
-/** The parts of the operator's report that the tables show. */
-interface Report {
-  bus: {
-    partitions: { name: string; epoch: number; attached: boolean }[]
-    offers: { partition: string; service: string; mode: string; contract: string }[]
-    pipes: { caller: string; pipe: string; bytesToService: number; bytesToCaller: number }[]
-  }
-  partitions: { name: string; kind?: string; running?: { pid?: number; accel?: string }; log?: string }[]
-}
+/** Most `ms` for asking a service what it is. */
+const DEADLINE = 10_000
 
 export const ls: Command = {
   name: 'ls',
-  words: '',
-  summary: 'list partitions, the services they offer, and open pipes',
-  options: { ...JSON_OPTION, ...SOCKET_OPTION },
-  examples: ['busbar ls', 'busbar ls --json'],
-  look: LOOK_AT_BUS,
-  arity: [0, 0],
-  async run(given, terminal) {
-    await using bus = await busOf(given, terminal)
-    await using operator = await bus.activate(Operator, { in: HOST_PARTITION })
-    const report = JSON.parse(await operator.inspect()) as Report
-    if (given.options['json'] === true) {
-      terminal.out(JSON.stringify({ schemaVersion: 1, ...report }, undefined, 2))
-      return 0
-    }
-    for (const line of tables(report)) terminal.out(line)
-    return 0
+  words: '[PARTITION/SERVICE]',
+  summary: 'list partitions, services, who may call them and open pipes; or the contracts and methods of one service',
+  options: {
+    ...JSON_OPTION,
+    ...SOCKET_OPTION,
+    contract: {
+      type: 'string',
+      value: 'FILE',
+      help: 'module that exports the contract, where the service does not say',
+    },
   },
+  examples: ['busbar ls', 'busbar ls --json', 'busbar ls storage/busbar.FileStore'],
+  look: LOOK_AT_BUS,
+  arity: [0, 1],
+  run: (given, terminal) => (given.words.length === 0 ? listBus(given, terminal) : listService(given, terminal)),
 }
 
-function tables({ bus, partitions }: Report): string[] {
-  const launched = new Map(partitions.map((partition) => [partition.name, partition]))
-  const rows = bus.partitions.map(({ name, epoch, attached }) => {
-    const { kind = '-', running, log = '-' } = launched.get(name) ?? {}
-    return [name, kind, attached ? 'attached' : 'not attached', `${epoch}`, `${running?.pid ?? '-'}`, log]
+async function listBus(given: Given, terminal: Terminal): Promise<number> {
+  await using bus = await busOf(given, terminal)
+  await using operator = await bus.activate(Operator, { in: HOST_PARTITION })
+  const report = JSON.parse(await operator.inspect()) as Report
+  if (given.options['json'] === true) {
+    terminal.out(JSON.stringify({ schemaVersion: 1, ...report }, undefined, 2))
+    return 0
+  }
+  for (const line of reportTables(report)) terminal.out(line)
+  return 0
+}
+
+async function listService(given: Given, terminal: Terminal): Promise<number> {
+  const [target = ''] = given.words
+  const file = given.options['contract']
+  await using bus = await busOf(given, terminal)
+  const { signal } = terminal
+  const asking = serviceContracts(bus, target, {
+    deadline: DEADLINE,
+    signal,
+    file: typeof file === 'string' ? file : undefined,
   })
-  const offers = bus.offers.map(({ partition, service, mode, contract }) => [
-    `${partition}/${service}`,
-    mode,
-    contract === '' ? 'a plain stream' : contract,
-  ])
-  const pipes = bus.pipes.map(({ caller, pipe, bytesToService, bytesToCaller }) => [
-    `${caller} -> ${pipe}`,
-    renderBytes(bytesToService),
-    renderBytes(bytesToCaller),
-  ])
-  return [
-    ...renderTable([['PARTITION', 'KIND', 'STATE', 'EPOCH', 'PID', 'LOG'], ...rows]),
-    ...(offers.length === 0 ? [] : ['', ...renderTable([['SERVICE', 'MODE', 'CONTRACT'], ...offers])]),
-    ...(pipes.length === 0 ? [] : ['', ...renderTable([['PIPE', 'TO SERVICE', 'TO CALLER'], ...pipes])]),
-  ]
+  const { contracts, source, objects } = await waiting(terminal, target, asking)
+  objects.close(new BusbarError('CLOSED', 'asked'))
+  if (given.options['json'] === true) {
+    terminal.out(JSON.stringify({ schemaVersion: 1, source, description: describeContracts(contracts) }, undefined, 2))
+    return 0
+  }
+  for (const { name, version, uuid, procedures } of contracts) {
+    terminal.out(`${name} ${version}  ${uuid}`)
+    const rows = procedures.map((procedure) => [`  ${procedure.number}`, escapePeerText(signatureText(procedure))])
+    for (const line of renderTable(rows)) terminal.out(line)
+  }
+  if (source !== 'the service') terminal.note(`according to ${source}: the service does not describe itself`)
+  return 0
 }

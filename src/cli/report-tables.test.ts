@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Report, reportTables } from './report-tables.ts'
+
+const report: Report = {
+  bus: {
+    partitions: [{ name: 'storage', epoch: 2, attached: true }],
+    offers: [
+      { partition: 'storage', service: 'files.Store', mode: 'byte', contract: 'files.Store@1.2' },
+      { partition: 'storage', service: 'log', mode: 'message', contract: '' },
+    ],
+    pipes: [{ caller: 'web', pipe: 'storage/log', bytesToService: 12, bytesToCaller: 3456 }],
+  },
+  partitions: [{ name: 'storage', kind: 'qemu', running: { pid: 7 }, log: '/var/log/it' }],
+}
+
+test('partitions, services and pipes, each in a table', () => {
+  assert.deepEqual(reportTables(report), [
+    'PARTITION  KIND  STATE     EPOCH  PID  LOG',
+    'storage    qemu  attached  2      7    /var/log/it',
+    '',
+    'SERVICE              MODE     CONTRACT',
+    'storage/files.Store  byte     files.Store@1.2',
+    'storage/log          message  a plain stream',
+    '',
+    'PIPE                TO SERVICE  TO CALLER',
+    'web -> storage/log  12 B        3.5 kB',
+  ])
+})
+
+test('who may call what, with the rule that says so', () => {
+  const callers = [
+    { partition: 'web', rule: 1 },
+    { partition: 'worker', rule: 3 },
+  ]
+  const lines = reportTables({ ...report, access: [{ partition: 'storage', service: 'files.Store', callers }] })
+  assert.deepEqual(lines.slice(3, 6), [
+    'SERVICE              MODE     CONTRACT         WHO MAY CALL',
+    'storage/files.Store  byte     files.Store@1.2  web (rule 1), worker (rule 3)',
+    'storage/log          message  a plain stream   only the operator',
+  ])
+})
