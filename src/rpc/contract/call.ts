@@ -24,9 +24,9 @@ export interface CallContext {
 
 export interface CallOptions {
   /** Aborting rejects the call with `CANCELLED` at once and tells the component. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Milliseconds from now after which the call rejects with `DEADLINE`. Travels with the call. */
-  readonly deadline?: number
+  readonly deadline?: number | undefined
 }
 
 type CallArgs<M extends AnyMethod> =

@@ -16,7 +16,7 @@ interface Place {
 export function checkMethod(args: readonly FieldNode[], result: TypeNode, where: string): void {
   const out = result.kind === 'out' ? outFields(result) : []
   for (const { name, type } of args) {
-    checkNode(type, `${where}, argument "${name}"`, { in: 'argument', refs: false, open: true, depth: 1 })
+    checkNode(type, `${where}, argument "${name}"`, { in: 'argument', refs: true, open: true, depth: 1 })
   }
   checkNode(result, `${where}, result`, { in: 'result', refs: true, open: true, depth: 1 })
   checkCounts(args, out, `${where}, arguments`)
@@ -37,8 +37,7 @@ function checkNode(node: TypeNode, where: string, place: Place): void {
       if (place.in !== 'result') refuse(`${where}: t.void can only be the result of a method`)
       return
     case 'ref':
-      if (!place.refs)
-        refuse(`${where}: a reference cannot travel there; only results carry them (no map, no t.union, no arguments)`)
+      if (!place.refs) refuse(`${where}: a reference cannot travel there (no key of a map, nothing of t.idl)`)
       return
     case 'stream':
       if (place.in !== 'result') refuse(`${where}: t.stream can only be the whole result of a method`)
@@ -61,12 +60,12 @@ function checkNode(node: TypeNode, where: string, place: Place): void {
       return checkNode(node.item, `${where}, item`, inside)
     case 'map':
       checkNode(node.key, `${where}, key`, { ...inside, refs: false })
-      return checkNode(node.value, `${where}, value`, { ...inside, refs: false })
+      return checkNode(node.value, `${where}, value`, inside)
     case 'struct':
       return checkFields(node.fields, where, { ...inside, open: place.open })
     case 'variant':
       for (const { name, fields } of node.cases) {
-        checkFields(fields, `${where}, case ${name}`, { ...inside, refs: false })
+        checkFields(fields, `${where}, case ${name}`, inside)
       }
       return
     case 'union':

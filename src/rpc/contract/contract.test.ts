@@ -137,8 +137,8 @@ describe('what a contract refuses', () => {
   test('types where they cannot be', () => {
     refused(withMethods({}), /no methods/)
     refused(withMethods({ x: method({ a: t.void }, t.void) }), /t\.void/)
-    refused(withMethods({ x: method({ a: t.ref(File) }, t.void) }), /arguments/)
-    refused(withMethods({ x: method({ a: t.array(t.optional(t.ref(File))) }, t.void) }), /arguments/)
+    refused(withMethods({ x: method({ a: t.idl.ref(t.ref(File)) }, t.void) }), /a reference cannot/)
+    refused(withMethods({ x: method({}, t.idl.box(t.ref(File))) }), /a reference cannot/)
     refused(withMethods({ x: method({ a: t.stream(t.bytes) }, t.void) }), /whole result/)
     refused(withMethods({ x: method({}, t.array(t.stream(t.bytes))) }), /whole result/)
     refused(withMethods({ x: method({}, t.optional(t.optional(t.bool))) }), /optional/)
@@ -199,6 +199,8 @@ test('types are inferred', () => {
     },
   }
   assert.ok(implementation)
+  const passedOn = (proxy: Client<typeof File>): Implementation<typeof File> => proxy
+  assert.ok(passedOn)
   // @ts-expect-error a method of the contract is missing
   const incomplete: Implementation<typeof File> = { close() {} }
   assert.ok(incomplete)

@@ -60,7 +60,8 @@ interface Types {
   optional<T extends Type>(type: T): OptionalType<Given<T>, Taken<T>>
   /**
    * A reference to an object that implements `contract`. Write a function when the contract refers to itself or to one
-   * declared later. In results; arguments cannot carry one yet.
+   * declared later. What is given is an object or a proxy; what arrives is a proxy, or an object of the receiver that
+   * comes home.
    */
   ref<C extends Contract>(contract: C | (() => C)): Type<Implementation<C>, Client<C>>
   /** Items one after the other, as fast as the caller takes them. As the whole result of a method. */
