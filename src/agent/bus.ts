@@ -1,9 +1,10 @@
 import type { Caller, Endpoint, Offer, OfferChange, PipeMode, VisibleOffer } from '../bus/index.ts'
-import { ClassTable, ObjectClient, ObjectServer } from '../component/index.ts'
+import { ClassTable, ObjectClient, ObjectServer, ReturnChannels } from '../component/index.ts'
 import type { BusbarError } from '../errors/index.ts'
 import type { ByteLink, Env } from '../link/index.ts'
 import { openChannel, offerPipe, openPipe, type Pipe, PipeDuplex, type PipeOpenOptions } from '../pipe/index.ts'
 import { type Client, type Contract, type Implementation, RpcAccess } from '../rpc/index.ts'
+import { arrival, beginReturn } from './return-link.ts'
 
 export interface ActivateOptions {
   /** The partition that offers the component. */
@@ -29,6 +30,12 @@ interface ComponentService {
   readonly offer: Promise<Offer>
 }
 
+/** The service behind a pipe, by name. */
+interface ServiceName {
+  readonly partition: string
+  readonly service: string
+}
+
 /**
  * A program's end of the bus: what `attach()` gives. Opens pipes by name, offers services, activates components.
  * Closing it ends everything that came from it.
@@ -38,13 +45,17 @@ export class Bus implements AsyncDisposable {
   readonly #env: Env
   readonly #services = new Map<string, ComponentService>()
   readonly #servers = new Set<ObjectServer>()
+  readonly #clients = new Set<ObjectClient>()
+  readonly #returns: ReturnChannels
   /** A safety net under proxies that nobody disposed of: nothing may rely on when it runs, or that it does. */
   readonly #forgotten = new FinalizationRegistry<() => void>((release) => release())
+  readonly #onProxy = (proxy: object, release: () => void): void => this.#forgotten.register(proxy, release)
 
   /** Takes the endpoint. */
   constructor(endpoint: Endpoint, env: Env) {
     this.#endpoint = endpoint
     this.#env = env
+    this.#returns = new ReturnChannels(env)
   }
 
   /** The partition that the bus holds this program for. */
@@ -95,8 +106,9 @@ export class Bus implements AsyncDisposable {
   /** Finds the component that a partition offers for this contract, and gives a proxy. Disposing of it closes the pipe. */
   async activate<C extends Contract>(contract: C, options: ActivateOptions): Promise<Client<C>> {
     const { in: partition, ...rest } = options
+    const name = { partition, service: contract.name }
     const channel = await openChannel(this.#endpoint, `${partition}/${contract.name}`, rest)
-    const client: ObjectClient = this.#client(channel, () => client.close())
+    const client: ObjectClient = this.#client(channel, name, () => client.close())
     try {
       return await client.activate(contract, rest)
     } catch (thrown) {
@@ -107,7 +119,7 @@ export class Bus implements AsyncDisposable {
 
   /** Speaks to the components behind a pipe that was opened by hand. Takes the pipe. */
   objects(pipe: Pipe): ObjectClient {
-    return this.#client(pipe)
+    return this.#client(pipe, pipe)
   }
 
   /** The services that this partition may open now. */
@@ -133,6 +145,7 @@ export class Bus implements AsyncDisposable {
     return {
       endpoint: this.#endpoint.inspect(),
       components: [...this.#servers].map((server) => server.inspect()),
+      proxies: [...this.#clients].map((client) => client.inspect()),
     }
   }
 
@@ -149,7 +162,7 @@ export class Bus implements AsyncDisposable {
       contract: `${contract.name}@${contract.version}`,
       decide: (opening, caller) => {
         opening.accept(caller).then(
-          (channel) => this.#serve(channel, classes, caller),
+          (channel) => this.#arrived(channel, classes, caller),
           // Taken back while it was being opened: there is nobody left to serve.
           () => {},
         )
@@ -169,13 +182,44 @@ export class Bus implements AsyncDisposable {
     }
   }
 
-  #client(link: ByteLink, onIdle: () => void = () => {}): ObjectClient {
-    const onProxy = (proxy: object, release: () => void): void => this.#forgotten.register(proxy, release)
-    return new ObjectClient(new RpcAccess(link), { env: this.#env, onProxy, onIdle })
+  #client(link: ByteLink, { partition, service }: ServiceName, onIdle: () => void = () => {}): ObjectClient {
+    const client = new ObjectClient(new RpcAccess(link), {
+      env: this.#env,
+      onProxy: this.#onProxy,
+      onIdle,
+      returns: {
+        // The bus says which partition a name leads to; which of its attachments, only the side that is called learns.
+        peer: { partition, epoch: 0 },
+        open: async (token) => {
+          const channel = await openChannel(this.#endpoint, `${partition}/${service}`)
+          beginReturn(channel, token)
+          return new RpcAccess(channel)
+        },
+      },
+    })
+    this.#clients.add(client)
+    void client.closed.then(() => this.#clients.delete(client))
+    return client
+  }
+
+  async #arrived(channel: ByteLink, classes: ClassTable, caller: Caller): Promise<void> {
+    try {
+      const { link, token } = await arrival(channel)
+      if (token === undefined) this.#serve(link, classes, caller)
+      else this.#returns.claim(token, caller, new RpcAccess(link))
+    } catch {
+      // It is closed, and whoever opened it hears why.
+    }
   }
 
   #serve(link: ByteLink, classes: ClassTable, caller: Caller): void {
-    const server = new ObjectServer(new RpcAccess(link), { env: this.#env, classes, caller })
+    const server = new ObjectServer(new RpcAccess(link), {
+      env: this.#env,
+      classes,
+      caller,
+      returns: this.#returns,
+      onProxy: this.#onProxy,
+    })
     this.#servers.add(server)
     void server.closed.then(() => this.#servers.delete(server))
   }

@@ -7,7 +7,7 @@ const ANY_OBJECT: Contract = contract('busbar.Object', { version: '1.0' }, { unu
 /** Makes objects of the classes that a partition offers. A class is named by the contract that it implements. */
 export const ACTIVATOR: Contract = contract(
   'busbar.Activator',
-  { version: '1.0' },
+  { version: '1.1' },
   {
     activate: method(
       { classId: t.guid, interfaceId: t.guid },
@@ -17,6 +17,13 @@ export const ACTIVATOR: Contract = contract(
         object: t.ref(ANY_OBJECT),
       }),
     ),
+    /**
+     * Asks for a return channel: the caller opens a second channel to the same service and begins it with the token.
+     * `remUnknown` counts the references that the caller will give.
+     */
+    invite: method({ remUnknown: t.guid }, t.struct({ token: t.guid })),
+    /** Answers when the return channel has arrived: from then on references may be in arguments. */
+    returned: method({}, t.void),
   },
 )
 

@@ -31,15 +31,37 @@ const CROSSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'FAULT',
 ])
 
+/**
+ * Failures of a call that was passed on: what the object lives behind is gone. To the caller it is the partition at the other
+ * end that died, however that came about.
+ */
+const GONE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'PEER_DIED',
+  'LINK_LOST',
+  'RESET',
+  'RESCINDED',
+  'CLOSED',
+  'STALE_EPOCH',
+])
+
+/** What crosses besides, of calls that were passed on. */
+const PASSED_ON: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['PEER_DIED', 'NO_SUCH_OBJECT', 'NOT_IN_CONTRACT'])
+
 /** An error on its way: a code that crosses, and for `FAULT` what the component's own error said. */
 interface Crossing {
   readonly code: ErrorCode
   readonly remote: RemoteError
 }
 
-/** What of a thrown value crosses: never a stack, never a cause. */
-export function crossing(thrown: unknown): Crossing {
+/** What of a thrown value crosses: never a stack, never a cause. `passedOn`: it was thrown by a call to a third party. */
+export function crossing(thrown: unknown, passedOn = false): Crossing {
   if (thrown instanceof BusbarError) {
+    if (passedOn && GONE.has(thrown.code)) {
+      return { code: 'PEER_DIED', remote: { name: thrown.name, code: thrown.code, message: thrown.message } }
+    }
+    if (passedOn && PASSED_ON.has(thrown.code)) {
+      return { code: thrown.code, remote: { name: thrown.name, code: undefined, message: thrown.message } }
+    }
     if (thrown.code === 'FAULT' && thrown.remote !== undefined) return { code: 'FAULT', remote: thrown.remote }
     if (CROSSING.has(thrown.code)) {
       return { code: thrown.code, remote: { name: thrown.name, code: undefined, message: thrown.message } }
@@ -76,10 +98,21 @@ export function decodeError(data: Uint8Array | undefined, hresult: number, path:
   const [name, own, message] = [readText(reader), readText(reader), readText(reader)]
   reader.done('error extent')
   const shown = escapePeerText(message, MAX_ERROR_MESSAGE)
-  if (sent !== undefined && sent !== 'FAULT' && CROSSING.has(sent)) return new BusbarError(sent, `${path}: ${shown}`)
+  if (sent !== undefined && sent !== 'FAULT' && (CROSSING.has(sent) || PASSED_ON.has(sent))) {
+    return new BusbarError(sent, `${path}: ${shown}`)
+  }
   const kind = escapePeerText(own === '' ? name : `${name} ${own}`, MAX_ERROR_NAME)
   const remote = { name, code: own === '' ? undefined : own, message }
   return new BusbarError('FAULT', `${path} failed: ${kind}: ${shown}`, { remote })
+}
+
+/** Says which call it was; the code stays. */
+export function located(path: string, thrown: unknown): BusbarError {
+  const { code, message, remote } = BusbarError.from(thrown)
+  return new BusbarError(code, `${path}: ${message}`, {
+    cause: thrown,
+    ...(remote === undefined ? {} : { remote }),
+  })
 }
 
 function writeText(writer: Writer, text: string, max: number): void {

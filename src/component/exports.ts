@@ -1,41 +1,70 @@
 import { type Guid, guidFromRandom } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import type { Env } from '../rpc/index.ts'
+import { forwarding } from './forwarding.ts'
+import { Held } from './held.ts'
+import { Identities } from './identities.ts'
 import type { Interface, Methods } from './interface.ts'
 import { MAX_REFERENCES, type ObjectLimits } from './limits.ts'
 import { encodeObjRef } from './objref.ts'
 
-/** An object that the peer may call. */
-export interface Exported {
-  readonly ipid: Guid
-  readonly interface: Interface
-  readonly methods: Methods
+/** An object that the peer was given, whatever the interfaces. */
+export interface ExportedObject {
+  readonly oid: bigint
+  /** What it is to this side, and what it arrives as when the peer sends it home. */
+  readonly value: object
+  /** What it is known by: itself, or for a proxy that was passed on what that leads to. */
+  readonly key: Methods | Held
   /** Whether its disposer is ours to call when the last reference is gone. */
   readonly owned: boolean
   readonly stream: boolean
-  /** References that the peer holds; 0 once it left the table. */
-  references: number
+  /** Its interfaces that the peer holds. */
+  readonly interfaces: Exported[]
   /** Calls that run on it. */
   running: number
 }
 
-/** How an object is exported. */
-interface Terms {
+/** One interface of an object, which the peer may call. */
+export interface Exported {
+  readonly ipid: Guid
+  readonly interface: Interface
+  readonly methods: Methods
+  readonly object: ExportedObject
+  /** For a proxy that was passed on: what calls go on through. */
+  readonly share: Held | undefined
+  /** References that the peer holds; 0 once it left the table. */
+  references: number
+}
+
+/** An object as it is given: what implements it, or the references behind the proxy that is passed on. */
+export interface Offering {
+  readonly value: object
+  readonly key: Methods | Held
+  /** Whether it is given for good: disposed of when the peer has released it. */
   readonly owned: boolean
   readonly stream: boolean
 }
 
+/** How many objects of a contract the peer holds, with how many references, and how many calls run on them. */
+export interface ExportedCounts {
+  readonly objects: number
+  readonly references: number
+  readonly running: number
+}
+
 /**
- * The objects given to one peer, by their identity on this association. An identity is random, is never given twice, and
- * means nothing on any other association.
+ * The objects given to one peer, by their identity on this pipe. An identity is random, is never given twice, and means
+ * nothing on any other pipe.
  */
 export class ExportTable {
+  /** Identity of this table: what tells "yours" from "mine" in a reference. */
+  readonly oxid: bigint
   readonly #env: Env
   readonly #limits: ObjectLimits
-  readonly #oxid: bigint
   readonly #byIpid = new Map<Guid, Exported>()
-  readonly #byMethods = new Map<Methods, Exported>()
-  #installed = 0
+  readonly #objects = new Identities<ExportedObject>()
+  readonly #interfaces = new Map<Guid, Interface>()
+  #size = 0
   #streams = 0
   #given = 0
   #failures = 0
@@ -45,12 +74,12 @@ export class ExportTable {
   constructor(env: Env, limits: ObjectLimits) {
     this.#env = env
     this.#limits = limits
-    this.#oxid = new DataView(env.random(new Uint8Array(8)).buffer).getBigUint64(0)
+    this.oxid = new DataView(env.random(new Uint8Array(8)).buffer).getBigUint64(0)
   }
 
   /** Objects that the peer was given and holds. */
   get size(): number {
-    return this.#byIpid.size - this.#installed
+    return this.#size
   }
 
   get streams(): number {
@@ -62,23 +91,45 @@ export class ExportTable {
     return { given: this.#given, disposeFailures: this.#failures }
   }
 
+  /** What the peer holds, by the name of the interface it holds it through. */
+  get byInterface(): ReadonlyMap<string, ExportedCounts> {
+    const counts = new Map<string, ExportedCounts>()
+    for (const { interface: served, references, object } of this.#byIpid.values()) {
+      if (references === Number.POSITIVE_INFINITY) continue
+      const { objects, references: before, running } = counts.get(served.name) ?? EMPTY
+      counts.set(served.name, {
+        objects: objects + 1,
+        references: before + references,
+        running: running + object.running,
+      })
+    }
+    return counts
+  }
+
   get(ipid: Guid | undefined): Exported | undefined {
     return ipid === undefined ? undefined : this.#byIpid.get(ipid)
   }
 
+  /** The same, unless the peer knew it without being given it. */
+  given(ipid: Guid): Exported | undefined {
+    const exported = this.#byIpid.get(ipid)
+    return exported === undefined || exported.references === Number.POSITIVE_INFINITY ? undefined : exported
+  }
+
+  /** The interface with that identifier, if an object was given through it. */
+  interface(uuid: Guid): Interface | undefined {
+    return this.#interfaces.get(uuid)
+  }
+
   /** Adds an object that the peer knows without being given it: it is not counted and stays until the end. */
   install(ipid: Guid, served: Interface, methods: Methods): void {
-    const installed: Exported = {
-      ipid,
-      interface: served,
-      methods,
-      owned: false,
-      stream: false,
-      references: Number.POSITIVE_INFINITY,
-      running: 0,
-    }
+    const interfaces: Exported[] = []
+    const object = { oid: 0n, value: methods, key: methods, owned: false, stream: false, interfaces, running: 0 }
+    const references = Number.POSITIVE_INFINITY
+    const installed = { ipid, interface: served, methods, object, share: undefined, references }
+    interfaces.push(installed)
     this.#byIpid.set(ipid, installed)
-    this.#installed++
+    this.#interfaces.set(served.uuid, served)
   }
 
   /** An identity that nobody can guess. */
@@ -87,34 +138,52 @@ export class ExportTable {
   }
 
   /** One more reference to an object, as OBJREF; the same object keeps its identity. `LIMIT` when there are too many. */
-  give(served: Interface, methods: Methods, terms: Terms): Uint8Array {
-    const known = this.#byMethods.get(methods)
-    const exported = known?.interface.uuid === served.uuid ? known : this.#add(served, methods, terms)
-    if (exported.references >= MAX_REFERENCES) throw new BusbarError('LIMIT', 'too many references to one object')
-    exported.references++
+  give(served: Interface, offering: Offering): Uint8Array {
+    const exported = this.add(served, offering)
     this.#journal.push(exported)
-    return encodeObjRef({ iid: served.uuid, ipid: exported.ipid, references: 1 }, this.#oxid, this.#given)
+    const { ipid, object } = exported
+    return encodeObjRef({ iid: served.uuid, ipid, references: 1, oxid: this.oxid, oid: object.oid })
   }
 
-  /** Forgets what the last message gave: it is on its way. */
-  commit(): void {
-    if (this.#journal.length > 0) this.#journal = []
+  /** The same without the OBJREF, for an answer that says it otherwise; nothing takes it back. */
+  add(served: Interface, offering: Offering, references = 1): Exported {
+    const object = this.#objects.get(offering.key) ?? this.#enter(offering)
+    const exported =
+      object.interfaces.find((each) => each.interface.uuid === served.uuid) ?? this.#open(object, served, offering.key)
+    if (exported.references + references > MAX_REFERENCES) {
+      throw new BusbarError('LIMIT', 'too many references to one object')
+    }
+    exported.references += references
+    return exported
+  }
+
+  /** Forgets what the last message gave: it is on its way. Returns what that was. */
+  commit(): readonly Exported[] {
+    if (this.#journal.length === 0) return NOTHING
+    const journal = this.#journal
+    this.#journal = []
+    return journal
   }
 
   /** Takes back what the last message gave: it will not be sent. Returns what that was. */
-  rollback(): ReadonlySet<Methods> {
+  rollback(): ReadonlySet<unknown> {
     const journal = this.#journal
     this.#journal = []
-    for (const exported of journal) this.#drop(exported, 1)
-    return new Set(journal.map(({ methods }) => methods))
+    this.takeBack(journal)
+    return new Set(journal.map(({ object }) => object.key))
+  }
+
+  /** Takes back one reference each: the peer never saw them. */
+  takeBack(given: readonly Exported[]): void {
+    for (const exported of given) this.#drop(exported, 1)
   }
 
   /** Disposes of an object that was meant for the peer and never given, unless the peer holds it from before. */
   discard(methods: Methods): void {
-    if (!this.#byMethods.has(methods)) this.#dispose(methods)
+    if (this.#objects.get(methods) === undefined) this.#dispose(methods)
   }
 
-  /** One reference more, for a holder that already has one. */
+  /** References more, for a holder that already has one. */
   addReferences(ipid: Guid, count: number): boolean {
     const exported = this.#byIpid.get(ipid)
     if (exported === undefined || exported.references + count > MAX_REFERENCES) return false
@@ -122,44 +191,61 @@ export class ExportTable {
     return true
   }
 
-  /** The peer gives references back; an identity that is not there is ignored, as is a count above what it holds. */
-  release(ipid: Guid, count: number): void {
+  /** The peer gives references back: a count above what it holds is ignored. False when no such identity is there. */
+  release(ipid: Guid, count: number): boolean {
     const exported = this.#byIpid.get(ipid)
     if (exported !== undefined) this.#drop(exported, count)
+    return exported !== undefined
   }
 
   /** A call on the object is over; an object whose last reference went in the meantime is disposed of now. */
-  finished(exported: Exported): void {
-    exported.running--
-    if (exported.running === 0 && exported.references === 0 && !exported.stream) this.#end(exported)
+  finished(object: ExportedObject): void {
+    object.running--
+    if (object.running > 0 || object.interfaces.length > 0 || object.stream) return
+    // Given again while the call ran: then it ends with its new identity.
+    if (this.#objects.get(object.key) === undefined) this.#end(object)
   }
 
   /** The peer is gone: everything it held is disposed of at once. */
   runDown(): void {
-    const all = [...this.#byIpid.values()]
+    const all = new Set([...this.#byIpid.values()].map(({ object }) => object))
     this.#byIpid.clear()
-    this.#byMethods.clear()
-    this.#installed = 0
+    this.#objects.clear()
+    this.#interfaces.clear()
+    this.#size = 0
     this.#streams = 0
     this.#journal = []
-    for (const exported of all) {
-      exported.references = 0
-      this.#end(exported)
+    for (const object of all) {
+      for (const exported of object.interfaces.splice(0)) {
+        exported.references = 0
+        void exported.share?.release()
+      }
+      this.#end(object)
       // What still runs must not dispose of it again.
-      exported.running = Number.POSITIVE_INFINITY
+      object.running = Number.POSITIVE_INFINITY
     }
   }
 
-  #add(served: Interface, methods: Methods, { owned, stream }: Terms): Exported {
+  #enter({ value, key, owned, stream }: Offering): ExportedObject {
     const { objects, streams } = this.#limits
-    if (this.size >= objects) throw new BusbarError('LIMIT', `the peer holds ${objects} objects; release some`)
+    if (this.#size >= objects) throw new BusbarError('LIMIT', `the peer holds ${objects} objects; release some`)
     if (stream && this.#streams >= streams) throw new BusbarError('LIMIT', `the peer has ${streams} streams open`)
-    const ipid = this.newIpid()
-    const exported: Exported = { ipid, interface: served, methods, owned, stream, references: 0, running: 0 }
-    this.#byIpid.set(ipid, exported)
-    this.#byMethods.set(methods, exported)
     this.#given++
+    const object = { oid: BigInt(this.#given), value, key, owned, stream, interfaces: [], running: 0 }
+    this.#objects.set(key, object)
+    this.#size++
     if (stream) this.#streams++
+    return object
+  }
+
+  /** Another interface of an object. A proxy is held on to for as long as somebody may call through it. */
+  #open(object: ExportedObject, served: Interface, key: Methods | Held): Exported {
+    const share = key instanceof Held ? key.share() : undefined
+    const methods = share === undefined ? (key as Methods) : forwarding(served, share)
+    const exported = { ipid: this.newIpid(), interface: served, methods, object, share, references: 0 }
+    object.interfaces.push(exported)
+    this.#byIpid.set(exported.ipid, exported)
+    if (!this.#interfaces.has(served.uuid)) this.#interfaces.set(served.uuid, served)
     return exported
   }
 
@@ -168,18 +254,23 @@ export class ExportTable {
     exported.references = Math.max(0, exported.references - count)
     if (exported.references > 0) return
     this.#byIpid.delete(exported.ipid)
-    if (this.#byMethods.get(exported.methods) === exported) this.#byMethods.delete(exported.methods)
-    if (exported.stream) this.#streams--
-    if (exported.running === 0 || exported.stream) this.#end(exported)
+    void exported.share?.release()
+    const { object } = exported
+    object.interfaces.splice(object.interfaces.indexOf(exported), 1)
+    if (object.interfaces.length > 0) return
+    this.#objects.delete(object.key)
+    this.#size--
+    if (object.stream) this.#streams--
+    if (object.running === 0 || object.stream) this.#end(object)
   }
 
-  #end(exported: Exported): void {
-    if (exported.owned) this.#dispose(exported.methods)
+  #end({ owned, value }: ExportedObject): void {
+    if (owned) this.#dispose(value)
   }
 
   /** A disposer that fails has nobody to tell: the peer let go. It is counted, and `inspect` shows it. */
-  #dispose(methods: Methods): void {
-    const disposable = methods as unknown as Partial<Disposable & AsyncDisposable>
+  #dispose(value: object): void {
+    const disposable = value as Partial<Disposable & AsyncDisposable>
     try {
       if (disposable[Symbol.dispose] !== undefined) (disposable as Disposable)[Symbol.dispose]()
       else if (disposable[Symbol.asyncDispose] !== undefined) {
@@ -192,3 +283,6 @@ export class ExportTable {
     }
   }
 }
+
+const EMPTY: ExportedCounts = { objects: 0, references: 0, running: 0 }
+const NOTHING: readonly Exported[] = []

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { BusbarError, type ErrorCode } from '../errors/index.ts'
 import { type MemoryLink, memoryPair, StillEnv } from '../testing/index.ts'
-import { type CallContext, contract, method, RpcAccess, t } from '../rpc/index.ts'
+import { type CallContext, type Caller, contract, method, RpcAccess, t } from '../rpc/index.ts'
 import { ClassTable } from './classes.ts'
 import { ObjectClient, type ObjectClientOptions } from './client.ts'
 import type { ObjectLimits } from './limits.ts'
+import { ReturnChannels } from './return-channels.ts'
 import { ObjectServer } from './server.ts'
 
 export const File = contract(
@@ -131,6 +132,9 @@ export interface World {
   server: ObjectServer
   /** The client's and the server's end of the pipe. */
   links: [MemoryLink, MemoryLink]
+  /** The same of the return channel, once it was opened. */
+  returned: [MemoryLink, MemoryLink][]
+  channels: ReturnChannels
 }
 
 interface Settings {
@@ -139,6 +143,8 @@ interface Settings {
   server?: Partial<ObjectLimits>
   client?: Partial<ObjectLimits>
   onProxy?: ObjectClientOptions['onProxy']
+  onBorrowed?: ObjectClientOptions['onProxy']
+  caller?: Caller
 }
 
 export function world(settings: Settings = {}): World {
@@ -147,18 +153,32 @@ export function world(settings: Settings = {}): World {
   const classes = settings.classes ?? new ClassTable()
   if (settings.classes === undefined) classes.offer(FileStore, store)
   const links = memoryPair()
+  const channels = new ReturnChannels(env)
+  const returned: [MemoryLink, MemoryLink][] = []
+  const caller = settings.caller ?? { partition: 'web', epoch: 3 }
   const server = new ObjectServer(new RpcAccess(links[1]), {
     env,
     classes,
-    caller: { partition: 'web', epoch: 3 },
+    caller,
+    returns: channels,
+    ...(settings.onBorrowed === undefined ? {} : { onProxy: settings.onBorrowed }),
     ...(settings.server === undefined ? {} : { limits: settings.server }),
   })
   const client = new ObjectClient(new RpcAccess(links[0]), {
     env,
+    returns: {
+      peer: { partition: 'storage', epoch: 0 },
+      open: async (token) => {
+        const pair = memoryPair()
+        returned.push(pair)
+        channels.claim(token, caller, new RpcAccess(pair[1]))
+        return new RpcAccess(pair[0])
+      },
+    },
     ...(settings.client === undefined ? {} : { limits: settings.client }),
     ...(settings.onProxy === undefined ? {} : { onProxy: settings.onProxy }),
   })
-  return { env, classes, store, client, server, links }
+  return { env, classes, store, client, server, links, returned, channels }
 }
 
 /** Lets everything that is ready happen, a few macrotasks deep. */
@@ -176,10 +196,13 @@ export function code(expected: ErrorCode, about?: RegExp): (thrown: unknown) => 
 }
 
 /** Ends a world and checks that nothing is left of it. */
-export async function end({ client, server, env, store }: World): Promise<void> {
+export async function end({ client, server, env, store, channels }: World): Promise<void> {
   client.close()
   await Promise.all([client.closed, server.closed])
   await settle()
+  const [ours, theirs] = [client.inspect(), server.inspect()]
+  assert.deepEqual([ours.exports, ours.imports, theirs.exports, theirs.imports], [{}, {}, {}, {}])
+  assert.equal(channels.waiting, 0)
   assert.deepEqual(counts({ client, server }), { held: 0, given: 0, streams: 0, pending: 0, running: 0 })
   assert.equal(env.timers, 0)
   assert.equal(store.open_, 0)

@@ -1,29 +1,98 @@
 import type { Guid } from '../bytes/index.ts'
-import type { Interface } from './interface.ts'
+import type { CallOptions } from '../rpc/index.ts'
+import type { Interface, Operation } from './interface.ts'
+import type { ObjRef } from './objref.ts'
 
-/** References to one object of the peer. */
+/** The side of a pipe that a reference belongs to: who calls through it, and who gives it back. */
+export interface Via {
+  /** Makes a call: a promise of its result, or a stream. */
+  invoke(held: Held, operation: Operation, args: unknown, options: CallOptions | undefined): unknown
+  /** One proxy more for references that are held already. */
+  proxy(held: Held): object
+  /** Gives the references back. Settles, without ever rejecting, when the peer confirmed or is gone. */
+  letGo(held: Held): Promise<void>
+}
+
+/**
+ * References to one object of the peer. Releasing them waits for whoever else on this side needs them: a message that
+ * names the object and is still on its way, or a third party that the object was passed on to.
+ */
 export class Held {
+  readonly via: Via
   readonly interface: Interface
   /** What calls on it carry; one object for all of them. */
   readonly target: { readonly object: Guid }
   readonly references: number
-  readonly #letGo: (held: Held) => Promise<void>
+  readonly oxid: bigint
+  readonly oid: bigint
+  /** What it is a share of; absent for references of its own. */
+  readonly base: Held | undefined
+  /** Calls on it that have no outcome yet. */
+  calls = 0
+  #pins = 0
+  #forgotten = false
   #released: Promise<void> | undefined
 
-  constructor(served: Interface, ipid: Guid, references: number, letGo: (held: Held) => Promise<void>) {
+  constructor(via: Via, served: Interface, { ipid, references, oxid, oid }: Omit<ObjRef, 'iid'>, base?: Held) {
+    this.via = via
     this.interface = served
     this.target = { object: ipid }
     this.references = references
-    this.#letGo = letGo
+    this.oxid = oxid
+    this.oid = oid
+    this.base = base
   }
 
   get released(): boolean {
     return this.#released !== undefined
   }
 
-  /** Gives the references back, once. Settles, without ever rejecting, when the peer confirmed or is gone. */
+  /**
+   * Gives the references back, once: now, or when nothing on this side needs them any more. Settles, without ever
+   * rejecting, when the peer confirmed, when it is gone, or at once when it has to wait.
+   */
   release(): Promise<void> {
-    this.#released ??= this.#letGo(this)
+    this.#released ??= this.#pins === 0 ? this.via.letGo(this) : Promise.resolve()
     return this.#released
   }
+
+  /** Nobody can reach the proxy any more: released as soon as no call is pending on it. */
+  forget(): void {
+    this.#forgotten = true
+    this.#tidy()
+  }
+
+  /** A call on it has its outcome. */
+  settled(): void {
+    this.calls--
+    if (this.#forgotten) this.#tidy()
+  }
+
+  /** The same for somebody else on this side: the references stay until both have released. */
+  share(): Held {
+    this.pin()
+    const { via, interface: served, oxid, oid } = this
+    return new Held(via, served, { ipid: this.target.object, references: 0, oxid, oid }, this)
+  }
+
+  /** The references must stay, whoever releases them, until `unpin`. */
+  pin(): void {
+    this.#pins++
+  }
+
+  unpin(): void {
+    this.#pins--
+    if (this.#pins > 0) return
+    if (this.#released !== undefined) void this.via.letGo(this)
+    else if (this.#forgotten) this.#tidy()
+  }
+
+  #tidy(): void {
+    if (this.calls === 0 && this.#pins === 0) void this.release()
+  }
+}
+
+/** Whether both lead to the same object of the same peer. */
+export function sameObject(a: Held, b: Held): boolean {
+  return a.via === b.via && a.oxid === b.oxid && a.oid === b.oid
 }

@@ -1,8 +1,9 @@
+import type { Guid } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import { Held } from './held.ts'
+import { Held, type Via } from './held.ts'
 import type { Interface } from './interface.ts'
 import { MAX_RELEASES } from './limits.ts'
-import { decodeObjRef } from './objref.ts'
+import type { ObjRef } from './objref.ts'
 import type { InterfaceRefs } from './rem-unknown.ts'
 
 interface Releasing {
@@ -11,20 +12,25 @@ interface Releasing {
 }
 
 /**
- * The references that this side holds on one association. Releases of the same turn leave together, and a release never
- * waits for a timer.
+ * The references that this side holds on one pipe. Releases of the same turn leave together, and a release never waits
+ * for a timer.
  */
 export class ImportTable {
   readonly #max: number
+  readonly #via: Via
   readonly #send: (refs: InterfaceRefs[]) => Promise<void>
   readonly #held = new Set<Held>()
+  /** Those that went home in an answer, until the other side says that they arrived. */
+  readonly #loans = new Map<Guid, Held[]>()
   #releasing: Releasing | undefined
   #journal: Held[] = []
+  #lent: Held[] = []
   #taken = 0
 
   /** At most `max` at a time. `send` tells the peer what was released; it may fail only when the pipe is over. */
-  constructor(max: number, send: (refs: InterfaceRefs[]) => Promise<void>) {
+  constructor(max: number, via: Via, send: (refs: InterfaceRefs[]) => Promise<void>) {
     this.#max = max
+    this.#via = via
     this.#send = send
   }
 
@@ -37,20 +43,30 @@ export class ImportTable {
     return this.#taken
   }
 
+  /** What is held: contracts by name, and how many references to objects of each. */
+  get byInterface(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>()
+    for (const {
+      interface: { name },
+    } of this.#held)
+      counts.set(name, (counts.get(name) ?? 0) + 1)
+    return counts
+  }
+
   /**
-   * Takes the references of an OBJREF to an object with that interface. `MALFORMED` when it is
-   * none, `NO_SUCH_INTERFACE` when it is another one, `LIMIT` when too many are held.
+   * Takes the references of an OBJREF to an object with that interface. `MALFORMED` when it holds none,
+   * `NO_SUCH_INTERFACE` when it is another one, `LIMIT` when too many are held.
    */
-  take(wanted: Interface, reference: Uint8Array): Held {
-    const { iid, ipid, references } = decodeObjRef(reference)
+  take(wanted: Interface, ref: ObjRef): Held {
+    const { iid, references } = ref
+    if (references === 0) throw new BusbarError('MALFORMED', 'a reference that holds nothing')
     if (iid !== wanted.uuid) {
       throw new BusbarError('NO_SUCH_INTERFACE', `a reference to interface ${iid} in place of ${wanted.name}`)
     }
     if (this.#held.size >= this.#max) {
-      void this.#queue({ ipid, references })
       throw new BusbarError('LIMIT', `${this.#max} references are held on this pipe; release some`)
     }
-    const held = new Held(wanted, ipid, references, (one) => this.#release(one))
+    const held = new Held(this.#via, wanted, ref)
     this.#held.add(held)
     this.#journal.push(held)
     this.#taken++
@@ -69,18 +85,58 @@ export class ImportTable {
     for (const held of journal) void held.release()
   }
 
-  /** The pipe is over: nothing is held any more. */
-  clear(): void {
-    this.#held.clear()
+  /** The message that brought the last references is refused as a whole: whoever sent it takes them back by itself. */
+  disown(): void {
+    for (const held of this.#journal) this.#held.delete(held)
     this.#journal = []
   }
 
-  #release(held: Held): Promise<void> {
-    if (!this.#held.delete(held)) return Promise.resolve()
-    return this.#queue({ ipid: held.target.object, references: held.references })
+  /** An answer that is being written sends a reference home: it stays until the other side has it. */
+  lend(held: Held): void {
+    held.pin()
+    this.#lent.push(held)
   }
 
-  #queue(ref: InterfaceRefs): Promise<void> {
+  /** The answer is on its way. */
+  commitLoans(): void {
+    if (this.#lent.length === 0) return
+    for (const held of this.#lent) {
+      const ipid = held.target.object
+      const loans = this.#loans.get(ipid)
+      if (loans === undefined) this.#loans.set(ipid, [held])
+      else loans.push(held)
+    }
+    this.#lent = []
+  }
+
+  /** The answer will not be sent. */
+  rollbackLoans(): void {
+    for (const held of this.#lent.splice(0)) held.unpin()
+  }
+
+  /** What was sent home has arrived there; what was never sent is ignored. */
+  returned(ipid: Guid, count: number): void {
+    const loans = this.#loans.get(ipid)
+    if (loans === undefined) return
+    for (const held of loans.splice(0, count)) held.unpin()
+    if (loans.length === 0) this.#loans.delete(ipid)
+  }
+
+  /** The pipe is over: nothing is held any more. */
+  clear(): void {
+    this.#held.clear()
+    this.#loans.clear()
+    this.#journal = []
+    this.#lent = []
+  }
+
+  release(held: Held): Promise<void> {
+    if (!this.#held.delete(held)) return Promise.resolve()
+    return this.giveBack({ ipid: held.target.object, references: held.references })
+  }
+
+  /** Gives references back that are not, or no longer, in the table. */
+  giveBack(ref: InterfaceRefs): Promise<void> {
     if (this.#releasing !== undefined && this.#releasing.refs.length < MAX_RELEASES) {
       this.#releasing.refs.push(ref)
       return this.#releasing.done

@@ -38,6 +38,10 @@ export function reachable(contract: Contract, into: Map<string, Interface>): voi
       if (node.kind === 'ref') reachable(node.contract(), into)
       else if (node.kind === 'struct') pending.push(...node.fields.map(({ type }) => type))
       else if (node.kind === 'array' || node.kind === 'optional') pending.push(node.item)
+      else if (node.kind === 'map') pending.push(node.value)
+      else if (node.kind === 'variant') {
+        for (const { fields } of node.cases) pending.push(...fields.map(({ type }) => type))
+      }
     }
   }
 }

@@ -15,15 +15,19 @@ const SECURITY_AT = 2
 /** Signature, flags, IID, STDOBJREF, and a DUALSTRINGARRAY without bindings, `bytes`. */
 const OBJREF_BYTES = 24 + 40 + 4 + NO_BINDINGS * 2
 
-/** What a reference says: which object, through which interface, and how many references come with it. */
+/** What a reference says: which object of which exporter, through which interface, and how many references come with it. */
 export interface ObjRef {
   readonly iid: Guid
   readonly ipid: Guid
   readonly references: number
+  /** Whose object it is: the exporter, one for each side of a pipe. */
+  readonly oxid: bigint
+  /** Which object of that exporter, whatever the interface. */
+  readonly oid: bigint
 }
 
-/** The OBJREF for an object of ours. It names no address: the reference is good on this association only. */
-export function encodeObjRef({ iid, ipid, references }: ObjRef, oxid: bigint, oid: number): Uint8Array {
+/** Writes an OBJREF. It names no address: the reference is good between the two ends of this pipe only. */
+export function encodeObjRef({ iid, ipid, references, oxid, oid }: ObjRef): Uint8Array {
   const writer = new Writer(true, OBJREF_BYTES, OBJREF_BYTES)
   writer.u32(SIGNATURE)
   writer.u32(STANDARD)
@@ -31,7 +35,7 @@ export function encodeObjRef({ iid, ipid, references }: ObjRef, oxid: bigint, oi
   writer.u32(NO_PING)
   writer.u32(references)
   writer.u64(oxid)
-  writer.uint53(oid)
+  writer.u64(oid)
   writeUuid(writer, ipid, true)
   writer.u16(NO_BINDINGS)
   writer.u16(SECURITY_AT)
@@ -51,15 +55,20 @@ export function decodeObjRef(bytes: Uint8Array): ObjRef {
   if (kind !== STANDARD)
     throw new BusbarError('UNAVAILABLE', `a reference of kind ${kind}; only standard ones are taken`)
   const iid = readUuid(reader)
-  reader.skip(4)
-  const references = reader.u32()
-  reader.skip(8 + 8)
-  const ipid = readUuid(reader)
+  const { ipid, references, oxid, oid } = readStdObjRef(reader)
   const entries = reader.u16()
   const security = reader.u16()
   if (security > entries) throw new BusbarError('MALFORMED', `security bindings at ${security} of ${entries}`)
   reader.skip(entries * 2)
   reader.done('reference')
-  if (references === 0) throw new BusbarError('MALFORMED', 'a reference that holds nothing')
-  return { iid, ipid, references }
+  return { iid, ipid, references, oxid, oid }
+}
+
+/** Reads a STDOBJREF (MS-DCOM 2.2.18.2): 40 bytes. */
+function readStdObjRef(reader: Reader): Omit<ObjRef, 'iid'> {
+  reader.skip(4)
+  const references = reader.u32()
+  const oxid = reader.u64()
+  const oid = reader.u64()
+  return { references, oxid, oid, ipid: readUuid(reader) }
 }

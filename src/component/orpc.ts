@@ -10,7 +10,7 @@ const CAUSALITY_AT = 12
 /** ORPCTHIS without extents; fixed by the protocol (MS-DCOM 2.2.13.3), `bytes`. */
 const THIS_BYTES = 32
 /** ORPCTHAT without extents; fixed by the protocol (MS-DCOM 2.2.13.4), `bytes`. */
-export const THAT_BYTES = 8
+const THAT_BYTES = 8
 /** A list with one short extent, `bytes`. */
 const EXTENT_BYTES = 64
 
@@ -83,4 +83,12 @@ export function beginAnswer(measured: number, error: Uint8Array | undefined, sla
 export function readThat(reader: Reader): Uint8Array | undefined {
   reader.skip(4)
   return reader.u32() === 0 ? undefined : readExtents(reader, EXTENT_ERROR)
+}
+
+/** The HRESULT, which is the last thing in every answer. Byte by byte: a cursor for one word costs more than the rest. */
+export function lastWord(stub: Uint8Array, little: boolean): number {
+  const at = stub.length - 4
+  if (at < THAT_BYTES) throw new BusbarError('MALFORMED', `an answer of ${stub.length} bytes`)
+  const [a = 0, b = 0, c = 0, d = 0] = [stub[at], stub[at + 1], stub[at + 2], stub[at + 3]]
+  return (little ? (d << 24) | (c << 16) | (b << 8) | a : (a << 24) | (b << 16) | (c << 8) | d) >>> 0
 }

@@ -17,6 +17,8 @@ type Step = IteratorResult<unknown>
  * leaves as soon as no further item is ready, so nothing waits for a page to fill and nothing piles up.
  */
 export class Producer {
+  /** Whether the items come from a third party: then so do the failures. */
+  readonly passedOn: boolean
   readonly #source: Source
   readonly #context: ServedCall
   readonly #env: Env
@@ -33,7 +35,16 @@ export class Producer {
   #disposed = false
 
   /** Takes what the component returned; `BAD_VALUE` when it cannot be iterated. `page` marshals the pages. */
-  constructor(returned: unknown, path: string, page: Marshaller, context: ServedCall, env: Env, limits: ObjectLimits) {
+  constructor(
+    returned: unknown,
+    path: string,
+    page: Marshaller,
+    context: ServedCall,
+    env: Env,
+    limits: ObjectLimits,
+    passedOn: boolean,
+  ) {
+    this.passedOn = passedOn
     this.#source = open(returned, path)
     this.#page = page
     this.#context = context

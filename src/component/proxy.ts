@@ -14,35 +14,47 @@ export interface ProxyMaker {
 /** Names that JavaScript itself asks every object for: there a proxy is like any other object. */
 const ASKED_BY_LANGUAGE: ReadonlySet<string> = new Set(['then', 'catch', 'finally', 'toJSON'])
 
+/** What every proxy has: the references behind it. */
+class Remote {
+  readonly #held: Held
+
+  constructor(held: Held) {
+    this.#held = held
+  }
+
+  static held(proxy: Remote): Held {
+    return proxy.#held
+  }
+
+  static heldOf(value: object): Held | undefined {
+    return #held in value ? value.#held : undefined
+  }
+}
+
+/** The references behind a proxy; `undefined` for everything that is none. */
+export function heldOf(value: unknown): Held | undefined {
+  return typeof value === 'object' && value !== null ? Remote.heldOf(value) : undefined
+}
+
 /**
  * The class of all proxies for one interface: its methods and nothing else. What the contract contains is an ordinary
  * method; only what it does not contain reaches the trap behind the prototype, which refuses it before anything is
  * packaged or sent.
  */
 export function proxyMaker(served: Interface, invoke: Invoke): ProxyMaker {
-  class RemoteObject {
-    readonly #held: Held
-
-    constructor(held: Held) {
-      this.#held = held
-    }
-
-    static held(proxy: RemoteObject): Held {
-      return proxy.#held
-    }
-
+  class RemoteObject extends Remote {
     [Symbol.dispose](): void {
-      void this.#held.release()
+      void Remote.held(this).release()
     }
 
     [Symbol.asyncDispose](): Promise<void> {
-      return this.#held.release()
+      return Remote.held(this).release()
     }
   }
   for (const operation of served.procedures) {
     Object.defineProperty(RemoteObject.prototype, operation.name, {
       value(this: RemoteObject, args?: unknown, options?: CallOptions) {
-        return invoke(RemoteObject.held(this), operation, args, options)
+        return invoke(Remote.held(this), operation, args, options)
       },
     })
   }

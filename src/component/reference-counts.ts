@@ -1,11 +1,12 @@
 import { BusbarError } from '../errors/index.ts'
-import type { ExportTable } from './exports.ts'
+import type { Exchange } from './exchange.ts'
 import { hresultOf, S_OK } from './hresult.ts'
 import type { Methods } from './interface.ts'
 import type { InterfaceRefs } from './rem-unknown.ts'
 
-/** What IRemUnknown does on one association. */
-export function remUnknownMethods(exports: ExportTable): Methods {
+/** What IRemUnknown does on one pipe. */
+export function remUnknownMethods(exchange: Exchange): Methods {
+  const { exports } = exchange
   return {
     RemQueryInterface() {
       throw new BusbarError('UNAVAILABLE', 'objects here have one interface each')
@@ -16,7 +17,10 @@ export function remUnknownMethods(exports: ExportTable): Methods {
       )
     },
     RemRelease(refs) {
-      for (const { ipid, references } of refs as InterfaceRefs[]) exports.release(ipid, references)
+      for (const { ipid, references } of refs as InterfaceRefs[]) {
+        // Either an object of ours that the peer lets go of, or one of its own that we sent home and that has arrived.
+        if (!exports.release(ipid, references)) exchange.taker?.imports.returned(ipid, references)
+      }
     },
   }
 }

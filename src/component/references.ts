@@ -15,6 +15,13 @@ export function referencesIn(node: TypeNode, value: unknown, into: unknown[] = [
     case 'array':
       if (Array.isArray(value)) for (const item of value) referencesIn(node.item, item, into)
       return into
+    case 'map':
+      if (value instanceof Map) for (const item of value.values()) referencesIn(node.value, item, into)
+      return into
+    case 'variant': {
+      const { fields = [] } = node.cases.find(({ name }) => name === (value as Record<string, unknown>)[node.tag]) ?? {}
+      return referencesIn({ kind: 'struct', fields }, value, into)
+    }
     case 'struct':
       for (const { name, type } of node.fields) referencesIn(type, (value as Record<string, unknown>)[name], into)
       return into

@@ -1,0 +1,295 @@
+import { Reader, Slab, Views } from '../bytes/index.ts'
+import { BusbarError } from '../errors/index.ts'
+import {
+  type CallOptions,
+  type Contract,
+  type Env,
+  type Page,
+  type RefPort,
+  type RpcAccess,
+  type RpcClientView,
+  type RpcReply,
+} from '../rpc/index.ts'
+import { Consumer } from './consumer.ts'
+import { decodeError, located } from './errors.ts'
+import type { Exchange, Taker } from './exchange.ts'
+import { type Gift, neverTaken } from './gift.ts'
+import { Guard, guards } from './guard.ts'
+import { Held } from './held.ts'
+import { failed } from './hresult.ts'
+import { ImportTable } from './imports.ts'
+import type { Interface, Operation } from './interface.ts'
+import type { ObjectLimits } from './limits.ts'
+import { decodeObjRef } from './objref.ts'
+import { CallFront, lastWord, readThat } from './orpc.ts'
+import { type ProxyMaker, proxyMaker } from './proxy.ts'
+import { type InterfaceRefs, REM_RELEASE, REM_UNKNOWN } from './rem-unknown.ts'
+import { Requests } from './requests.ts'
+
+export interface CallerOptions {
+  readonly env: Env
+  readonly limits: ObjectLimits
+  readonly exchange: Exchange
+  /** Makes sure that the peer can call what arguments give it, before they leave; absent where it always can. */
+  readonly wayBack?: () => Promise<void>
+  /** Told of every proxy, with a function that releases it as soon as no call is pending on it. */
+  readonly onProxy: ((proxy: object, release: () => void) => void) | undefined
+  /** Told each time the last reference was released. */
+  readonly onIdle: (() => void) | undefined
+}
+
+/** Calls the objects of the peer on one association. When it is over, every pending call and stream settles at once. */
+export class ObjectCaller implements Taker {
+  readonly imports: ImportTable
+  readonly #env: Env
+  readonly #limits: ObjectLimits
+  readonly #exchange: Exchange
+  readonly #options: CallerOptions
+  readonly #requests: Requests
+  readonly #front: CallFront
+  readonly #views = new Views()
+  readonly #makers = new Map<string, ProxyMaker>()
+  #remUnknown: Held | undefined
+  /** Takes references as proxies: what a caller gets. */
+  readonly #proxies: RefPort
+  /** Takes references as they are: what streams are made from. */
+  readonly #bare: RefPort
+
+  /** Takes the access object and the link behind it. */
+  constructor(access: RpcAccess, options: CallerOptions) {
+    const { env, limits, exchange } = options
+    this.#env = env
+    this.#limits = limits
+    this.#exchange = exchange
+    this.#options = options
+    this.#requests = new Requests(access, env, limits, (operation, reply) => this.#giveBack(operation, reply))
+    this.#front = new CallFront(env.random(new Uint8Array(16)), new Slab())
+    this.imports = new ImportTable(limits.objects, this, (refs) => this.#release(refs))
+    const give = (contract: Contract, value: unknown): Uint8Array => exchange.lend(contract, value)
+    this.#proxies = { give, take: (contract, reference) => exchange.received(contract, reference) }
+    this.#bare = { give, take: (contract, reference) => exchange.receive(contract, decodeObjRef(reference)) }
+    exchange.taker = this
+    void this.#requests.closed.then(() => this.imports.clear())
+  }
+
+  /** Settles once: `undefined` when the association ended in order, else why it did not. */
+  get closed(): Promise<BusbarError | undefined> {
+    return this.#requests.closed
+  }
+
+  /** The object of the peer that counts references, once it is known. */
+  countWith(ipid: string): void {
+    this.#remUnknown ??= this.wellKnown(REM_UNKNOWN, ipid)
+  }
+
+  /** An object that is there without being given. */
+  wellKnown(served: Interface, ipid: string): Held {
+    return new Held(this, served, { ipid, references: 0, oxid: 0n, oid: 0n })
+  }
+
+  close(reason?: BusbarError): void {
+    this.#requests.close(reason)
+  }
+
+  inspect(): RpcClientView {
+    return this.#requests.inspect()
+  }
+
+  proxy(held: Held): object {
+    const { uuid } = held.interface
+    let maker = this.#makers.get(uuid)
+    if (maker === undefined) {
+      maker = proxyMaker(held.interface, (on, operation, args, options) => this.invoke(on, operation, args, options))
+      this.#makers.set(uuid, maker)
+    }
+    const proxy = maker.make(held)
+    this.#options.onProxy?.(proxy, () => held.forget())
+    return proxy
+  }
+
+  letGo(held: Held): Promise<void> {
+    if (held.base === undefined) return this.imports.release(held)
+    held.base.unpin()
+    return Promise.resolve()
+  }
+
+  invoke(held: Held, operation: Operation, args: unknown, options: CallOptions | undefined): unknown {
+    if (operation.pull === undefined) return this.call(held, operation, args, options)
+    return this.#stream(held, operation, operation.pull, args, options)
+  }
+
+  /** `port` takes the references of the answer; as proxies when absent. */
+  call(
+    held: Held,
+    operation: Operation,
+    args: unknown,
+    options: CallOptions | undefined,
+    port: RefPort = this.#proxies,
+  ): Promise<unknown> {
+    try {
+      const guarded = guards(options)
+      if (operation.request.refs) return this.#lending(held, operation, args, guarded ? options : undefined, port)
+      const stub = this.#pack(held, operation, args, guarded ? options.deadline : undefined)
+      const guard = guarded ? new Guard(this.#env, options) : undefined
+      held.calls++
+      const done = this.#requests.send(held, operation, stub, guard).then(
+        (reply) => {
+          held.settled()
+          return this.#unpack(operation, reply, port)
+        },
+        (thrown: unknown) => {
+          held.settled()
+          throw located(operation.path, thrown)
+        },
+      )
+      return guard === undefined ? done : done.finally(() => guard.end())
+    } catch (thrown) {
+      return Promise.reject(BusbarError.from(thrown))
+    }
+  }
+
+  /** The same with references among the arguments: they are undone when the call never reaches the other side. */
+  async #lending(
+    held: Held,
+    operation: Operation,
+    args: unknown,
+    options: CallOptions | undefined,
+    port: RefPort,
+  ): Promise<unknown> {
+    const guard = options === undefined ? undefined : new Guard(this.#env, options)
+    held.calls++
+    try {
+      return this.#unpack(operation, await this.#lend(held, operation, args, options?.deadline, guard), port)
+    } finally {
+      held.settled()
+      guard?.end()
+    }
+  }
+
+  async #lend(
+    held: Held,
+    operation: Operation,
+    args: unknown,
+    deadline: number | undefined,
+    guard: Guard | undefined,
+  ): Promise<RpcReply> {
+    const { stub, gift } = this.#wrap(held, operation, args, deadline)
+    const { wayBack } = this.#options
+    let left = false
+    held.pin()
+    try {
+      if (wayBack !== undefined && gift !== undefined && gift.exported.length > 0) {
+        await (guard === undefined ? wayBack() : guard.until(wayBack()))
+      }
+      const sent = this.#requests.send(held, operation, stub, guard)
+      left = guard?.signal.aborted !== true
+      return await sent
+    } catch (thrown) {
+      if (gift !== undefined && (!left || neverTaken(thrown))) this.#exchange.exports.takeBack(gift.exported)
+      throw located(operation.path, thrown)
+    } finally {
+      held.unpin()
+      for (const home of gift?.sentHome ?? []) home.unpin()
+    }
+  }
+
+  #wrap(
+    held: Held,
+    operation: Operation,
+    args: unknown,
+    deadline: number | undefined,
+  ): { stub: Uint8Array; gift: Gift | undefined } {
+    try {
+      const stub = this.#pack(held, operation, args, deadline)
+      return { stub, gift: this.#exchange.lent() }
+    } catch (thrown) {
+      this.#exchange.unlend()
+      throw thrown
+    }
+  }
+
+  #stream(held: Held, operation: Operation, pull: Contract, args: unknown, options: CallOptions | undefined): Consumer {
+    const next = pull.procedures[0] as Operation
+    const room = { maxItems: this.#limits.pageItems, maxBytes: this.#limits.pageBytes }
+    // As with every call, the arguments are packaged now; only the sending waits until somebody reads. References are lent
+    // with the sending, since a stream that nobody reads would keep them.
+    const { refs } = operation.request
+    const packed = refs ? undefined : this.#packed(held, operation, args, options)
+    let guard: Guard | undefined
+    const consumer = new Consumer({
+      open: async () => {
+        if (packed instanceof BusbarError) throw packed
+        if (guards(options)) {
+          guard = new Guard(this.#env, options)
+          const { signal } = guard
+          if (signal.aborted) throw BusbarError.from(signal.reason)
+          signal.addEventListener('abort', () => consumer.fail(BusbarError.from(signal.reason)), { once: true })
+        }
+        const reply = await (packed === undefined
+          ? this.#lend(held, operation, args, options?.deadline, guard)
+          : this.#requests.send(held, operation, packed, guard).catch((thrown: unknown) => {
+              throw located(operation.path, thrown)
+            }))
+        return this.#unpack(operation, reply, this.#bare) as Held
+      },
+      next: async (stream) => (await this.call(stream, next, room, undefined)) as Page,
+      over: () => guard?.end(),
+    })
+    return consumer
+  }
+
+  #packed(held: Held, operation: Operation, args: unknown, options: CallOptions | undefined): Uint8Array | BusbarError {
+    try {
+      return this.#pack(held, operation, args, guards(options) ? options.deadline : undefined)
+    } catch (thrown) {
+      return BusbarError.from(thrown)
+    }
+  }
+
+  #pack(held: Held, { path, request }: Operation, args: unknown, deadline: number | undefined): Uint8Array {
+    if (held.released) throw new BusbarError('RELEASED', `${path} was called on a proxy that was released`)
+    const given = args === undefined ? {} : args
+    const writer = this.#front.begin(request.measure(given), deadline)
+    request.write(writer, given, this.#proxies)
+    return writer.finish()
+  }
+
+  #unpack(operation: Operation, { stub, little }: RpcReply, port: RefPort): unknown {
+    const reader = new Reader(stub, little, this.#views)
+    const hresult = lastWord(stub, little)
+    const error = readThat(reader)
+    if (failed(hresult)) throw decodeError(error, hresult, operation.path)
+    const { reply } = operation
+    try {
+      const value = reply.read(reader, port)
+      reader.align(4)
+      reader.skip(4)
+      reader.done(operation.path)
+      if (reply.refs) this.imports.commit()
+      return value
+    } catch (thrown) {
+      this.imports.rollback()
+      throw thrown
+    }
+  }
+
+  #giveBack(operation: Operation, reply: RpcReply): void {
+    try {
+      const take = (contract: Contract, reference: Uint8Array): undefined =>
+        this.#exchange.returned(contract, reference)
+      this.#unpack(operation, reply, { ...this.#bare, take })
+    } catch {
+      // It gave nothing that could be read.
+    }
+  }
+
+  async #release(refs: InterfaceRefs[]): Promise<void> {
+    if (this.#remUnknown === undefined) return
+    try {
+      await this.call(this.#remUnknown, REM_RELEASE, refs, undefined)
+    } catch {
+      // Only a pipe that is over does not take a release, and then the other side has let go of everything.
+    }
+    if (this.imports.size === 0) this.#options.onIdle?.()
+  }
+}

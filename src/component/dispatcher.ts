@@ -1,0 +1,221 @@
+import { Reader, Slab, Views } from '../bytes/index.ts'
+import { BusbarError } from '../errors/index.ts'
+import {
+  type Awaitable,
+  type Caller,
+  type Contract,
+  type Env,
+  type IncomingCall,
+  numbersOf,
+  procedureAt,
+  type RefPort,
+  type RpcAccess,
+  type RpcInterface,
+  RpcServer,
+  type RpcServerView,
+} from '../rpc/index.ts'
+import { Activated, type ClassTable } from './classes.ts'
+import { ServedCall } from './context.ts'
+import { crossing, encodeError } from './errors.ts'
+import type { Exchange } from './exchange.ts'
+import type { Exported, ExportTable } from './exports.ts'
+import { hresultOf, S_OK } from './hresult.ts'
+import { FIRST_OPNUM, type Interface, type Methods, type Operation } from './interface.ts'
+import type { ObjectLimits } from './limits.ts'
+import { beginAnswer, readThis } from './orpc.ts'
+import { Producer } from './producer.ts'
+import { heldOf } from './proxy.ts'
+import { referencesIn } from './references.ts'
+
+export interface DispatcherOptions {
+  readonly env: Env
+  readonly limits: ObjectLimits
+  readonly exchange: Exchange
+  /** Who calls. */
+  readonly caller: Caller
+  /** What is on offer here; absent where nothing can be activated. */
+  readonly classes: ClassTable | undefined
+}
+
+/**
+ * Serves the objects of this side to the peer on one association. A call reaches a method only by an identity that was
+ * given on this pipe, an interface that belongs to it, and a number that its contract contains.
+ */
+export class Dispatcher {
+  readonly #env: Env
+  readonly #classes: ClassTable | undefined
+  readonly #caller: Caller
+  readonly #limits: ObjectLimits
+  readonly #exchange: Exchange
+  readonly #exports: ExportTable
+  readonly #slab = new Slab()
+  readonly #views = new Views()
+  readonly #rpc: RpcServer
+  readonly #port: RefPort
+
+  /** Takes the access object and the link behind it. */
+  constructor(access: RpcAccess, { env, limits, exchange, caller, classes }: DispatcherOptions) {
+    this.#env = env
+    this.#limits = limits
+    this.#exchange = exchange
+    this.#exports = exchange.exports
+    this.#caller = caller
+    this.#classes = classes
+    this.#port = {
+      give: (contract, value) => this.#give(contract, value),
+      take: (contract, reference) => exchange.taken(contract, reference),
+    }
+    this.#rpc = new RpcServer(access, {
+      env,
+      limits: limits.rpc,
+      lookup: ({ uuid, major, minor }) => (major === 0 && minor === 0 ? this.#interface(uuid) : undefined),
+    })
+  }
+
+  /** Settles once: `undefined` when the association ended in order, else why it did not. */
+  get closed(): Promise<BusbarError | undefined> {
+    return this.#rpc.closed
+  }
+
+  close(reason?: BusbarError): void {
+    this.#rpc.close(reason)
+  }
+
+  inspect(): RpcServerView {
+    return this.#rpc.inspect()
+  }
+
+  #interface(uuid: string): RpcInterface | undefined {
+    const found: Interface | undefined = this.#exports.interface(uuid) ?? this.#classes?.interface(uuid)
+    if (found === undefined) return undefined
+    return {
+      // An interface of objects has no version of its own (MS-DCOM 3.1.1.5.4.2): another version has another identifier.
+      id: { uuid, major: 0, minor: 0 },
+      opnums: FIRST_OPNUM + numbersOf(found.procedures),
+      dispatch: (call) => this.#serve(found, call),
+    }
+  }
+
+  /** One call. What is thrown here crosses as a fault: the call did not reach a method. */
+  #serve(through: Interface, call: IncomingCall): Awaitable<Uint8Array> {
+    const exported = this.#exports.get(call.object)
+    if (exported === undefined || exported.interface.uuid !== through.uuid) {
+      throw new BusbarError('NO_SUCH_OBJECT', `no object ${call.object} with ${through.name} was given on this pipe`)
+    }
+    const operation = procedureAt(exported.interface.procedures, call.opnum - FIRST_OPNUM)
+    const method = operation === undefined ? undefined : exported.methods[operation.name]
+    if (operation === undefined || method === undefined) {
+      throw new BusbarError('NOT_IN_CONTRACT', `${through.name} has no method ${call.opnum - FIRST_OPNUM}`)
+    }
+    const reader = new Reader(call.stub, call.little, this.#views)
+    const deadline = readThis(reader)
+    const args = operation.request.refs ? this.#taken(operation, reader) : operation.request.read(reader, this.#port)
+    reader.done(operation.path)
+    const context = new ServedCall(this.#caller, call, this.#env, deadline, operation.pull !== undefined)
+    exported.object.running++
+    let value: unknown
+    try {
+      value = method.call(exported.methods, args, context)
+    } catch (thrown) {
+      return this.#failure(exported, operation, context, thrown)
+    }
+    if (!isPromise(value)) return this.#answer(exported, operation, call, context, value)
+    return value.then(
+      (result) => this.#answer(exported, operation, call, context, result),
+      (thrown: unknown) => this.#failure(exported, operation, context, thrown),
+    )
+  }
+
+  /** Arguments with references: all of them are taken, or none, and then the fault says so. */
+  #taken({ request, path }: Operation, reader: Reader): unknown {
+    const imports = this.#exchange.taker?.imports
+    try {
+      const args = request.read(reader, this.#port)
+      reader.done(path)
+      imports?.commit()
+      return args
+    } catch (thrown) {
+      imports?.disown()
+      throw thrown
+    }
+  }
+
+  #answer(
+    exported: Exported,
+    operation: Operation,
+    call: IncomingCall,
+    context: ServedCall,
+    value: unknown,
+  ): Uint8Array {
+    const { reply, pull } = operation
+    let result = value
+    try {
+      const page = pull?.procedures[0]?.reply
+      if (page !== undefined) {
+        const passedOn = exported.share !== undefined
+        result = new Producer(value, operation.path, page, context, this.#env, this.#limits, passedOn)
+      }
+      const writer = beginAnswer(reply.measure(result) + 8, undefined, this.#slab)
+      reply.write(writer, result, this.#port)
+      writer.align(4)
+      writer.u32(S_OK)
+      if (reply.refs) {
+        // Nobody will take what this answer gives: whatever it is must not wait for the pipe to close.
+        if (call.cancelled) throw new BusbarError('CANCELLED', 'the caller is no longer waiting')
+        this.#exchange.commit()
+      }
+      if (pull === undefined) context.end()
+      this.#exports.finished(exported.object)
+      return writer.finish()
+    } catch (thrown) {
+      if (reply.refs) this.#letGo(operation, result)
+      return this.#failure(exported, operation, context, thrown)
+    }
+  }
+
+  /** Ends everything that an answer which will not be sent was to give. A proxy stays its owner's. */
+  #letGo({ result }: Operation, value: unknown): void {
+    const given = this.#exchange.rollback()
+    if (value instanceof Producer) return value[Symbol.dispose]()
+    for (const each of result === undefined ? [] : new Set(referencesIn(result, value))) {
+      if (heldOf(each) !== undefined) continue
+      const methods = (each instanceof Activated ? each.methods : each) as Methods
+      const owned = each instanceof Activated ? each.owned : this.#owns(methods)
+      if (owned && !given.has(methods)) this.#exports.discard(methods)
+    }
+  }
+
+  #failure(exported: Exported, operation: Operation, context: ServedCall, thrown: unknown): Uint8Array {
+    context.end()
+    this.#exports.finished(exported.object)
+    const { share, object } = exported
+    const error = crossing(thrown, share !== undefined || (object.value instanceof Producer && object.value.passedOn))
+    const { reply } = operation
+    const writer = beginAnswer(reply.measure(reply.zero) + 8, encodeError(error), this.#slab)
+    reply.write(writer, reply.zero, this.#port)
+    writer.align(4)
+    writer.u32(hresultOf(error.code))
+    return writer.finish()
+  }
+
+  #give(contract: Contract, value: unknown): Uint8Array {
+    if (value instanceof Producer) {
+      const key = value as unknown as Methods
+      return this.#exports.give(contract, { value, key, owned: true, stream: true })
+    }
+    if (value instanceof Activated) {
+      const { contract: own, methods, owned } = value
+      return this.#exports.give(own, { value: methods, key: methods, owned, stream: false })
+    }
+    return this.#exchange.give(contract, value, (methods) => this.#owns(methods))
+  }
+
+  /** What its owner offered for all callers stays its owner's. */
+  #owns(methods: Methods): boolean {
+    return this.#classes?.keeps(methods) !== true
+  }
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}

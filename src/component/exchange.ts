@@ -1,0 +1,165 @@
+import { BusbarError } from '../errors/index.ts'
+import type { Contract, Env } from '../rpc/index.ts'
+import { methodsOf } from './classes.ts'
+import { ExportTable } from './exports.ts'
+import type { Gift } from './gift.ts'
+import type { Held, Via } from './held.ts'
+import type { ImportTable } from './imports.ts'
+import type { Interface, Methods } from './interface.ts'
+import type { ObjectLimits } from './limits.ts'
+import { decodeObjRef, encodeObjRef, type ObjRef } from './objref.ts'
+import { heldOf } from './proxy.ts'
+
+/** Who takes references from the peer and makes calls on them. */
+export interface Taker extends Via {
+  readonly imports: ImportTable
+}
+
+/**
+ * All references that cross one pipe, in both directions: what this side gave, what it took, and which of them are on their
+ * way home. A reference that the peer gives is either to an object of its own, or back to one that it was given here.
+ */
+export class Exchange {
+  readonly exports: ExportTable
+  /** Who calls objects of the peer; absent while nobody can. */
+  taker: Taker | undefined
+  #sentHome: Held[] = []
+
+  constructor(env: Env, limits: ObjectLimits) {
+    this.exports = new ExportTable(env, limits)
+  }
+
+  /** A reference in the arguments of a call: lent, its owner stays who it was. */
+  lend(contract: Contract, value: unknown): Uint8Array {
+    const held = heldOf(value)
+    if (held !== undefined) {
+      checkProxy(contract, held)
+      if (held.via !== this.taker) return this.#passOn(contract, held, value as object)
+      held.pin()
+      this.#sentHome.push(held)
+      return homeward(contract, held, 0)
+    }
+    const methods = methodsOf(contract, value, 'BAD_VALUE')
+    return this.exports.give(contract, { value: methods, key: methods, owned: false, stream: false })
+  }
+
+  /** What the arguments that were written gave. */
+  lent(): Gift | undefined {
+    const exported = this.exports.commit()
+    const sentHome = this.#sentHome
+    if (exported.length === 0 && sentHome.length === 0) return undefined
+    this.#sentHome = []
+    return { exported, sentHome }
+  }
+
+  /** The arguments could not be written. */
+  unlend(): void {
+    this.exports.rollback()
+    for (const held of this.#sentHome.splice(0)) held.unpin()
+  }
+
+  /** A reference in an answer. An object is given for good when `owned`; a proxy stays its owner's. */
+  give(contract: Contract, value: unknown, owned: (methods: Methods) => boolean): Uint8Array {
+    const held = heldOf(value)
+    if (held === undefined) {
+      const methods = methodsOf(contract, value, 'BAD_VALUE')
+      return this.exports.give(contract, { value: methods, key: methods, owned: owned(methods), stream: false })
+    }
+    checkProxy(contract, held)
+    if (held.via !== this.taker) return this.#passOn(contract, held, value as object)
+    // The release of this proxy travels on another channel than the answer, so it has to wait until the answer arrived.
+    this.taker?.imports.lend(held)
+    return homeward(contract, held, 1)
+  }
+
+  /** The answer is on its way. */
+  commit(): void {
+    this.exports.commit()
+    this.taker?.imports.commitLoans()
+  }
+
+  /** The answer will not be sent. Returns what it was to give. */
+  rollback(): ReadonlySet<unknown> {
+    this.taker?.imports.rollbackLoans()
+    return this.exports.rollback()
+  }
+
+  /** A reference in the arguments of a call that is served. */
+  taken(contract: Contract, reference: Uint8Array): unknown {
+    const ref = decodeObjRef(reference)
+    if (ref.oxid === this.exports.oxid) return this.#home(contract, ref)
+    if (this.taker === undefined) {
+      throw new BusbarError('PROTOCOL', 'a reference among the arguments, and no return channel to call it on')
+    }
+    try {
+      return this.taker.proxy(this.taker.imports.take(contract, ref))
+    } catch (thrown) {
+      // As a fault this says that nothing was taken, so that the caller takes all of it back.
+      if (thrown instanceof BusbarError && thrown.code === 'LIMIT') throw new BusbarError('BUSY', thrown.message)
+      throw thrown
+    }
+  }
+
+  /** A reference in the answer to a call: a proxy, or an object of this side that came home. */
+  received(contract: Contract, reference: Uint8Array): unknown {
+    const ref = decodeObjRef(reference)
+    if (ref.oxid !== this.exports.oxid) return this.taker?.proxy(this.receive(contract, ref))
+    if (ref.references > 0) void this.taker?.imports.giveBack(ref)
+    return this.#home(contract, ref)
+  }
+
+  /** The same for what cannot be an object of this side: a stream, an activated object. */
+  receive(contract: Interface, ref: ObjRef): Held {
+    const imports = this.taker?.imports
+    if (imports === undefined) throw new BusbarError('INTERNAL', 'an answer without a caller')
+    try {
+      return imports.take(contract, ref)
+    } catch (thrown) {
+      if (thrown instanceof BusbarError && thrown.code === 'LIMIT') void imports.giveBack(ref)
+      throw thrown
+    }
+  }
+
+  /** Nobody wants what an answer gives: it goes back. */
+  returned(contract: Contract, reference: Uint8Array): undefined {
+    const ref = decodeObjRef(reference)
+    if (ref.oxid === this.exports.oxid) {
+      if (ref.references > 0) void this.taker?.imports.giveBack(ref)
+    } else void this.receive(contract, ref).release()
+  }
+
+  #passOn(contract: Contract, held: Held, value: object): Uint8Array {
+    return this.exports.give(contract, { value, key: held, owned: false, stream: false })
+  }
+
+  /** Only what this peer was given on this pipe, and still holds, comes home. */
+  #home(contract: Contract, { ipid, iid }: ObjRef): object {
+    const exported = this.exports.given(ipid)
+    if (exported === undefined || exported.object.stream) {
+      throw new BusbarError('NO_SUCH_OBJECT', `a reference home to ${ipid}, which is not held on this pipe`)
+    }
+    if (iid !== contract.uuid || exported.interface.uuid !== iid) {
+      throw new BusbarError('NO_SUCH_INTERFACE', `a reference to interface ${iid} in place of ${contract.name}`)
+    }
+    const { value } = exported.object
+    return exported.share === undefined ? value : alive(value, exported.share)
+  }
+}
+
+/** A proxy that was passed on comes home as itself, or, when it was released here, as another one for the same object. */
+function alive(proxy: object, share: Held): object {
+  return heldOf(proxy)?.released === false ? proxy : share.via.proxy(share.share())
+}
+
+function checkProxy(contract: Contract, held: Held): void {
+  const { name, uuid } = held.interface
+  if (held.released) throw new BusbarError('RELEASED', `a proxy of ${name} was passed on after it was released`)
+  if (uuid !== contract.uuid) {
+    throw new BusbarError('BAD_VALUE', `a proxy of ${name} in place of ${contract.name}: query it for that first`)
+  }
+}
+
+/** The OBJREF for an object of the peer: it names the peer's own exporter, so the peer sees that it comes home. */
+function homeward({ uuid }: Contract, { target, oxid, oid }: Held, references: number): Uint8Array {
+  return encodeObjRef({ iid: uuid, ipid: target.object, references, oxid, oid })
+}

@@ -1,0 +1,31 @@
+import { BusbarError, type ErrorCode } from '../errors/index.ts'
+import { FaultError } from '../rpc/index.ts'
+import type { Exported } from './exports.ts'
+import type { Held } from './held.ts'
+
+/** What the arguments of one call gave: to be undone when they never reach the other side. */
+export interface Gift {
+  readonly exported: readonly Exported[]
+  /** Proxies that went home: held on to until the call has its outcome. */
+  readonly sentHome: readonly Held[]
+}
+
+/**
+ * Faults that a server answers before it has taken the arguments. One that answers with them has taken no reference, so
+ * whoever gave them takes them back without being told (docs/protocol/objects.md).
+ */
+const BEFORE_ARGUMENTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'NO_SUCH_OBJECT',
+  'NO_SUCH_INTERFACE',
+  'NOT_IN_CONTRACT',
+  'BAD_VALUE',
+  'BUSY',
+  'PROTOCOL',
+  'DENIED',
+])
+
+/** Whether a call that failed like this gave nothing: it was refused here, or there before anything was read. */
+export function neverTaken(thrown: unknown): boolean {
+  if (thrown instanceof FaultError) return BEFORE_ARGUMENTS.has(thrown.code)
+  return thrown instanceof BusbarError && (thrown.code === 'LIMIT' || thrown.code === 'INVALID_ARGUMENT')
+}

@@ -1,0 +1,83 @@
+import type { BusbarError } from '../errors/index.ts'
+import {
+  type Env,
+  type PresentationContext,
+  type RpcAccess,
+  RpcClient,
+  type RpcClientView,
+  type RpcReply,
+} from '../rpc/index.ts'
+import type { Guard } from './guard.ts'
+import type { Held } from './held.ts'
+import { FIRST_OPNUM, type Operation } from './interface.ts'
+import type { ObjectLimits } from './limits.ts'
+
+/** Sends the calls of one association; agrees on each interface the first time that it is called through. */
+export class Requests {
+  readonly #rpc: RpcClient
+  readonly #contexts = new Map<string, PresentationContext>()
+  readonly #late: (operation: Operation, reply: RpcReply) => void
+
+  /**
+   * Takes the access object and the link behind it. `late` takes the answers that cross a cancel and may give
+   * references: they go back at once, not when the pipe closes.
+   */
+  constructor(
+    access: RpcAccess,
+    env: Env,
+    limits: ObjectLimits,
+    late: (operation: Operation, reply: RpcReply) => void,
+  ) {
+    this.#rpc = new RpcClient(access, { env, limits: limits.rpc })
+    this.#late = late
+  }
+
+  get closed(): Promise<BusbarError | undefined> {
+    return this.#rpc.closed
+  }
+
+  close(reason?: BusbarError): void {
+    this.#rpc.close(reason)
+  }
+
+  inspect(): RpcClientView {
+    return this.#rpc.inspect()
+  }
+
+  send(held: Held, operation: Operation, stub: Uint8Array, guard: Guard | undefined): Promise<RpcReply> {
+    const opnum = FIRST_OPNUM + operation.number
+    const context = this.#contexts.get(held.interface.uuid)
+    if (guard === undefined) {
+      if (context !== undefined) return this.#rpc.call(context, opnum, stub, held.target)
+      return this.#whenBound(held, undefined, (bound) => this.#rpc.call(bound, opnum, stub, held.target))
+    }
+    const { signal } = guard
+    const late = operation.reply.refs ? (reply: RpcReply) => this.#late(operation, reply) : undefined
+    const options = { ...held.target, signal, ...(late === undefined ? {} : { late }) }
+    if (context !== undefined) return this.#rpc.call(context, opnum, stub, options)
+    return this.#whenBound(held, guard, (bound) => this.#rpc.call(bound, opnum, stub, options))
+  }
+
+  /** Sends as soon as the interface is agreed on; a release of the same object does not overtake the call. */
+  async #whenBound(
+    held: Held,
+    guard: Guard | undefined,
+    send: (context: PresentationContext) => Promise<RpcReply>,
+  ): Promise<RpcReply> {
+    held.pin()
+    let sent: Promise<RpcReply>
+    try {
+      const binding = this.#bind(held.interface.uuid)
+      sent = send(await (guard === undefined ? binding : guard.until(binding)))
+    } finally {
+      held.unpin()
+    }
+    return sent
+  }
+
+  async #bind(uuid: string): Promise<PresentationContext> {
+    const context = await this.#rpc.bind({ uuid, major: 0, minor: 0 })
+    this.#contexts.set(uuid, context)
+    return context
+  }
+}
