@@ -6,6 +6,7 @@ import { closestName } from '../policy/index.ts'
 import type { Contract, Procedure, TypeNode } from '../rpc/index.ts'
 import { busOf } from './bus-of.ts'
 import { type Command, SOCKET_OPTION, type Terminal, LOOK_AT_BUS } from './command.ts'
+import { completeMethods, completeTargets } from './complete-targets.ts'
 import { exampleFields } from './example-values.ts'
 import { fieldsFromJson, toJson } from './json-values.ts'
 import { namedContract, serviceContracts } from './service-contracts.ts'
@@ -35,6 +36,10 @@ export const call: Command = {
   ],
   look: LOOK_AT_BUS,
   arity: [2, 3],
+  complete: (given, signal) => {
+    if (given.words.length === 0) return completeTargets(given, 'components')
+    return given.words.length > 2 ? Promise.resolve([]) : completeMethods(given, signal)
+  },
   async run(given, terminal) {
     const [target = '', name = '', text = '{}'] = given.words
     const { service } = parsePipeName(target)

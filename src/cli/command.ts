@@ -35,8 +35,16 @@ export interface Command {
   readonly look: string
   /** Fewest and most words it takes. */
   readonly arity: readonly [least: number, most: number]
+  /** What may stand behind these words; none where that is a file. May reject: then nothing is proposed. */
+  readonly complete?: (given: Given, signal: AbortSignal) => Promise<readonly Candidate[]>
   /** Gives the exit status. */
   run(given: Given, terminal: Terminal): Promise<number>
+}
+
+/** What may stand in a place of a command line, with a line about it. */
+export interface Candidate {
+  readonly value: string
+  readonly about?: string
 }
 
 /** Options that several commands share. */

@@ -115,7 +115,7 @@ function isBase64(text: string): boolean {
 }
 
 /** Where an argument does not fit, for a person: what is there, what is wanted, and perhaps what was meant. */
-export class ArgumentError extends BusbarError {
+class ArgumentError extends BusbarError {
   constructor(path: string, what: string, hint?: string) {
     const place = path === '' ? '' : `argument ${path}: `
     super('BAD_VALUE', `${place}${what}`, { stage: 'arguments', hints: hint === undefined ? [] : [hint] })

@@ -7,6 +7,7 @@ import { type Command, type Given, JSON_OPTION, SOCKET_OPTION, LOOK_AT_BUS, type
 import { type Report, reportTables } from './report-tables.ts'
 import { serviceContracts } from './service-contracts.ts'
 import { renderTable } from './table.ts'
+import { completeTargets } from './complete-targets.ts'
 import { waiting } from './waiting.ts'
 
 /** Most `ms` for asking a service what it is. */
@@ -28,6 +29,7 @@ export const ls: Command = {
   examples: ['busbar ls', 'busbar ls --json', 'busbar ls storage/busbar.FileStore'],
   look: LOOK_AT_BUS,
   arity: [0, 1],
+  complete: (given) => (given.words.length === 0 ? completeTargets(given, 'components') : Promise.resolve([])),
   run: (given, terminal) => (given.words.length === 0 ? listBus(given, terminal) : listService(given, terminal)),
 }
 

@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   idl: async () => (await import('./idl.ts')).idl,
   demo: async () => (await import('./demo/demo.ts')).demo,
   image: async () => (await import('./image.ts')).image,
+  completion: async () => (await import('./completion.ts')).completion,
 }
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -32,6 +33,11 @@ async function main(argv: readonly string[]): Promise<number> {
   if (name === '--version') {
     const { version } = await import('./version.ts')
     process.stdout.write(`${version()}\n`)
+    return 0
+  }
+  if (name === '__complete') {
+    const { complete } = await import('./complete.ts')
+    process.stdout.write((await complete(rest, COMMANDS)).map((line) => `${line}\n`).join(''))
     return 0
   }
   // An own property: `busbar constructor` is not a command.

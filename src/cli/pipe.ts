@@ -2,6 +2,7 @@ import { pipeline } from 'node:stream/promises'
 import { BusbarError } from '../errors/index.ts'
 import { busOf } from './bus-of.ts'
 import { type Command, SOCKET_OPTION, LOOK_AT_BUS } from './command.ts'
+import { completeTargets } from './complete-targets.ts'
 import { waiting } from './waiting.ts'
 
 export const pipe: Command = {
@@ -20,6 +21,7 @@ export const pipe: Command = {
   examples: ['busbar pipe storage/echo < file', 'echo hello | busbar pipe storage/log'],
   look: LOOK_AT_BUS,
   arity: [1, 1],
+  complete: (given) => (given.words.length === 0 ? completeTargets(given, 'all') : Promise.resolve([])),
   async run(given, terminal) {
     const [name = ''] = given.words
     const mode = given.options['mode'] ?? 'byte'

@@ -1,0 +1,46 @@
+import { attach, type Bus } from '../agent/index.ts'
+import { signatureText } from '../idl/index.ts'
+import { parsePipeName } from '../pipe/index.ts'
+import type { Candidate, Given } from './command.ts'
+import { exampleFields } from './example-values.ts'
+import { namedContract, serviceContracts } from './service-contracts.ts'
+
+/** Most `ms` for each thing that is asked while a person waits for proposals: as for an opening. */
+const DEADLINE = 10_000
+
+/** The services on the bus that can be called, or opened as streams. */
+export async function completeTargets(given: Given, kind: 'components' | 'all'): Promise<Candidate[]> {
+  await using bus = await busQuietly(given)
+  const offers = await bus.offers()
+  return offers
+    .filter(({ contract }) => kind === 'all' || contract !== '')
+    .map(({ partition, service, contract }) => ({
+      value: `${partition}/${service}`,
+      about: contract === '' ? 'a plain stream' : contract,
+    }))
+}
+
+/** The methods of the service that the first word names; behind a method, its arguments to fill in. */
+export async function completeMethods(given: Given, signal: AbortSignal): Promise<Candidate[]> {
+  const [target = '', method] = given.words
+  const file = given.options['contract']
+  await using bus = await busQuietly(given)
+  const asked = await serviceContracts(bus, target, {
+    deadline: DEADLINE,
+    signal,
+    file: typeof file === 'string' ? file : undefined,
+  })
+  asked.objects.close()
+  const { procedures } = namedContract(asked.contracts, parsePipeName(target).service)
+  if (method === undefined) {
+    return procedures.map((procedure) => ({ value: procedure.name, about: signatureText(procedure) }))
+  }
+  const procedure = procedures.find(({ name }) => name === method)
+  if (procedure === undefined || procedure.args.length === 0) return []
+  return [{ value: JSON.stringify(exampleFields(procedure.args)), about: signatureText(procedure) }]
+}
+
+function busQuietly({ options }: Given): Promise<Bus> {
+  const socket = options['socket']
+  return attach(typeof socket === 'string' ? { socket } : {})
+}

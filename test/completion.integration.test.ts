@@ -1,0 +1,128 @@
+/** Completion as bash does it: the script that the built program prints, asked for a line as a person has typed it. */
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const main = join(root, 'dist/cli/main.js')
+
+const SERVER = `
+import { attach, contract, method, t } from 'busbar'
+import { Described, describing } from 'busbar/rpc'
+const Store = contract('test.Store', { version: '1.0' }, {
+  open: method({ path: t.string, size: t.uint32 }, t.void),
+  openAll: method({}, t.void),
+  close: method({}, t.void),
+})
+const bus = await attach()
+await bus.offer(Store, { open() {}, openAll() {}, close() {} })
+await bus.offer(contract('test.Store', { version: '1.0', uuid: Described.uuid }, Described.methods), describing(() => [Store]))
+await bus.offer('upper', (pipe) => pipe.pipe(pipe))
+console.log('ready')
+`
+
+let directory: string
+let socket: string
+let bus: ChildProcess
+
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'busbar-completion-'))
+  socket = join(directory, 'bus.sock')
+  await mkdir(join(directory, 'node_modules'))
+  await symlink(root, join(directory, 'node_modules/busbar'))
+  await mkdir(join(directory, 'bin'))
+  await writeFile(join(directory, 'bin/busbar'), `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`)
+  await chmod(join(directory, 'bin/busbar'), 0o755)
+  await writeFile(join(directory, 'server.mjs'), SERVER)
+  await writeFile(
+    join(directory, 'busbar.yaml'),
+    'partitions:\n  server: { kind: process, run: [node, server.mjs] }\npolicy: []\n',
+  )
+  bus = spawn(process.execPath, [main, 'up', '--socket', socket, '--json'], { cwd: directory })
+  let said = ''
+  await new Promise<void>((resolve, reject) => {
+    bus.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+      if (said.includes('"line":"ready"')) resolve()
+    })
+    bus.stderr?.resume()
+    bus.once('exit', () => reject(new Error(`the bus ended: ${said}`)))
+  })
+})
+
+after(async () => {
+  bus.kill('SIGTERM')
+  if (bus.exitCode === null) await once(bus, 'exit')
+  await rm(directory, { recursive: true, force: true })
+})
+
+function run(file: string, args: readonly string[], path = socket): { stdout: string; stderr: string } {
+  const env = { ...process.env, BUSBAR_SOCKET: path, PATH: `${join(directory, 'bin')}:${process.env['PATH']}` }
+  return spawnSync(file, args, { cwd: directory, env, encoding: 'utf8' })
+}
+
+/** What bash would propose for the last of these words. */
+function proposed(...words: string[]): string[] {
+  const line = words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')
+  const script = [
+    'source <(busbar completion bash)',
+    `COMP_WORDS=(busbar ${line}) COMP_CWORD=${words.length}`,
+    '_busbar',
+    `printf '%s\\n' "\${COMPREPLY[@]}"`,
+  ].join('\n')
+  const { stdout, stderr } = run('bash', ['--norc', '-c', script])
+  assert.equal(stderr, '')
+  return stdout.split('\n').filter((text) => text !== '')
+}
+
+describe('completion', () => {
+  test('of commands and options', () => {
+    assert.deepEqual(proposed('ca'), ['call', 'capture'])
+    assert.ok(proposed('').length >= 8 && !proposed('').includes('__complete'))
+    assert.deepEqual(proposed('call', '--d'), ['--deadline'])
+    assert.deepEqual(proposed('pipe', 'server/upper', '--mode', ''), ['byte', 'message'])
+    assert.deepEqual(proposed('completion', ''), ['bash', 'zsh', 'fish'])
+    assert.deepEqual(proposed('constructor', ''), [])
+  })
+
+  test('of services, methods and arguments, from what the service says of itself', () => {
+    assert.deepEqual(proposed('call', 'server/'), ['server/test.Store'])
+    assert.deepEqual(proposed('pipe', 'server/').toSorted(), ['server/test.Store', 'server/upper'])
+    assert.deepEqual(proposed('call', 'server/test.Store', ''), ['open', 'openAll', 'close'])
+    assert.deepEqual(proposed('call', 'server/test.Store', 'open'), ['open', 'openAll'])
+    assert.deepEqual(proposed('call', '--deadline', '100', 'server/test.Store', 'c'), ['close'])
+    const [example] = proposed('call', 'server/test.Store', 'open', '')
+    assert.equal(example, `'{"path":"text","size":1}'`)
+    assert.deepEqual(proposed('call', 'server/test.Store', 'close', ''), [])
+    assert.deepEqual(proposed('ls', 'server/test'), ['server/test.Store'])
+  })
+
+  test('other shells get what each is about, and fish no quotes', () => {
+    const zsh = run('busbar', ['__complete', 'zsh', 'call', 'server/test.Store', 'op'])
+    assert.equal(zsh.stdout, 'open\topen(path: string, size: uint32): nothing\nopenAll\topenAll(): nothing\n')
+    const fish = run('busbar', ['__complete', 'fish', 'call', 'server/test.Store', 'open', ''])
+    assert.match(fish.stdout, /^\{"path":"text","size":1\}\t/)
+    for (const shell of ['bash', 'zsh', 'fish']) {
+      assert.match(run('busbar', ['completion', shell]).stdout, new RegExp(`__complete ${shell} `))
+    }
+    assert.match(run('busbar', ['completion', 'csh']).stderr, /INVALID_ARGUMENT[^]*bash, zsh, fish/)
+  })
+
+  test('proposes nothing, and says nothing, where there is nothing', () => {
+    for (const words of [
+      ['call', 'server/no.Such', ''],
+      ['call', 'no target', ''],
+      ['call', 'server/upper', ''],
+      ['nope', ''],
+    ]) {
+      assert.deepEqual(proposed(...words), [])
+    }
+    const nobody = run('busbar', ['__complete', 'bash', 'call', ''], join(directory, 'nobody.sock'))
+    assert.deepEqual([nobody.stdout, nobody.stderr], ['', ''])
+  })
+})
