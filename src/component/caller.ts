@@ -185,7 +185,9 @@ export class ObjectCaller implements Taker {
       left = guard?.signal.aborted !== true
       return await sent
     } catch (thrown) {
-      if (gift !== undefined && (!left || neverTaken(thrown))) this.#exchange.exports.takeBack(gift.exported)
+      // One that was cancelled on its way may have arrived: then the other side has the references, and gives them back.
+      const cancelled = left && guard?.signal.aborted === true
+      if (gift !== undefined && !cancelled && neverTaken(thrown)) this.#exchange.exports.takeBack(gift.exported)
       throw located(operation.path, thrown)
     } finally {
       held.unpin()

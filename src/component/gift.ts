@@ -1,4 +1,4 @@
-import { BusbarError, type ErrorCode } from '../errors/index.ts'
+import type { ErrorCode } from '../errors/index.ts'
 import { FaultError } from '../rpc/index.ts'
 import type { Exported } from './exports.ts'
 import type { Held } from './held.ts'
@@ -24,8 +24,7 @@ const BEFORE_ARGUMENTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'DENIED',
 ])
 
-/** Whether a call that failed like this gave nothing: it was refused here, or there before anything was read. */
+/** Whether a call that failed like this, and was not cancelled, gave nothing: it was refused there, or it never left. */
 export function neverTaken(thrown: unknown): boolean {
-  if (thrown instanceof FaultError) return BEFORE_ARGUMENTS.has(thrown.code)
-  return thrown instanceof BusbarError && (thrown.code === 'LIMIT' || thrown.code === 'INVALID_ARGUMENT')
+  return !(thrown instanceof FaultError) || BEFORE_ARGUMENTS.has(thrown.code)
 }

@@ -1,66 +1,20 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { NIL_GUID, Reader, Slab } from '../bytes/index.ts'
+import { NIL_GUID, Slab } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import { type Contract, RpcAccess, RpcClient, type RpcReply, RpcServer } from '../rpc/index.ts'
+import { RpcAccess, RpcServer } from '../rpc/index.ts'
 import { memoryPair, StillEnv } from '../testing/index.ts'
 import { ACTIVATOR, ACTIVATOR_IPID } from './activator.ts'
 import { ObjectClient } from './client.ts'
-import { code, counts, File, FileStore, settle, type World, world } from './harness.test.ts'
-import { FIRST_OPNUM } from './interface.ts'
-import { decodeObjRef, type ObjRef } from './objref.ts'
-import { CallFront, readThat } from './orpc.ts'
+import { code, counts, File, FileStore, settle, world } from './harness.test.ts'
+import type { ObjRef } from './objref.ts'
+import { CallFront } from './orpc.ts'
+import { Raw } from './raw.test.ts'
 import { REM_UNKNOWN } from './rem-unknown.ts'
 import { ObjectServer } from './server.ts'
 
 const REM_UNKNOWN_CALLS = REM_UNKNOWN.procedures
-
-/** A caller that keeps to no rule but the framing: it says which object, interface, number and bytes it likes. */
-class Raw {
-  readonly rpc: RpcClient
-  readonly server: ObjectServer
-  readonly #front = new CallFront(new Uint8Array(16), new Slab())
-
-  constructor({ env, classes }: Pick<World, 'env' | 'classes'>) {
-    const [mine, theirs] = memoryPair()
-    this.server = new ObjectServer(new RpcAccess(theirs), { env, classes, caller: { partition: 'raw', epoch: 1 } })
-    this.rpc = new RpcClient(new RpcAccess(mine), { env })
-  }
-
-  async bytes(uuid: string, object: string | undefined, opnum: number, stub: Uint8Array): Promise<RpcReply> {
-    const context = await this.rpc.bind({ uuid, major: 0, minor: 0 })
-    return this.rpc.call(context, opnum, stub, object === undefined ? {} : { object })
-  }
-
-  stub(contract: Pick<Contract, 'procedures'> | typeof REM_UNKNOWN, number: number, args: unknown): Uint8Array {
-    const { request } = contract.procedures[number]!
-    const writer = this.#front.begin(0, undefined)
-    request.write(writer, args, { give: assert.fail, take: assert.fail })
-    return writer.finish()
-  }
-
-  async call(contract: Contract | typeof REM_UNKNOWN, object: string, number: number, args: unknown): Promise<unknown> {
-    const stub = this.stub(contract, number, args)
-    const reply = await this.bytes(contract.uuid, object, FIRST_OPNUM + number, stub)
-    const reader = new Reader(reply.stub)
-    assert.equal(readThat(reader), undefined)
-    const take = (_: Contract, reference: Uint8Array): ObjRef => decodeObjRef(reference)
-    return contract.procedures[number]!.reply.read(reader, { give: assert.fail, take })
-  }
-
-  async activate(contract: Contract): Promise<{ remUnknown: string; object: ObjRef }> {
-    const ids = { classId: contract.uuid, interfaceId: contract.uuid }
-    return (await this.call(ACTIVATOR, ACTIVATOR_IPID, 0, ids)) as { remUnknown: string; object: ObjRef }
-  }
-
-  async close(): Promise<void> {
-    this.rpc.close()
-    await this.server.closed
-    await settle()
-    assert.equal(this.server.inspect().objects, 0)
-  }
-}
 
 describe('a hostile caller', () => {
   test('names an object that it was not given', async () => {
