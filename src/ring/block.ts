@@ -1,4 +1,3 @@
-import { Views } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { CELLS, FEATURES, PAGE_BYTES } from './layout.ts'
 import { MAX_DATA, MIN_DATA } from './limits.ts'
@@ -20,8 +19,12 @@ export class Block implements Mem {
   readonly dataBytes: number
   readonly #words: Int32Array
   readonly #bytes: Uint8Array
-  /** Views of the memory that was copied to last. */
-  readonly #views: Views = new Views()
+  /** Where the data lies. Kept, because asking a view for its buffer costs more than a short copy (measured). */
+  readonly #buffer: ArrayBufferLike
+  readonly #base: number
+  /** The memory that a short payload was copied to last, and a view of it. */
+  #into: Uint8Array | undefined
+  #view: DataView = new DataView(new ArrayBuffer(0))
   /**
    * V8 copies to and from a `SharedArrayBuffer` by words only where both addresses are the same modulo 8, else byte by byte, eight times
    * slower. There, and only there, is this needed.
@@ -47,8 +50,10 @@ export class Block implements Mem {
     }
     this.dataBytes = dataBytes
     this.#shared = !(block.buffer instanceof ArrayBuffer)
+    this.#buffer = block.buffer
+    this.#base = block.byteOffset + PAGE_BYTES
     this.#words = new Int32Array(block.buffer, block.byteOffset, block.length / 4)
-    this.#bytes = new Uint8Array(block.buffer, block.byteOffset + PAGE_BYTES, dataBytes)
+    this.#bytes = new Uint8Array(this.#buffer, this.#base, dataBytes)
   }
 
   /** Makes an empty ring of the block. For whoever allocated it, before anybody else has it. */
@@ -69,8 +74,10 @@ export class Block implements Mem {
     return (this.#words[CONTROL_WORDS + (at >>> 2)] as number) >>> 0
   }
 
-  put(at: number, value: number): void {
-    this.#words[CONTROL_WORDS + (at >>> 2)] = value
+  put(at: number, low: number, high: number): void {
+    const word = CONTROL_WORDS + (at >>> 2)
+    this.#words[word] = low
+    this.#words[word + 1] = high
   }
 
   copyIn(at: number, from: Uint8Array, start: number, length: number): void {
@@ -93,14 +100,18 @@ export class Block implements Mem {
     if (length <= SMALL && (at & 3) === 0) this.#smallOut(at, into, start, length)
     else if (this.#shared && length >= SLOW && ((into.byteOffset + start) & 7) !== (at & 7)) {
       this.#stagedOut(at, into, start, length)
-    } else into.set(new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + at, length), start)
+    } else into.set(new Uint8Array(this.#buffer, this.#base + at, length), start)
   }
 
   #smallOut(at: number, into: Uint8Array, start: number, length: number): void {
+    if (into !== this.#into) {
+      this.#into = into
+      this.#view = new DataView(into.buffer, into.byteOffset, into.length)
+    }
     const words = this.#words
-    const view = this.#views.of(into)
+    const view = this.#view
     let word = CONTROL_WORDS + (at >>> 2)
-    let to = into.byteOffset + start
+    let to = start
     const whole = to + (length & ~3)
     while (to < whole) {
       view.setInt32(to, words[word++] as number, true)
@@ -112,11 +123,10 @@ export class Block implements Mem {
   /** The two addresses modulo 8 differ; that of the stage is the one in the ring. */
   #stagedOut(at: number, into: Uint8Array, start: number, length: number): void {
     const stage = (this.#stage ??= new Uint8Array(STAGE_BYTES))
-    const { buffer, byteOffset } = this.#bytes
     const shift = at & 7
     for (let done = 0; done < length; done += STAGE_BYTES - 8) {
       const piece = Math.min(STAGE_BYTES - 8, length - done)
-      stage.set(new Uint8Array(buffer, byteOffset + at + done, piece), shift)
+      stage.set(new Uint8Array(this.#buffer, this.#base + at + done, piece), shift)
       into.set(new Uint8Array(stage.buffer, shift, piece), start + done)
     }
   }

@@ -46,8 +46,9 @@ export class PlainMem implements Mem {
     return this.#view.getUint32(at, true)
   }
 
-  put(at: number, value: number): void {
-    this.#view.setUint32(at, value, true)
+  put(at: number, low: number, high: number): void {
+    this.#view.setUint32(at, low, true)
+    this.#view.setUint32(at + 4, high, true)
   }
 
   copyIn(at: number, from: Uint8Array, start: number, length: number): void {

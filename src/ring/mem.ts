@@ -11,8 +11,8 @@ export interface Mem {
   store(cell: number, value: number): void
   /** Reads the u32 at a data offset that is a multiple of 4. */
   get(at: number): number
-  /** Writes the u32 at a data offset that is a multiple of 4. */
-  put(at: number, value: number): void
+  /** Writes two u32 at a data offset that is a multiple of 8. */
+  put(at: number, low: number, high: number): void
   /** Copies `length` bytes of `from`, from `start` on, to a data offset that is a multiple of 8. */
   copyIn(at: number, from: Uint8Array, start: number, length: number): void
   /** Copies `length` bytes at a data offset to `start` in `into`. */

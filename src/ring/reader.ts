@@ -1,6 +1,15 @@
 import { Slab } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import { CELLS, DESCRIPTOR_WORD, FOOTER_BYTES, GAP_BYTES, PACKET_BYTES, PIPE_DATA, padded } from './layout.ts'
+import {
+  CELLS,
+  DESCRIPTOR_WORD,
+  FOOTER_BYTES,
+  GAP_BYTES,
+  PACKET_BYTES,
+  PIPE_DATA,
+  padded,
+  TYPE_IN_BAND,
+} from './layout.ts'
 import { DEFAULT_PAYLOAD, payloadLimit } from './limits.ts'
 import type { Mem } from './mem.ts'
 import type { RingMode, RingOptions } from './writer.ts'
@@ -9,6 +18,11 @@ import type { RingMode, RingOptions } from './writer.ts'
 const CHUNK_BYTES = 65_536
 /** Low bits of a pending send size that do not count: some producers ask for "all but one byte". */
 const PENDING_UNIT = 7
+
+export interface ReaderOptions extends RingOptions {
+  /** Where `read` puts what is short. The readers of a process may share one. */
+  readonly slab?: Slab
+}
 
 /**
  * The consumer of a ring. Each shared word is read once and checked against what is possible; payload is copied out before anybody
@@ -20,10 +34,15 @@ export class RingReader {
   readonly mode: RingMode
   /** Longest payload of one packet, `bytes`; in message mode the longest message. */
   readonly maxPayload: number
+  /** Of the mode; comparing texts takes longer. */
+  readonly #message: boolean
   readonly #mem: Mem
   readonly #size: number
   readonly #quarter: number
-  readonly #slab: Slab = new Slab()
+  readonly #slab: Slab
+  /** What the slab hands out now, and the buffer of it. */
+  #slabBytes: Uint8Array | undefined
+  #slabBuffer: ArrayBufferLike | undefined
   /** Where the packet begins that is read next, or is being read. */
   #at = 0
   /** Bytes from there on that the other side has published, as last read. */
@@ -42,9 +61,11 @@ export class RingReader {
   #fault: BusbarError | undefined
 
   /** On a ring that `Block.format` made empty. The interrupt mask is left as it is: "signal me". */
-  constructor(mem: Mem, { mode, maxPayload = DEFAULT_PAYLOAD }: RingOptions) {
+  constructor(mem: Mem, { mode, maxPayload = DEFAULT_PAYLOAD, slab = new Slab() }: ReaderOptions) {
     this.#mem = mem
+    this.#slab = slab
     this.mode = mode
+    this.#message = mode === 'message'
     this.#size = mem.dataBytes
     this.maxPayload = payloadLimit(this.#size, maxPayload)
     this.#quarter = this.#size >>> 2
@@ -65,7 +86,7 @@ export class RingReader {
       throw new BusbarError('INVALID_ARGUMENT', `read into bytes ${start} to ${end} of ${into.length}`)
     }
     if (this.#payloadLeft === 0 && !this.#next(true)) return 0
-    if (this.mode === 'message') {
+    if (this.#message) {
       const length = this.#payloadLeft
       if (length > end - start) {
         throw new BusbarError('INVALID_ARGUMENT', `a message of ${length} bytes read into ${end - start}`)
@@ -90,7 +111,7 @@ export class RingReader {
     if (this.#fault !== undefined) throw this.#fault
     if (this.#payloadLeft === 0 && !this.#next(true)) return undefined
     // In byte mode: no more than what is known to be there, and all of it unless headers take a part.
-    const length = this.mode === 'message' ? this.#payloadLeft : this.#chunk()
+    const length = this.#message ? this.#payloadLeft : this.#chunk()
     const place = this.#slab.take(padded(length))
     if (place < 0) {
       const chunk = new Uint8Array(length)
@@ -100,7 +121,11 @@ export class RingReader {
     const { bytes } = this.#slab
     const read = this.readInto(bytes, place, place + length)
     if (read !== length) this.#slab.giveBack(bytes, place, place + read)
-    return new Uint8Array(bytes.buffer, place, read)
+    if (this.#slabBuffer === undefined || bytes !== this.#slabBytes) {
+      this.#slabBytes = bytes
+      this.#slabBuffer = bytes.buffer
+    }
+    return new Uint8Array(this.#slabBuffer, place, read)
   }
 
   #chunk(): number {
@@ -147,23 +172,21 @@ export class RingReader {
     const mem = this.#mem
     const at = this.#at
     const available = this.#available
-    if (available < PACKET_BYTES) throw this.#lie(`${available} bytes, a packet has ${PACKET_BYTES} at least`)
     const first = mem.get(at)
     const second = mem.get(at + 4)
     const header = (first >>> 16) * 8
     const length = (second & 0xffff) * 8
     // The first word as every pipe writes it passes at once.
     if (first !== DESCRIPTOR_WORD) this.#checkDescriptor(first)
-    if (second >>> 16 !== 0) throw this.#lie(`packet flags ${second >>> 16}, a pipe has none`)
-    if (length < header + 8) throw this.#lie(`a packet of ${length} bytes with ${header} of descriptor`)
-    if (length > available - FOOTER_BYTES) throw this.#lie(`a packet of ${length} bytes, ${available} are there`)
+    if (second >>> 16 !== 0) throw this.#lie('packet flags, a pipe has none', second)
+    if (length < header) throw this.#lie('packet shorter than its descriptor', length)
+    if (length > available - FOOTER_BYTES) throw this.#lie('packet longer than what is there', length)
     const pipe = this.#wrap(at + header)
     const type = mem.get(pipe)
     const payload = mem.get(pipe + 4)
-    if (type !== PIPE_DATA) throw this.#lie(`pipe packet of type ${type}, only ${PIPE_DATA} is known`)
-    if (payload > length - header - 8) throw this.#lie(`${payload} bytes in a packet of ${length}`)
-    if (payload > this.maxPayload)
-      throw this.#lie(`a payload of ${payload} bytes, ${this.maxPayload} are agreed`, 'LIMIT')
+    if (type !== PIPE_DATA) throw this.#lie('pipe packet type', type)
+    if (payload > length - header - 8) throw this.#lie('payload longer than its packet', payload)
+    if (payload > this.maxPayload) throw this.#lie('payload longer than agreed', payload, 'LIMIT')
     this.#packetBytes = length + FOOTER_BYTES
     this.#payloadAt = this.#wrap(pipe + 8)
     this.#payloadLeft = payload
@@ -175,8 +198,8 @@ export class RingReader {
 
   #checkDescriptor(first: number): void {
     const type = first & 0xffff
-    if (type !== 6) throw this.#lie(`packet type ${type}`)
-    if (first >>> 16 < 2) throw this.#lie(`data at offset ${(first >>> 16) * 8}, inside the descriptor`)
+    if (type !== TYPE_IN_BAND) throw this.#lie('packet type', type)
+    if (first >>> 16 < 2) throw this.#lie('data inside the descriptor', first)
   }
 
   #wrap(at: number): number {
@@ -227,17 +250,17 @@ export class RingReader {
   /** Reads the other side's index. It moves forward only, and not past what was given back to it. */
   #reload(): void {
     const index = this.#mem.load(CELLS.WRITE_INDEX)
-    if ((index & 7) !== 0) throw this.#lie(`write index ${index}, a multiple of 8 is needed`)
-    if (index >= this.#size) throw this.#lie(`write index ${index} of ${this.#size}`)
+    if ((index & 7) !== 0) throw this.#lie('write index that is no multiple of 8', index)
+    if (index >= this.#size) throw this.#lie('write index outside the ring', index)
     const moved = index >= this.#write ? index - this.#write : index - this.#write + this.#size
     const most = this.#size - GAP_BYTES - this.#available - this.#unreleased
-    if (moved > most) throw this.#lie(`write index moved from ${this.#write} to ${index}, ${most} bytes were free`)
+    if (moved > most) throw this.#lie('write index before the last or past the free space', index)
     this.#write = index
     this.#available += moved
   }
 
-  #lie(found: string, code: 'MALFORMED' | 'LIMIT' = 'MALFORMED'): BusbarError {
-    this.#fault = new BusbarError(code, `ring: ${found}`)
+  #lie(what: string, found: number, code: 'MALFORMED' | 'LIMIT' = 'MALFORMED'): BusbarError {
+    this.#fault = new BusbarError(code, `ring: ${what}: ${found}`)
     return this.#fault
   }
 

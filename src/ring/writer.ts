@@ -24,6 +24,8 @@ export class RingWriter {
   readonly mode: RingMode
   /** Longest payload of one packet, `bytes`; in message mode the longest message. */
   readonly maxPayload: number
+  /** Of the mode; comparing texts takes longer. */
+  readonly #message: boolean
   readonly #mem: Mem
   readonly #size: number
   /** Bytes after which is published unasked, and which are waited for at least. */
@@ -48,6 +50,7 @@ export class RingWriter {
   constructor(mem: Mem, { mode, maxPayload = DEFAULT_PAYLOAD }: RingOptions) {
     this.#mem = mem
     this.mode = mode
+    this.#message = mode === 'message'
     this.#size = mem.dataBytes
     this.maxPayload = payloadLimit(this.#size, maxPayload)
     this.#quarter = Math.max(padded(this.#size >>> 2), PACKET_BYTES + 8)
@@ -62,19 +65,22 @@ export class RingWriter {
   write(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
     if (this.#fault !== undefined) throw this.#fault
     const length = end - start
+    if (start < 0 || end > bytes.length || length <= 0) throw this.#refusal('bytes to write', length)
     if (this.#ended) throw new BusbarError('ENDED', 'written to a ring after its end')
-    if (start < 0 || end > bytes.length || length <= 0) {
-      throw new BusbarError('INVALID_ARGUMENT', `bytes ${start} to ${end} of ${bytes.length} written to a ring`)
+    if (this.#message && length > this.maxPayload) throw this.#refusal('bytes of a message', length)
+    const total = PACKET_BYTES + padded(length)
+    if (length > this.maxPayload || (total > this.#free && !this.#roomFor(total))) {
+      return this.#message ? 0 : this.#writeSome(bytes, start, length)
     }
-    if (this.mode === 'byte') return this.#writeSome(bytes, start, length)
-    if (length > this.maxPayload) {
-      throw new BusbarError('INVALID_ARGUMENT', `a message of ${length} bytes, the ring takes ${this.maxPayload}`)
-    }
-    if (PACKET_BYTES + padded(length) > this.#free && !this.#roomFor(PACKET_BYTES + padded(length))) return 0
     this.#packet(bytes, start, length)
     return length
   }
 
+  #refusal(what: string, found: number): BusbarError {
+    return new BusbarError('INVALID_ARGUMENT', `${found} ${what}: a ring takes 1 to ${this.maxPayload} at a time`)
+  }
+
+  /** In byte mode: in pieces, as far as there is room. */
   #writeSome(bytes: Uint8Array, start: number, length: number): number {
     let done = 0
     while (done < length) {
@@ -102,19 +108,12 @@ export class RingWriter {
     const total = PACKET_BYTES + payload
     const last = at + total - 8
     if (at + total <= size) {
-      mem.put(at, DESCRIPTOR_WORD)
-      mem.put(at + 4, (payload + 24) >>> 3)
-      mem.put(at + 8, 0)
-      mem.put(at + 12, 0)
-      mem.put(at + 16, PIPE_DATA)
-      mem.put(at + 20, length)
-      if (payload !== length) {
-        mem.put(last - 8, 0)
-        mem.put(last - 4, 0)
-      }
+      mem.put(at, DESCRIPTOR_WORD, (payload + 24) >>> 3)
+      mem.put(at + 8, 0, 0)
+      mem.put(at + 16, PIPE_DATA, length)
+      if (payload !== length) mem.put(last - 8, 0, 0)
       if (length !== 0) mem.copyIn(at + 24, bytes, start, length)
-      mem.put(last, 0)
-      mem.put(last + 4, at)
+      mem.put(last, 0, at)
     } else this.#wrapped(bytes, start, length)
     const next = at + total
     this.#at = next >= size ? next - size : next
@@ -128,22 +127,16 @@ export class RingWriter {
     const mem = this.#mem
     const payload = padded(length)
     const at = this.#at
-    this.#pair(at, DESCRIPTOR_WORD, (payload + 24) >>> 3)
-    this.#pair(at + 8, 0, 0)
-    this.#pair(at + 16, PIPE_DATA, length)
-    if (payload !== length) this.#pair(at + 16 + payload, 0, 0)
-    this.#pair(at + 24 + payload, 0, at)
+    mem.put(at, DESCRIPTOR_WORD, (payload + 24) >>> 3)
+    mem.put(this.#wrap(at + 8), 0, 0)
+    mem.put(this.#wrap(at + 16), PIPE_DATA, length)
+    if (payload !== length) mem.put(this.#wrap(at + 16 + payload), 0, 0)
+    mem.put(this.#wrap(at + 24 + payload), 0, at)
     if (length === 0) return
     const from = this.#wrap(at + 24)
     const first = Math.min(length, this.#size - from)
     mem.copyIn(from, bytes, start, first)
     if (first < length) mem.copyIn(0, bytes, start + first, length - first)
-  }
-
-  #pair(at: number, low: number, high: number): void {
-    const place = this.#wrap(at)
-    this.#mem.put(place, low)
-    this.#mem.put(place + 4, high)
   }
 
   #wrap(at: number): number {
@@ -189,7 +182,7 @@ export class RingWriter {
     if (this.#fault !== undefined) throw this.#fault
     if (this.#unpublished !== 0) this.#publish()
     const needed = PACKET_BYTES + padded(Math.min(length, this.maxPayload))
-    const least = this.mode === 'byte' ? Math.min(needed, this.#quarter) : needed
+    const least = this.#message ? needed : Math.min(needed, this.#quarter)
     this.#pending = true
     this.#mem.store(CELLS.PENDING_SEND, Math.max(least, this.#quarter) + END_BYTES)
     return !this.#roomFor(least)
@@ -209,18 +202,17 @@ export class RingWriter {
   /** Reads the other side's index. It moves forward only, and not past what was published to it. */
   #reload(): void {
     const index = this.#mem.load(CELLS.READ_INDEX)
-    if ((index & 7) !== 0) throw this.#lie(`read index ${index}, a multiple of 8 is needed`)
-    if (index >= this.#size) throw this.#lie(`read index ${index} of ${this.#size}`)
+    if ((index & 7) !== 0) throw this.#lie('read index that is no multiple of 8', index)
+    if (index >= this.#size) throw this.#lie('read index outside the ring', index)
     const moved = distance(this.#read, index, this.#size)
     const most = distance(this.#read, this.#published, this.#size)
-    if (moved > most)
-      throw this.#lie(`read index moved from ${this.#read} to ${index}, ${most} bytes were there to read`)
+    if (moved > most) throw this.#lie('read index before the last or past the write index', index)
     this.#read = index
     this.#free += moved
   }
 
-  #lie(found: string): BusbarError {
-    this.#fault = new BusbarError('MALFORMED', `ring: ${found}`)
+  #lie(what: string, found: number): BusbarError {
+    this.#fault = new BusbarError('MALFORMED', `ring: ${what}: ${found}`)
     return this.#fault
   }
 

@@ -1,0 +1,255 @@
+/** All runs of a ring against a hostile other side: the enumerations, each as one function over the ring that is given. */
+import { Slab } from '../bytes/index.ts'
+import { type Block, CELLS, type RingMode, type RingReader, type RingWriter } from './index.ts'
+import { PlainMem, SlowWriter } from './harness.test.ts'
+import { ReaderModel, WriterModel } from './models.test.ts'
+
+/** The classes under test: the real ones, or those of a mutant. */
+export interface Ring {
+  readonly Block: typeof Block
+  readonly RingReader: typeof RingReader
+  readonly RingWriter: typeof RingWriter
+}
+
+/** Bytes of data of the rings here: 16 units of 8. */
+export const SIZE = 128
+/** Longest payload: less than the ring could hold, so that the limit is met. */
+export const MAX = 40
+
+/** Every way through a run that asks for choices, by running it again with the next one. */
+export class Choices {
+  #path: number[] = []
+  #widths: number[] = []
+  #at = 0
+
+  /** One of 0 to `width` - 1. */
+  choose(width: number): number {
+    const at = this.#at++
+    if (at === this.#path.length) {
+      this.#path.push(0)
+      this.#widths.push(width)
+    }
+    return this.#path[at] as number
+  }
+
+  /** The choices of this run, to tell. */
+  get path(): string {
+    return this.#path.join(' ')
+  }
+
+  /** Goes to the next way; false when there is none. */
+  next(): boolean {
+    this.#at = 0
+    for (let at = this.#path.length - 1; at >= 0; at--) {
+      const choice = (this.#path[at] as number) + 1
+      if (choice < (this.#widths[at] as number)) {
+        this.#path[at] = choice
+        return true
+      }
+      this.#path.pop()
+      this.#widths.pop()
+    }
+    return false
+  }
+}
+
+const HUGE = [0x7fff_ffff, 0x8000_0000, 0xffff_fff8, 0xffff_ffff]
+/** Every possible index, and impossible ones of each kind. */
+const INDEXES = [...Array.from({ length: SIZE / 8 }, (_, unit) => unit * 8), 1, 4, 7, SIZE - 1, SIZE, SIZE + 8, ...HUGE]
+const PENDING = [0, 1, 8, 40, 64, SIZE - 8, SIZE - 1, SIZE, ...HUGE]
+const MASKS = [0, 1, 0xffff_ffff]
+const word = (low: number, high: number): number => (low | (high << 16)) >>> 0
+/** First word of a descriptor: type and offset. */
+const FIRST = [
+  ...[0, 1, 2, 3, 4, 13, 16, 0xffff].map((offset) => word(6, offset)),
+  ...[0, 5, 7, 9, 0xffff].map((type) => word(type, 2)),
+]
+/** Second word: length and flags. */
+const SECOND = [
+  ...[0, 1, 2, 3, 4, 5, 6, 8, 9, 14, 15, 16, 0xffff].map((length) => word(length, 0)),
+  ...[1, 0x8000].map((flags) => word(4, flags)),
+]
+const KINDS = [1, 0, 2, 3, 0x8000_0001, 0xffff_ffff]
+const PAYLOADS = [0, 1, 7, 8, 9, 16, 17, 32, MAX, MAX + 1, 88, 97, ...HUGE]
+/** Of the second packet: all, or only what changes the outcome. */
+const RICH = [FIRST, SECOND, KINDS, PAYLOADS]
+const FEW = [
+  [word(6, 2), word(6, 1), word(6, 4), word(7, 2)],
+  [...[2, 3, 4, 8, 15, 0xffff].map((length) => word(length, 0)), word(3, 1)],
+  [1, 2],
+  [0, 1, 8, 9, MAX + 1, 0xffff_ffff],
+]
+const NONE = [0]
+
+/** How many runs there were. */
+type Count = number
+
+/** Runs every way through `run`, and says by which choices one broke a rule. */
+function everyWay(choices: Choices, run: () => void, most = Number.POSITIVE_INFINITY): Count {
+  let runs = 0
+  try {
+    do {
+      runs++
+      run()
+    } while (runs < most && choices.next())
+  } catch (thrown) {
+    if (thrown instanceof Error) thrown.message += ` (choices ${choices.path})`
+    throw thrown
+  }
+  return runs
+}
+
+/**
+ * What every read gives is any value of its class, for two packets, all combinations. `rich` has all classes for the second packet
+ * too, else those alone that change the outcome.
+ */
+export function oracleReads({ RingReader }: Ring, mode: RingMode, rich: boolean): Count {
+  const into = new Uint8Array(SIZE)
+  const choices = new Choices()
+  const slab = new Slab()
+  const classes = [FIRST, SECOND, KINDS, PAYLOADS, ...(rich ? RICH : FEW)]
+  let gets = 0
+  const pick = (values: readonly number[]): number => values[choices.choose(values.length)] as number
+  const model = new ReaderModel(SIZE, mode, MAX, (place) => {
+    if (place === CELLS.WRITE_INDEX) return pick(INDEXES)
+    return place < 32 ? 0 : pick(classes[gets++] ?? NONE)
+  })
+  return everyWay(choices, () => {
+    gets = 0
+    model.reset()
+    const reader = new RingReader(model, { mode, maxPayload: MAX, slab })
+    for (let call = 0; gets < 8 && call < 6; call++) {
+      if (!model.readInto(reader, into, mode === 'byte' ? 12 : SIZE) || gets === 0) return
+    }
+  })
+}
+
+/** The cells alone, with honest packets: all indexes and pending sizes, over a series of calls with signals and sleeps. */
+export function oracleCells({ RingReader }: Ring, mode: RingMode, loads: number): Count {
+  const into = new Uint8Array(SIZE)
+  const choices = new Choices()
+  const slab = new Slab()
+  let left = 0
+  let last = 0
+  let gets = 0
+  const model = new ReaderModel(SIZE, mode, MAX, (place) => {
+    // Packets of 40 bytes with 5 of payload; every third is of 48 bytes, so that they come to lie everywhere.
+    if (place >= 32) return [word(6, 2), word((gets >> 2) % 3 === 2 ? 5 : 4, 0), 1, 5][gets++ & 3] as number
+    if (left-- <= 0) return place === CELLS.WRITE_INDEX ? last : 0
+    const values = place === CELLS.WRITE_INDEX ? INDEXES : PENDING
+    const value = values[choices.choose(values.length)] as number
+    if (place === CELLS.WRITE_INDEX) last = value
+    return value
+  })
+  return everyWay(choices, () => {
+    left = loads
+    last = 0
+    gets = 0
+    model.reset()
+    const reader = new RingReader(model, { mode, maxPayload: MAX, slab })
+    for (let call = 0; left > 0 || call < 8; call++) {
+      const going =
+        call % 4 < 2 ? model.readInto(reader, into, mode === 'byte' ? 7 : SIZE) : model.settle(reader, call % 4 === 3)
+      if (!going) return
+    }
+  })
+}
+
+/**
+ * A writer whose reads of the read index give any value, and those of the mask any of `masks`: messages, publishing, waiting, the
+ * end. After so many `loads` the other side does nothing.
+ */
+export function oracleWrites({ RingWriter }: Ring, loads: number, masks: readonly number[] = MASKS): Count {
+  const choices = new Choices()
+  const messages = [1, 40, 9, 32, 8].map((length) => new Uint8Array(length))
+  let left = 0
+  let last = 0
+  const model = new WriterModel(SIZE, (place) => {
+    if (place !== CELLS.READ_INDEX)
+      return masks.length === 1 || left-- <= 0 ? 1 : (masks[choices.choose(masks.length)] as number)
+    if (left-- > 0) last = INDEXES[choices.choose(INDEXES.length)] as number
+    return last
+  })
+  return everyWay(choices, () => {
+    left = loads
+    last = 0
+    model.reset()
+    const writer = new RingWriter(model, { mode: 'message', maxPayload: MAX })
+    for (let call = 0; call < 9; call++) {
+      const message = messages[call % messages.length] as Uint8Array
+      if (!model.write(writer, message)) return
+      if (call % 3 === 1 && !model.wait(writer, message.length)) return
+      if (call % 3 !== 1 && !model.publish(writer)) return
+    }
+    if (model.end(writer)) model.publish(writer)
+  })
+}
+
+/** Values that a hostile write puts into any word. */
+const WRITTEN = [0, 1, 8, 40, SIZE, 0x7fff_fff8, 0x8000_0000, 0xffff_ffff]
+
+/** Memory with two honest packets, as words: cells first. */
+function honest(): Uint32Array {
+  const mem = new PlainMem(SIZE)
+  const writer = new SlowWriter(mem, 'message', MAX)
+  writer.write(new Uint8Array(9).fill(1))
+  writer.write(new Uint8Array(8).fill(2))
+  const words = new Uint32Array(32 + SIZE / 4)
+  words.set(new Uint32Array(mem.control.buffer), 0)
+  words.set(new Uint32Array(mem.data.buffer), 32)
+  return words
+}
+
+/** Words that the reader of that memory looks at, and some that it must not. */
+const TARGETS = [0, 1, 2, 3, 16, ...Array.from({ length: 24 }, (_, at) => 32 + at)]
+
+/**
+ * Up to `writes` hostile writes before any access, of any word, any of eight values. A write matters only when its word is read
+ * later, and then it is the same as a write right before that read; so it is enough that each read may find its word changed, for
+ * good. With `raw` each schedule runs as it is instead.
+ */
+export function hostileWrites({ RingReader }: Ring, mode: RingMode, writes: number, raw = false, most?: number): Count {
+  const choices = new Choices()
+  const slab = new Slab()
+  const into = new Uint8Array(SIZE)
+  const start = honest()
+  const words = honest()
+  const changed: number[] = []
+  let left = 0
+  const write = (place: number, value: number): void => {
+    left--
+    changed.push(place)
+    words[place] = value
+  }
+  /** Two writes of two words at the same moment are one schedule, so they come in the order of the words. */
+  const writeAny = (): void => {
+    for (let from = 0; left > 0; ) {
+      const choice = choices.choose(1 + (TARGETS.length - from) * WRITTEN.length)
+      if (choice === 0) return
+      const target = from + Math.floor((choice - 1) / WRITTEN.length)
+      write(TARGETS[target] as number, WRITTEN[(choice - 1) % WRITTEN.length] as number)
+      from = target + 1
+    }
+  }
+  const model = new ReaderModel(SIZE, mode, MAX, (place) => {
+    if (raw) writeAny()
+    else if (left > 0) {
+      const choice = choices.choose(WRITTEN.length + 1)
+      if (choice !== 0) write(place, WRITTEN[choice - 1] as number)
+    }
+    return words[place] as number
+  })
+  return everyWay(
+    choices,
+    () => {
+      for (const place of changed) words[place] = start[place] as number
+      changed.length = 0
+      left = writes
+      model.reset()
+      const reader = new RingReader(model, { mode, maxPayload: MAX, slab })
+      for (let call = 0; call < 3; call++) if (!model.readInto(reader, into, mode === 'byte' ? 6 : SIZE)) return
+      if (model.settle(reader, true)) model.settle(reader, false)
+    },
+    most,
+  )
+}
