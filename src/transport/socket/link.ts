@@ -5,6 +5,7 @@ import type { BusyPoller } from '../busy-poller.ts'
 import { TRANSPORT_LIMITS, type TransportLimits } from '../limits.ts'
 import { linkLost } from './reason.ts'
 import { SlabReader } from './slab-reader.ts'
+import { Turn } from './turn.ts'
 
 /** A Node socket as a link. */
 class SocketLink implements ByteLink {
@@ -14,6 +15,8 @@ class SocketLink implements ByteLink {
   readonly #gate = new Gate()
   readonly #inbox: Inbox
   readonly #poller: BusyPoller | undefined
+  readonly #reading: Turn = new Turn(() => this.#goOn())
+  readonly #writing: Turn = new Turn(() => this.#drained())
   #paused = false
   /** A header waits for its payload. */
   #holding = false
@@ -41,7 +44,7 @@ class SocketLink implements ByteLink {
       this.#inbox.end()
       this.#finish()
     })
-    socket.on('drain', () => this.#gate.open())
+    socket.on('drain', () => this.#drained())
     socket.on('error', (thrown) => this.#fail(linkLost(thrown)))
     socket.on('close', () => {
       if (!this.#inbox.ended || !this.#finished) this.#fail(new BusbarError('LINK_LOST', 'the socket was closed'))
@@ -68,7 +71,8 @@ class SocketLink implements ByteLink {
     if (header) this.#hold()
     socket.write(chunk)
     if (!header) this.#flush()
-    if (socket.writableLength >= this.#limits.unsent) this.#gate.shut()
+    this.#writing.moved(chunk.length)
+    if (this.#writing.spent || socket.writableLength >= this.#limits.unsent) this.#gate.shut()
     return this.#gate.pass()
   }
 
@@ -97,17 +101,29 @@ class SocketLink implements ByteLink {
   #arrived(chunk: Uint8Array): void {
     this.#poller?.touch(chunk.length)
     this.#inbox.push(chunk)
-    if (this.#inbox.unread < this.#limits.unread) return
+    this.#reading.moved(chunk.length)
+    if (this.#paused || this.#mayRead()) return
     this.#paused = true
     this.#socket.pause()
   }
 
+  #mayRead(): boolean {
+    return this.#inbox.unread < this.#limits.unread && !this.#reading.spent
+  }
+
+  #goOn(): void {
+    if (!this.#paused || !this.#mayRead()) return
+    this.#paused = false
+    this.#socket.resume()
+  }
+
   #consumed(): void {
-    if (this.#paused && this.#inbox.unread < this.#limits.unread) {
-      this.#paused = false
-      this.#socket.resume()
-    }
+    this.#goOn()
     if (this.#inbox.ended) this.#finish()
+  }
+
+  #drained(): void {
+    if (!this.#writing.spent && this.#socket.writableLength < this.#limits.unsent) this.#gate.open()
   }
 
   /** Holds back what is written until something that is no header was, at the latest until the work that is ready has run. */
