@@ -10,7 +10,7 @@ export {
 } from '../src/rpc/pdu/bind.ts'
 export { writeFault, writeRequest, writeResponse } from '../src/rpc/pdu/call.ts'
 export { PduCutter } from '../src/rpc/pdu/cutter.ts'
-export { encodeBare, PFC, WHOLE } from '../src/rpc/pdu/header.ts'
+export { encodeBare, PFC, pduBytes, WHOLE } from '../src/rpc/pdu/header.ts'
 export { featureSyntax, NDR20, NO_SYNTAX } from '../src/rpc/pdu/syntax.ts'
 export { PDUS } from '../src/rpc/pdu/table.ts'
 export { wireOfOperation } from '../src/rpc/ndr/lower.ts'

@@ -1,5 +1,5 @@
 import { type ByteLink, memoryPair } from '../src/link/index.ts'
-import { PduCutter } from './inside.ts'
+import { PduCutter, pduBytes } from './inside.ts'
 import type { Sender } from './pdus.ts'
 
 /** What came from one side and was not passed on, and where it goes. */
@@ -79,7 +79,9 @@ export class Middle {
   }
 
   async #take({ from, held }: Way): Promise<void> {
-    const cutter = new PduCutter(65_535, ({ length }, bytes, _, at) => held.push(bytes.slice(at, at + length)))
+    const cutter = new PduCutter(65_535, (header, view, at) => {
+      held.push(pduBytes(header, view, at).slice())
+    })
     for (;;) {
       if (this.#reading !== undefined) await this.#reading.promise
       const chunk = await from.read()

@@ -6,7 +6,6 @@ import {
   type PresentationContext,
   RpcAccess,
   RpcClient,
-  type RpcInterface,
   RpcServer,
 } from '../src/rpc/index.ts'
 import { StillEnv } from '../src/testing/index.ts'
@@ -78,8 +77,8 @@ function same(who: string, whole: Outcome, parts: Outcome): void {
 
 function cut(pieces: Iterable<Uint8Array>): Outcome {
   const seen: string[] = []
-  const cutter = new PduCutter(LIMITS.fragment, ({ type, length }, bytes, _, at) => {
-    seen.push(`${type} ${Buffer.from(bytes.buffer, bytes.byteOffset + at, length).toString('hex')}`)
+  const cutter = new PduCutter(LIMITS.fragment, ({ type, length }, view, at) => {
+    seen.push(`${type} ${Buffer.from(view.buffer, at, length).toString('hex')}`)
   })
   let code = 'none'
   try {
@@ -172,7 +171,7 @@ async function toClient(pieces: Iterable<Uint8Array>): Promise<Outcome> {
 
 /** Answers at once or never, so that nothing depends on the order of microtasks. */
 class Prompt extends Echo {
-  override dispatch(call: IncomingCall): ReturnType<RpcInterface['dispatch']> {
+  override dispatch(call: IncomingCall): Uint8Array | Promise<Uint8Array> {
     const answer = super.dispatch(call)
     return call.opnum === 4 ? call.stub : answer
   }

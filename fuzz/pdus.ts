@@ -11,6 +11,7 @@ import {
   featureSyntax,
   NDR20,
   NO_SYNTAX,
+  pduBytes,
   PduCutter,
   PDUS,
   PFC,
@@ -42,8 +43,8 @@ async function recorded(): Promise<Corpus> {
   const said: Record<Sender, Uint8Array[]> = { client: [], server: [] }
   const relay = async (sender: Sender): Promise<void> => {
     const [from, to] = sender === 'client' ? [clientSide, serverSide] : [serverSide, clientSide]
-    const cutter = new PduCutter(65_535, ({ length }, bytes, _, at) => {
-      said[sender].push(bytes.slice(at, at + length))
+    const cutter = new PduCutter(65_535, (header, view, at) => {
+      said[sender].push(pduBytes(header, view, at).slice())
     })
     for (let chunk = await from.read(); chunk !== undefined; chunk = await from.read()) {
       cutter.push(chunk)

@@ -153,7 +153,7 @@ const PLANTS: readonly { bug: string; rule: string; plants: Plants }[] = [
         let before: Uint8Array | undefined
         return altered(plain, {
           dispatch: async (call) => {
-            const answer = await plain.dispatch(call)
+            const answer = (await plain.dispatch(call)) as Uint8Array
             const other = before ?? answer
             before = answer
             return other
@@ -169,7 +169,7 @@ const PLANTS: readonly { bug: string; rule: string; plants: Plants }[] = [
       rpcInterface: (plain) =>
         altered(plain, {
           dispatch: async (call) => {
-            const answer = await plain.dispatch(call)
+            const answer = (await plain.dispatch(call)) as Uint8Array
             if (call.opnum === 1) throw new BusbarError('BUSY', 'planted')
             return answer
           },

@@ -19,10 +19,19 @@ export class Reader {
    * `little` is the byte order of the multi-byte integers: `true` for control messages and NDR by default. `views` spares
    * the making of a view where many messages lie in one buffer.
    */
-  constructor(bytes: Uint8Array, little = true, views?: Views) {
-    this.#view = views === undefined ? new DataView(bytes.buffer) : views.of(bytes)
-    this.#start = bytes.byteOffset
-    this.#end = this.#start + bytes.length
+  constructor(bytes: Uint8Array, little?: boolean, views?: Views)
+  /** Over `length` bytes from `start` of a view of a whole buffer: nothing is made for the bytes themselves. */
+  constructor(view: DataView, little: boolean, start: number, length: number)
+  constructor(of: Uint8Array | DataView, little = true, from?: Views | number, length = 0) {
+    if (of instanceof DataView) {
+      this.#view = of
+      this.#start = from as number
+      this.#end = this.#start + length
+    } else {
+      this.#view = from === undefined ? new DataView(of.buffer) : (from as Views).of(of)
+      this.#start = of.byteOffset
+      this.#end = this.#start + of.length
+    }
     this.#at = this.#start
     this.#little = little
   }

@@ -1,8 +1,17 @@
 import { BusbarError } from '../errors/index.ts'
-import type { Slab } from './slab.ts'
 
 /** First allocation: most control messages and small calls fit (our choice). */
 const INITIAL_BYTES = 256
+
+/** Memory that many messages share. */
+export interface WriterMemory {
+  readonly bytes: Uint8Array
+  readonly view: DataView
+  /** Hands out `length` bytes and returns where in `bytes` they start; -1 when it has no memory for so many. */
+  take(length: number): number
+  /** Takes back what a message from `start` did not need: it ended at `end`. */
+  giveBack(bytes: Uint8Array, start: number, end: number): void
+}
 
 /** A cursor that writes into memory of its own or of a slab, which doubles when full, up to `max` bytes (then `LIMIT`). */
 export class Writer {
@@ -12,14 +21,19 @@ export class Writer {
   #view: DataView
   readonly #little: boolean
   readonly #max: number
-  readonly #slab: Slab | undefined
+  readonly #slab: WriterMemory | undefined
   /** Where the message starts in `bytes`, and where the memory for it ends. */
   #start = 0
   #end: number
   #at = 0
+  /** What lies in front of `start`, once something was not copied, and how many `bytes` that is. */
+  #pieces: Uint8Array[] | undefined
+  #before = 0
+  /** `bytes` that come in one piece of at least this length are not copied. */
+  #leaveFrom = Number.POSITIVE_INFINITY
 
   /** With a `slab` a short message is written there; it must be finished before the slab's next one begins. */
-  constructor(little = true, max = 0x7fff_ffff, initial: number = INITIAL_BYTES, slab?: Slab) {
+  constructor(little = true, max = 0x7fff_ffff, initial: number = INITIAL_BYTES, slab?: WriterMemory) {
     const size = Math.min(initial, max)
     const start = slab === undefined ? -1 : slab.take(size)
     this.#little = little
@@ -45,7 +59,7 @@ export class Writer {
 
   /** Bytes written so far. */
   get length(): number {
-    return this.#at - this.#start
+    return this.#before + this.#at - this.#start
   }
 
   /** What `reserve` gives positions in; another one after every `reserve`. */
@@ -63,10 +77,11 @@ export class Writer {
 
   #grow(more: number): void {
     const needed = this.length + more
-    if (needed > this.#max) throw new BusbarError('LIMIT', `${needed} bytes do not fit the limit of ${this.#max}`)
-    const bigger = new Uint8Array(Math.min(this.#max, Math.max(needed, (this.#end - this.#start) * 2)))
+    if (needed > this.#max) throw tooLong(needed, this.#max)
+    const held = this.#at - this.#start
+    const bigger = new Uint8Array(Math.min(this.#max, Math.max(held + more, (this.#end - this.#start) * 2)))
     bigger.set(this.#bytes.subarray(this.#start, this.#at))
-    this.#at = this.length
+    this.#at -= this.#start
     this.#start = 0
     this.#end = bigger.length
     this.#bytes = bigger
@@ -111,8 +126,15 @@ export class Writer {
     this.#view.setUint32(this.#little ? at + 4 : at, high, this.#little)
   }
 
-  /** Copies bytes in. */
+  /** From now on bytes that come in one piece of at least `length` are not copied but left where they are: see `pieces`. */
+  leaveFrom(length: number): this {
+    this.#leaveFrom = length
+    return this
+  }
+
+  /** Copies bytes in, unless they are to be left where they are. */
   bytes(bytes: Uint8Array): void {
+    if (bytes.length >= this.#leaveFrom) return this.#leave(bytes)
     const at = this.reserve(bytes.length)
     this.#bytes.set(bytes, at)
   }
@@ -139,18 +161,51 @@ export class Writer {
 
   /** Overwrites four bytes written earlier. */
   patchU32(at: number, value: number): void {
-    if (at + 4 > this.length) throw new BusbarError('INTERNAL', 'patch beyond what was written')
+    if (at + 4 > this.length || this.#before > 0) throw new BusbarError('INTERNAL', 'patch beyond what was written')
     this.#view.setUint32(this.#start + at, value, this.#little)
   }
 
   patchU16(at: number, value: number): void {
-    if (at + 2 > this.length) throw new BusbarError('INTERNAL', 'patch beyond what was written')
+    if (at + 2 > this.length || this.#before > 0) throw new BusbarError('INTERNAL', 'patch beyond what was written')
     this.#view.setUint16(this.#start + at, value, this.#little)
+  }
+
+  #leave(bytes: Uint8Array): void {
+    const length = this.length + bytes.length
+    if (length > this.#max) throw tooLong(length, this.#max)
+    this.#pieces ??= []
+    if (this.#at > this.#start) this.#pieces.push(this.#bytes.subarray(this.#start, this.#at))
+    this.#pieces.push(bytes)
+    this.#before = length
+    this.#start = this.#at
+  }
+
+  /** What was written, in pieces that follow one another. The writer must not be used again. */
+  pieces(): readonly Uint8Array[] {
+    const last = new Uint8Array(this.#bytes.buffer, this.#start, this.#at - this.#start)
+    if (this.#pieces === undefined) return [last]
+    return last.length === 0 ? this.#pieces : [...this.#pieces, last]
+  }
+
+  /** Where in `bytes` the message ends, if that is where it lies; -1 when it was too large and lies elsewhere. */
+  endIn(bytes: Uint8Array): number {
+    return bytes === this.#bytes && this.#pieces === undefined ? this.#at : -1
   }
 
   /** What was written. The memory passes to the caller: the writer must not be used again. */
   finish(): Uint8Array {
     if (this.#slab !== undefined) this.#slab.giveBack(this.#bytes, this.#start, this.#at)
-    return new Uint8Array(this.#bytes.buffer, this.#start, this.length)
+    if (this.#pieces === undefined) return new Uint8Array(this.#bytes.buffer, this.#start, this.length)
+    const whole = new Uint8Array(this.length)
+    let at = 0
+    for (const piece of this.pieces()) {
+      whole.set(piece, at)
+      at += piece.length
+    }
+    return whole
   }
+}
+
+function tooLong(length: number, max: number): BusbarError {
+  return new BusbarError('LIMIT', `${length} bytes do not fit the limit of ${max}`)
 }

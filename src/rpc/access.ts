@@ -1,11 +1,9 @@
+import { Writer } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { type ByteLink, flow } from '../link/index.ts'
 import { PduCutter, type PduHandler } from './pdu/cutter.ts'
+import { PduSlab } from './pdu-slab.ts'
 
-/** First slab, `bytes`: an association that makes a call now and then stays small (our choice). */
-const FIRST_SLAB = 4_096
-/** Largest slab, and so the most that one write holds, `bytes` (our choice: a socket takes it at once). */
-const MAX_SLAB = 65_536
 /** From this many `bytes` on PDUs leave inside a turn (our choice: so both ends work at once, 40 % more calls, 64 in flight). */
 const GATHER_BYTES = 4_096
 /** How many times gathering waits for yet another round of microtasks (our choice: deeper than proxies and stubs are). */
@@ -33,12 +31,7 @@ export class RpcAccess {
   #cutter: PduCutter | undefined
   #pauseAbove = Number.POSITIVE_INFINITY
 
-  #slabSize = FIRST_SLAB
-  #bytes = new Uint8Array(0)
-  #view = new DataView(this.#bytes.buffer)
-  /** Start of what is gathered and not queued yet. */
-  #from = 0
-  #at = 0
+  readonly #slab: PduSlab = new PduSlab((gathered) => this.#push(gathered))
   #queue: Uint8Array[] = []
   #head = 0
   #unsent = 0
@@ -60,18 +53,18 @@ export class RpcAccess {
     this.#link = link
   }
 
-  /** Where `reserve` has made room. Changes with every `reserve`. */
+  /** Where `reserve`, `stub` and `add` have made room. Changes with each. */
   get bytes(): Uint8Array {
-    return this.#bytes
+    return this.#slab.bytes
   }
 
   get view(): DataView {
-    return this.#view
+    return this.#slab.view
   }
 
   /** Bytes that wait here, and those that the link took and asked to wait for; of a link that is over, none. */
   get unsent(): number {
-    return this.#over ? 0 : this.#offered + this.#unsent + this.#at - this.#from
+    return this.#over ? 0 : this.#offered + this.#unsent + this.#slab.gathered
   }
 
   /** Bytes of an unfinished incoming PDU. */
@@ -96,13 +89,33 @@ export class RpcAccess {
 
   /** Makes room for one PDU, or the front of one, of `length` bytes, and returns where in `bytes` and `view` it starts. */
   reserve(length: number): number {
-    if (this.#at - this.#from >= GATHER_BYTES) this.#flush()
-    if (this.#bytes.length - this.#at < length) this.#renew(length)
-    const at = this.#at
-    this.#at = at + length
-    this.#pdus++
-    if (!this.#scheduled) this.#schedule()
+    if (this.#slab.gathered >= GATHER_BYTES) this.#flush()
+    const at = this.#slab.reserve(length)
+    this.#added()
     return at
+  }
+
+  /**
+   * A writer for a stub of about `size` bytes that follows `front` bytes of its PDU. A short one is written where it will be sent from:
+   * `add` says where its PDU begins. One that is too large for that lies elsewhere and is sent as it is.
+   */
+  writer(front: number, size: number, max: number): Writer {
+    if (this.#slab.gathered >= GATHER_BYTES) this.#flush()
+    return new Writer(true, max, size, this.#slab.begin(front))
+  }
+
+  /** Sends the PDU around what the last `writer` wrote, if it lies here; returns where its front goes, or -1 if it lies elsewhere. */
+  add(stub: Writer): number {
+    const end = stub.endIn(this.#slab.bytes)
+    if (end < 0) return -1
+    const at = this.#slab.add(end)
+    this.#added()
+    return at
+  }
+
+  /** Throws away what the last `writer` wrote. */
+  drop(): void {
+    this.#slab.giveBack()
   }
 
   /** Sends bytes as they are behind what was reserved so far. They pass to the link. */
@@ -124,7 +137,7 @@ export class RpcAccess {
   /** Sends one encoded PDU. */
   send(pdu: Uint8Array): void {
     const at = this.reserve(pdu.length)
-    this.#bytes.set(pdu, at)
+    this.#slab.bytes.set(pdu, at)
   }
 
   /** Ends this direction after everything that was sent. */
@@ -183,6 +196,11 @@ export class RpcAccess {
     this.#events?.closed(reason)
   }
 
+  #added(): void {
+    this.#pdus++
+    if (!this.#scheduled) this.#schedule()
+  }
+
   #schedule(): void {
     this.#scheduled = true
     this.#rounds = 0
@@ -202,26 +220,10 @@ export class RpcAccess {
     this.#flush()
   }
 
-  #renew(length: number): void {
-    this.#seal()
-    const size = Math.max(this.#slabSize, length)
-    this.#slabSize = Math.min(MAX_SLAB, this.#slabSize * 2)
-    this.#bytes = new Uint8Array(size)
-    this.#view = new DataView(this.#bytes.buffer)
-    this.#from = 0
-    this.#at = 0
-  }
-
-  /** Moves what was gathered to the queue. The memory behind it stays ours, and the memory before it is the link's. */
+  /** Moves what was gathered to the queue. */
   #seal(): void {
-    if (this.#at === this.#from) return
-    if (this.#over) {
-      this.#from = this.#at
-      return
-    }
-    const gathered = this.#bytes.subarray(this.#from, this.#at)
-    this.#from = this.#at
-    this.#push(gathered)
+    const gathered = this.#slab.leave()
+    if (gathered !== undefined) this.#push(gathered)
   }
 
   #push(bytes: Uint8Array): void {
@@ -234,7 +236,8 @@ export class RpcAccess {
     this.#hurried = false
     if (this.#blocked || this.#over) return
     if (this.#queue.length === 0) {
-      if (this.#at > this.#from) this.#writeGathered()
+      const gathered = this.#slab.leave()
+      if (gathered !== undefined) this.#write(gathered)
     } else {
       this.#seal()
       this.#drain()
@@ -245,9 +248,7 @@ export class RpcAccess {
   }
 
   /** The common case: nothing waits, and everything gathered leaves in one write. */
-  #writeGathered(): void {
-    const gathered = this.#bytes.subarray(this.#from, this.#at)
-    this.#from = this.#at
+  #write(gathered: Uint8Array): void {
     const room = this.#link.write(gathered)
     if (room !== undefined) this.#block(room, gathered.length)
   }

@@ -5,17 +5,15 @@ import { faultError } from '../faults.ts'
 import { type RpcLimits, rpcLimits } from '../limits.ts'
 import { decodeBindAck, decodeBindNak } from '../pdu/bind.ts'
 import { readHint, readStatus, RESPONSE_BYTES } from '../pdu/call.ts'
-import { encodeBare, PFC, type PduHeader, requireWhole } from '../pdu/header.ts'
+import type { PduHandler } from '../pdu/cutter.ts'
+import { encodeBare, PFC, pduBytes, type PduHeader, requireWhole } from '../pdu/header.ts'
 import type { InterfaceId } from '../pdu/syntax.ts'
 import { PDUS, pduName } from '../pdu/table.ts'
-import { UuidMemory } from '../pdu/uuid.ts'
-import { CallQueue } from './call-queue.ts'
-import { CallTable } from './call-table.ts'
 import type { RpcClientOptions, RpcClientView } from './client-view.ts'
 import { ClientBinding, type PresentationContext } from './client-binding.ts'
-import { sendRequest } from './fragments.ts'
 import { Orphans } from './orphans.ts'
-import { abortError, type CallOptions, PendingCall, type RpcReply } from './pending-call.ts'
+import { abortError, type CallOptions, type Packaging, PendingCall, RAW, type RpcReply } from './pending-call.ts'
+import { Requests } from './requests.ts'
 import { Responses } from './responses.ts'
 import { NO_SECURITY } from './security.ts'
 
@@ -27,17 +25,11 @@ export class RpcClient {
   readonly #access: RpcAccess
   readonly #limits: RpcLimits
   readonly #binding: ClientBinding
-  readonly #calls: CallTable<PendingCall>
+  readonly #requests: Requests
   readonly #orphans: Orphans
   readonly #responses: Responses
-  readonly #uuids = new UuidMemory()
   readonly #closing = new Closing()
-  readonly #nextId = (): number => this.#calls.next()
-  readonly #queue = new CallQueue()
-  readonly #hasRoom = (): boolean => this.#calls.size < this.#window
-  #window = 1
-  #fragment = 0
-  #made = 0
+  readonly #nextId = (): number => this.#requests.calls.next()
   #leaving = false
   /** Why nothing new is started: the association is over, or about to be. */
   #over: BusbarError | undefined
@@ -47,17 +39,13 @@ export class RpcClient {
     this.#access = access
     this.#limits = rpcLimits(options.limits)
     this.#binding = new ClientBinding(this.#limits.fragment, this.#limits.contexts, options.group ?? 0)
-    this.#calls = new CallTable(this.#limits.calls)
+    this.#requests = new Requests(access, this.#limits)
     this.#orphans = new Orphans(options.env, this.#limits.cancelGrace, (call) => this.#orphan(call))
     this.#responses = new Responses(this.#limits)
-    access.start(
-      {
-        pdu: (header, bytes, view, at) => this.#pdu(header, bytes, view, at),
-        ended: () => this.#ended(),
-        closed: (reason) => this.#closed(reason),
-      },
-      this.#limits.fragment,
-    )
+    const pdu: PduHandler = (header, view, at) => this.#pdu(header, view, at)
+    pdu.land = (header, view, at, here) => this.#land(header, view, at, here)
+    pdu.landed = (header) => this.#landed(header)
+    access.start({ pdu, ended: () => this.#ended(), closed: (reason) => this.#closed(reason) }, this.#limits.fragment)
   }
 
   /** Settles once: `undefined` when the association ended in order, else why it did not. */
@@ -81,20 +69,30 @@ export class RpcClient {
    * code that the fault stands for; with `CANCELLED` (or the signal's own reason) at once when the signal fires; with
    * `LIMIT` when the stub or the answer is too large; or with why the link is over.
    */
-  call(context: PresentationContext, opnum: number, stub: Uint8Array, options: CallOptions = {}): Promise<RpcReply> {
-    const { object, signal, late } = options
-    if (this.#over !== undefined) return Promise.reject(this.#over)
-    if (signal?.aborted === true) return Promise.reject(abortError(signal))
-    const wrong = this.#check(context, opnum, stub)
-    if (wrong !== undefined) return Promise.reject(wrong)
+  call(context: PresentationContext, opnum: number, stub: Uint8Array, options?: CallOptions): Promise<RpcReply> {
+    return this.invoke(RAW, context, opnum, stub, options)
+  }
+
+  /** As `call`, with arguments that are packaged here and now, right into the memory that they are sent from where they are short. */
+  invoke<A, R>(
+    packaging: Packaging<A, R>,
+    context: PresentationContext,
+    opnum: number,
+    args: A,
+    options: CallOptions = NO_OPTIONS,
+  ): Promise<R> {
     return new Promise((resolve, reject) => {
-      const call = new PendingCall(resolve, reject)
-      call.late = late
+      const wrong = this.#check(context, opnum, options.signal)
+      if (wrong !== undefined) return reject(packaging.failed(wrong))
+      const call = new PendingCall(packaging as Packaging, resolve as (result: unknown) => void, reject)
+      call.late = options.late
+      const { object, signal } = options
       if (signal !== undefined) call.watch(signal, () => this.#abort(call, abortError(signal)))
-      if (this.#hasRoom() && this.#queue.length === 0) {
-        this.#send(call, context.id, opnum, object, stub)
-      } else {
-        this.#queue.push(call, () => this.#send(call, context.id, opnum, object, stub))
+      try {
+        this.#requests.start(call, { contextId: context.id, opnum, object }, packaging, args)
+      } catch (thrown) {
+        call.forget()
+        throw thrown
       }
     })
   }
@@ -116,35 +114,25 @@ export class RpcClient {
         interface: `${uuid} ${major}.${minor}`,
       })),
       calls: {
-        pending: this.#calls.size,
-        queued: this.#queue.length,
+        pending: this.#requests.calls.size,
+        queued: this.#requests.queued,
         cancelled: this.#orphans.size,
-        made: this.#made,
+        made: this.#requests.made,
       },
       memory: { unsent: this.#access.unsent, partial: this.#access.held, reassembly: this.#responses.held },
     }
   }
 
-  #check(context: PresentationContext, opnum: number, stub: Uint8Array): BusbarError | undefined {
+  #check(context: PresentationContext, opnum: number, signal: AbortSignal | undefined): BusbarError | undefined {
+    if (this.#over !== undefined) return this.#over
+    if (signal?.aborted === true) return abortError(signal)
     if (!this.#binding.owns(context)) {
       return new BusbarError('INVALID_ARGUMENT', 'that context was not agreed on this association')
     }
     if (!(Number.isInteger(opnum) && opnum >= 0 && opnum <= 0xffff)) {
       return new BusbarError('INVALID_ARGUMENT', `opnum ${opnum} is not a number from 0 to 65535`)
     }
-    if (stub.length > this.#limits.request) {
-      return new BusbarError('LIMIT', `a request of ${stub.length} bytes; at most ${this.#limits.request} are sent`)
-    }
     return undefined
-  }
-
-  #send(call: PendingCall, contextId: number, opnum: number, object: string | undefined, stub: Uint8Array): void {
-    this.#calls.add(call)
-    this.#made++
-    call.state = 'sent'
-    const uuid = object === undefined ? undefined : this.#uuids.bytes(object)
-    sendRequest(this.#access, this.#fragment, call.id, contextId, opnum, uuid, stub)
-    if (this.#calls.size === 1) this.#access.hurry()
   }
 
   #ask(): void {
@@ -152,11 +140,11 @@ export class RpcClient {
     if (question !== undefined) this.#access.send(question)
   }
 
-  #pdu(header: PduHeader, bytes: Uint8Array, view: DataView, at: number): void {
-    if (header.authLength !== 0) NO_SECURITY.admit(header, bytes.subarray(at, at + header.length))
+  #pdu(header: PduHeader, view: DataView, at: number): void {
+    if (header.authLength !== 0) NO_SECURITY.admit(header, pduBytes(header, view, at))
     switch (header.type) {
       case PDUS.response.number:
-        return this.#response(header, bytes, view, at)
+        return this.#response(header, view, at)
       case PDUS.fault.number:
         requireWhole(header)
         return this.#fault(header, readStatus(view, at, header.little))
@@ -164,12 +152,12 @@ export class RpcClient {
         return this.#shutdown()
       default:
         requireWhole(header)
-        return this.#answer(header, bytes.subarray(at, at + header.length))
+        return this.#answer(header, pduBytes(header, view, at))
     }
   }
 
-  #response(header: PduHeader, bytes: Uint8Array, view: DataView, at: number): void {
-    const call = this.#calls.get(header.callId)
+  #response(header: PduHeader, view: DataView, at: number): void {
+    const call = this.#requests.calls.get(header.callId)
     if (call === undefined) return this.#late(header)
     const first = (header.flags & PFC.FIRST) !== 0
     const last = (header.flags & PFC.LAST) !== 0
@@ -181,15 +169,34 @@ export class RpcClient {
       if (last) this.#free(call)
       return
     }
-    const stub = new Uint8Array(bytes.buffer, bytes.byteOffset + at + RESPONSE_BYTES, header.length - RESPONSE_BYTES)
-    if (first && last) this.#responses.whole(call, stub)
-    else this.#responses.part(call, stub, readHint(view, at, header.little), last)
+    const length = header.length - RESPONSE_BYTES
+    if (first && last) this.#responses.whole(call, view, at + RESPONSE_BYTES, length)
+    else {
+      const stub = new Uint8Array(view.buffer, at + RESPONSE_BYTES, length)
+      this.#responses.part(call, stub, readHint(view, at, header.little), last)
+    }
+    if (last) this.#free(call)
+  }
+
+  /** Memory for a fragment that goes on with a response, when its front has come. */
+  #land(header: PduHeader, view: DataView, at: number, here: number): Uint8Array | undefined {
+    if (header.type !== PDUS.response.number || header.authLength !== 0 || here < RESPONSE_BYTES) return undefined
+    const call = this.#requests.calls.get(header.callId)
+    if (call === undefined || (header.flags & PFC.FIRST) !== 0 || call.little !== header.little) return undefined
+    return this.#responses.land(call, readHint(view, at, header.little), header.length - RESPONSE_BYTES)
+  }
+
+  #landed(header: PduHeader): void {
+    const call = this.#requests.calls.get(header.callId)
+    if (call === undefined) return
+    const last = (header.flags & PFC.LAST) !== 0
+    this.#responses.landed(call, header.length - RESPONSE_BYTES, last)
     if (last) this.#free(call)
   }
 
   #fault(header: PduHeader, status: number): void {
     const notExecuted = (header.flags & PFC.DID_NOT_EXECUTE) !== 0
-    const call = this.#calls.get(header.callId)
+    const call = this.#requests.calls.get(header.callId)
     if (call === undefined) {
       if (this.#binding.faulted(header.callId, status, notExecuted)) return this.#ask()
       return this.#late(header)
@@ -203,8 +210,8 @@ export class RpcClient {
       case PDUS.bind_ack.number: {
         this.#binding.acknowledged(header.callId, header.flags, decodeBindAck(pdu, header.little))
         const agreement = this.#binding.agreement
-        this.#fragment = agreement?.transmit ?? this.#limits.fragment
-        this.#window = agreement?.multiplexed === true ? this.#limits.calls : 1
+        this.#requests.fragment = agreement?.transmit ?? this.#limits.fragment
+        this.#requests.window = agreement?.multiplexed === true ? this.#limits.calls : 1
         return this.#ask()
       }
       case PDUS.alter_context_resp.number:
@@ -219,28 +226,28 @@ export class RpcClient {
 
   /** An answer to a call that is over here is dropped; one to a call that never was breaks the protocol. */
   #late(header: PduHeader): void {
-    if (this.#calls.issued(header.callId)) return
+    if (this.#requests.calls.issued(header.callId)) return
     throw new BusbarError('PROTOCOL', `${pduName(header.type)} to call id ${header.callId}, which was never used`)
   }
 
   /** The server asks to be left: no new calls, and the link closes when the pending ones are answered. */
   #shutdown(): void {
     this.#leaving = true
-    this.#window = 0
+    this.#requests.window = 0
     const reason = new BusbarError('RESET', 'the server is shutting down and takes no more calls')
     this.#over ??= reason
-    this.#queue.fail(reason)
+    this.#requests.fail(reason)
     this.#leave()
   }
 
   #leave(): void {
-    if (this.#leaving && this.#calls.size === 0) this.#access.end()
+    if (this.#leaving && this.#requests.calls.size === 0) this.#access.end()
   }
 
   #abort(call: PendingCall, reason: BusbarError): void {
     const { state } = call
     call.fail(reason)
-    if (call.late !== undefined && state !== 'queued') call.handOver(call.late)
+    if (call.late !== undefined && state !== 'queued') call.handOver()
     else {
       call.state = 'dropped'
       this.#responses.release(call)
@@ -265,15 +272,14 @@ export class RpcClient {
 
   #free(call: PendingCall): void {
     this.#responses.release(call)
-    this.#calls.remove(call)
+    this.#requests.free(call)
     if (call.orphanAt !== 0) this.#orphans.remove(call)
-    if (this.#queue.length > 0) this.#queue.advance(this.#hasRoom)
     this.#leave()
   }
 
   /** The server finished: whoever still waits will wait in vain. */
   #ended(): void {
-    const waits = this.#calls.size > 0 || this.#queue.length > 0 || this.#binding.state === 'binding'
+    const waits = this.#requests.calls.size > 0 || this.#requests.queued > 0 || this.#binding.state === 'binding'
     if (waits) return this.#access.close(new BusbarError('PEER_DIED', 'the server ended the association'))
     this.#over ??= new BusbarError('CLOSED', 'the server ended the association')
     this.#access.end()
@@ -283,8 +289,8 @@ export class RpcClient {
     const error = reason ?? new BusbarError('CLOSED', 'the association is over')
     this.#over = error
     this.#orphans.clear()
-    this.#queue.fail(error)
-    for (const call of this.#calls.clear()) {
+    this.#requests.fail(error)
+    for (const call of this.#requests.calls.clear()) {
       if (call.state !== 'dropped') call.fail(error)
       this.#responses.release(call)
     }
@@ -292,6 +298,8 @@ export class RpcClient {
     this.#closing.settle(reason)
   }
 }
+
+const NO_OPTIONS: CallOptions = Object.freeze({})
 
 function disorder(call: PendingCall, what: string): BusbarError {
   return new BusbarError('PROTOCOL', `response to call ${call.id}: ${what}`)

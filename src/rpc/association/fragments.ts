@@ -9,9 +9,10 @@ import {
   writeResponse,
 } from '../pdu/call.ts'
 import { PFC, WHOLE } from '../pdu/header.ts'
+import { COPY_BELOW } from '../pdu-slab.ts'
 
-/** Stubs from this size on are written as they are, `bytes`; below it copying beats another write (our choice, measured). */
-const COPY_BELOW = 16_384
+/** A marshalled stub in pieces that follow one another. They pass to the link. */
+export type Stub = readonly Uint8Array[]
 
 /** Sends a request in as many fragments as it takes, one behind the other: fragments of two requests never mix. */
 export function sendRequest(
@@ -21,48 +22,22 @@ export function sendRequest(
   contextId: number,
   opnum: number,
   object: Uint8Array | undefined,
-  stub: Uint8Array,
+  stub: Stub,
 ): void {
-  const fixed = object === undefined ? REQUEST_BYTES : REQUEST_BYTES + OBJECT_BYTES
-  const most = (max - fixed) & ~7
-  let flags: number = object === undefined ? PFC.FIRST : PFC.FIRST | PFC.OBJECT_UUID
-  let from = 0
-  do {
-    const left = stub.length - from
-    const size = left <= max - fixed ? left : most
-    if (size === left) flags |= PFC.LAST
-    const copied = size < COPY_BELOW
-    const at = access.reserve(copied ? fixed + size : fixed)
-    writeRequest(access.view, at, flags, fixed + size, callId, left, contextId, opnum)
+  const front = object === undefined ? REQUEST_BYTES : REQUEST_BYTES + OBJECT_BYTES
+  const first: number = object === undefined ? PFC.FIRST : PFC.FIRST | PFC.OBJECT_UUID
+  send(access, max, front, stub, (view, at, size, left, place) => {
+    const flags = (place & PFC.FIRST ? first : first & ~PFC.FIRST) | (place & PFC.LAST)
+    writeRequest(view, at, flags, front + size, callId, left, contextId, opnum)
     if (object !== undefined) access.bytes.set(object, at + REQUEST_BYTES)
-    place(access, stub, from, size, copied, at + fixed)
-    from += size
-    flags &= ~PFC.FIRST
-  } while (from < stub.length)
+  })
 }
 
 /** Sends a response in as many fragments as it takes. */
-export function sendResponse(
-  access: RpcAccess,
-  max: number,
-  callId: number,
-  contextId: number,
-  stub: Uint8Array,
-): void {
-  const most = (max - RESPONSE_BYTES) & ~7
-  let flags: number = PFC.FIRST
-  let from = 0
-  do {
-    const left = stub.length - from
-    const size = left <= max - RESPONSE_BYTES ? left : most
-    if (size === left) flags |= PFC.LAST
-    const copied = size < COPY_BELOW
-    const at = access.reserve(copied ? RESPONSE_BYTES + size : RESPONSE_BYTES)
-    writeResponse(access.view, at, flags, RESPONSE_BYTES + size, callId, left, contextId)
-    place(access, stub, from, size, copied, at + RESPONSE_BYTES)
-    from += size
-    flags &= ~WHOLE
-  } while (from < stub.length)
+export function sendResponse(access: RpcAccess, max: number, callId: number, contextId: number, stub: Stub): void {
+  send(access, max, RESPONSE_BYTES, stub, (view, at, size, left, place) => {
+    writeResponse(view, at, place, RESPONSE_BYTES + size, callId, left, contextId)
+  })
 }
 
 export function sendFault(
@@ -76,9 +51,63 @@ export function sendFault(
   writeFault(access.view, at, callId, contextId, status, notExecuted)
 }
 
-function place(access: RpcAccess, stub: Uint8Array, from: number, size: number, copied: boolean, at: number): void {
-  if (size === 0) return
-  const part = size === stub.length ? stub : stub.subarray(from, from + size)
-  if (copied) access.bytes.set(part, at)
-  else access.append(part)
+/**
+ * Writes the front of a fragment at `at`: `size` bytes of stub are in it, `left` come with it and behind it, and `place` says by
+ * PFC flags whether it is the first and the last.
+ */
+type WriteFront = (view: DataView, at: number, size: number, left: number, place: number) => void
+
+function send(access: RpcAccess, max: number, front: number, stub: Stub, write: WriteFront): void {
+  const most = (max - front) & ~7
+  let left = 0
+  for (const { length } of stub) left += length
+  let place: number = PFC.FIRST
+  const cursor = { stub, piece: 0, at: 0 }
+  do {
+    const size = left <= max - front ? left : most
+    if (size === left) place |= PFC.LAST
+    const copied = size < COPY_BELOW
+    const at = access.reserve(copied ? front + size : front)
+    write(access.view, at, size, left, place)
+    if (copied) copy(access, cursor, size, at + front)
+    else append(access, cursor, size)
+    left -= size
+    place &= ~WHOLE
+  } while (left > 0)
+}
+
+/** Where the next byte of a stub is. */
+interface Cursor {
+  readonly stub: Stub
+  piece: number
+  at: number
+}
+
+function copy(access: RpcAccess, cursor: Cursor, size: number, to: number): void {
+  for (let done = 0; done < size; ) {
+    const part = next(cursor, size - done)
+    access.bytes.set(part, to + done)
+    done += part.length
+  }
+}
+
+function append(access: RpcAccess, cursor: Cursor, size: number): void {
+  for (let done = 0; done < size; ) {
+    const part = next(cursor, size - done)
+    done += part.length
+    // A few bytes between the front and the rest cost less to copy than to write by themselves.
+    if (part.length < COPY_BELOW) access.bytes.set(part, access.reserve(part.length))
+    else access.append(part)
+  }
+}
+
+function next(cursor: Cursor, most: number): Uint8Array {
+  const piece = cursor.stub[cursor.piece] as Uint8Array
+  const end = Math.min(piece.length, cursor.at + most)
+  const part = cursor.at === 0 && end === piece.length ? piece : piece.subarray(cursor.at, end)
+  if (end === piece.length) {
+    cursor.piece++
+    cursor.at = 0
+  } else cursor.at = end
+  return part
 }

@@ -7,7 +7,7 @@ import type { RpcLimits } from '../limits.ts'
 import { type ContextOffer, encodeBind, encodeBindAck, RESULT } from '../pdu/bind.ts'
 import { writeFault, writeRequest, writeResponse } from '../pdu/call.ts'
 import { PduCutter } from '../pdu/cutter.ts'
-import { PFC, type PduHeader, WHOLE } from '../pdu/header.ts'
+import { PFC, pduBytes, type PduHeader, WHOLE } from '../pdu/header.ts'
 import { type InterfaceId, NDR20, NO_SYNTAX } from '../pdu/syntax.ts'
 import { pduName } from '../pdu/table.ts'
 import { RpcClient } from './client.ts'
@@ -130,8 +130,8 @@ export class RawPeer {
   readonly pdus: RawPdu[] = []
   /** Why the link closed; `'ended'` when the other side only ended. */
   outcome: BusbarError | 'ended' | undefined
-  readonly #cutter = new PduCutter(65_535, (header, bytes, _, at) => {
-    this.pdus.push({ header: { ...header }, bytes: bytes.slice(at, at + header.length) })
+  readonly #cutter = new PduCutter(65_535, (header, view, at) => {
+    this.pdus.push({ header: { ...header }, bytes: pduBytes(header, view, at).slice() })
   })
 
   constructor(link: MemoryLink) {

@@ -1,4 +1,4 @@
-import type { Guid } from '../../bytes/index.ts'
+import { type Guid, Reader, type Writer } from '../../bytes/index.ts'
 import type { BusbarError } from '../../errors/index.ts'
 import type { Awaitable } from '../../link/index.ts'
 import type { InterfaceId } from '../pdu/syntax.ts'
@@ -8,7 +8,7 @@ export interface IncomingCall {
   readonly opnum: number
   /** UUID of the object that is called. */
   readonly object: Guid | undefined
-  /** Marshalled arguments: a view of received memory, free to be kept. */
+  /** Marshalled arguments: a view of received memory, free to be kept. Made when it is first asked for. */
   readonly stub: Uint8Array
   /** Byte order of the stub. */
   readonly little: boolean
@@ -16,6 +16,27 @@ export interface IncomingCall {
   readonly signal: AbortSignal
   /** The same as a flag, which costs nothing. */
   readonly cancelled: boolean
+  /** The marshalled arguments, from their start. */
+  arguments(): Reader
+  /**
+   * A writer for marshalled results of about `size` bytes, where they can be sent from. What is written must be given to `answer` before
+   * anything else is done; where that cannot be, `discard` it.
+   */
+  results(size: number): Writer
+  /** Sends the results, once. */
+  answer(results: Writer): void
+  /** Throws away what was written of the results. */
+  discard(): void
+  /** Sends what was thrown as a fault, instead of results. */
+  fail(thrown: unknown): void
+}
+
+/** Where the answer of a call goes. */
+export interface Answering {
+  results(size: number): Writer
+  answer(call: ServerCall, results: Writer): void
+  discard(): void
+  fail(call: ServerCall, thrown: unknown): void
 }
 
 /** What a server serves under one interface id. */
@@ -23,8 +44,11 @@ export interface RpcInterface {
   readonly id: InterfaceId
   /** How many operations there are: requests for a higher opnum are refused before dispatch. */
   readonly opnums: number
-  /** Runs one call and gives its marshalled results, which pass to the link. What it throws becomes a fault. */
-  dispatch(call: IncomingCall): Awaitable<Uint8Array>
+  /**
+   * Runs one call. Its results go to `call.answer`, now or later, or it gives them marshalled, and then they pass to the link. What
+   * it throws becomes a fault.
+   */
+  dispatch(call: IncomingCall): Awaitable<Uint8Array> | undefined
 }
 
 /** One call of a server from its first fragment to its answer. */
@@ -39,7 +63,11 @@ export class ServerCall implements IncomingCall {
   silent: boolean
   /** What it holds of the memory for requests that came in fragments, `bytes`. */
   held = 0
-  stub: Uint8Array
+  readonly #answering: Answering
+  #view: DataView
+  #at: number
+  #length: number
+  #stub: Uint8Array | undefined
   #reason: BusbarError | undefined
   #controller: AbortController | undefined
 
@@ -51,7 +79,10 @@ export class ServerCall implements IncomingCall {
     little: boolean,
     target: RpcInterface,
     silent: boolean,
-    stub: Uint8Array,
+    answering: Answering,
+    view: DataView,
+    at: number,
+    length: number,
   ) {
     this.id = id
     this.contextId = contextId
@@ -60,7 +91,43 @@ export class ServerCall implements IncomingCall {
     this.little = little
     this.target = target
     this.silent = silent
-    this.stub = stub
+    this.#answering = answering
+    this.#view = view
+    this.#at = at
+    this.#length = length
+  }
+
+  get stub(): Uint8Array {
+    this.#stub ??= new Uint8Array(this.#view.buffer, this.#at, this.#length)
+    return this.#stub
+  }
+
+  /** The stub was put together from fragments. */
+  set stub(stub: Uint8Array) {
+    this.#stub = stub
+    this.#view = new DataView(stub.buffer)
+    this.#at = stub.byteOffset
+    this.#length = stub.length
+  }
+
+  arguments(): Reader {
+    return new Reader(this.#view, this.little, this.#at, this.#length)
+  }
+
+  results(size: number): Writer {
+    return this.#answering.results(size)
+  }
+
+  answer(results: Writer): void {
+    this.#answering.answer(this, results)
+  }
+
+  discard(): void {
+    this.#answering.discard()
+  }
+
+  fail(thrown: unknown): void {
+    this.#answering.fail(this, thrown)
   }
 
   get cancelled(): boolean {

@@ -1,4 +1,5 @@
 import { BusbarError } from '../../errors/index.ts'
+import type { Reader, Writer } from '../../bytes/index.ts'
 import type { Numbered } from './call-table.ts'
 import type { Reassembly } from './reassembly.ts'
 
@@ -6,6 +7,18 @@ import type { Reassembly } from './reassembly.ts'
 export interface RpcReply {
   readonly stub: Uint8Array
   readonly little: boolean
+}
+
+/** How the calls of one operation are packaged: what an RPC object knows of its contract. */
+export interface Packaging<A = unknown, R = unknown> {
+  /** About the `bytes` of a request. */
+  measure(args: A): number
+  /** What it throws the call rejects with, and nothing was sent. */
+  write(writer: Writer, args: A): void
+  /** Reads a whole answer; what it throws the call rejects with. Must neither call nor wait. */
+  read(reader: Reader): R
+  /** What the call rejects with when it failed with `reason`. */
+  failed(reason: BusbarError): BusbarError
 }
 
 export interface CallOptions {
@@ -41,12 +54,16 @@ export class PendingCall implements Numbered {
   orphanAt = 0
   /** Who takes the answer once the caller has its outcome. */
   late: ((reply: RpcReply) => void) | undefined
-  #resolve: (reply: RpcReply) => void
-  #reject: (reason: BusbarError) => void
+  readonly #packaging: Packaging
+  readonly #resolve: (result: unknown) => void
+  readonly #reject: (reason: BusbarError) => void
   #signal: AbortSignal | undefined
   #aborted: (() => void) | undefined
+  /** The caller has its outcome, and `late` takes the answer. */
+  #handedOver = false
 
-  constructor(resolve: (reply: RpcReply) => void, reject: (reason: BusbarError) => void) {
+  constructor(packaging: Packaging, resolve: (result: unknown) => void, reject: (reason: BusbarError) => void) {
+    this.#packaging = packaging
     this.#resolve = resolve
     this.#reject = reject
   }
@@ -58,20 +75,33 @@ export class PendingCall implements Numbered {
     signal.addEventListener('abort', aborted, { once: true })
   }
 
-  succeed(reply: RpcReply): void {
+  /** It was never sent. */
+  forget(): void {
     this.#unwatch()
-    this.#resolve(reply)
+  }
+
+  /** The answer is in. */
+  succeed(answer: Reader): void {
+    if (this.#aborted !== undefined) this.#unwatch()
+    if (this.#handedOver) return this.late?.(RAW.read(answer))
+    let result: unknown
+    try {
+      result = this.#packaging.read(answer)
+    } catch (thrown) {
+      this.#reject(this.#packaging.failed(BusbarError.from(thrown)))
+      return
+    }
+    this.#resolve(result)
   }
 
   fail(reason: BusbarError): void {
     this.#unwatch()
-    this.#reject(reason)
+    if (!this.#handedOver) this.#reject(this.#packaging.failed(reason))
   }
 
   /** The caller has its outcome; the answer, if one comes, goes to `late`. */
-  handOver(late: (reply: RpcReply) => void): void {
-    this.#resolve = late
-    this.#reject = () => {}
+  handOver(): void {
+    this.#handedOver = true
   }
 
   #unwatch(): void {
@@ -87,4 +117,12 @@ export function abortError(signal: AbortSignal): BusbarError {
   const { reason } = signal
   if (reason instanceof BusbarError) return reason
   return new BusbarError('CANCELLED', 'the caller cancelled the call', { cause: reason })
+}
+
+/** Stubs that are marshalled elsewhere. */
+export const RAW: Packaging<Uint8Array, RpcReply> = {
+  measure: (stub) => stub.length,
+  write: (writer, stub) => writer.bytes(stub),
+  read: (reader) => ({ stub: reader.bytes(reader.left), little: reader.little }),
+  failed: (reason) => reason,
 }

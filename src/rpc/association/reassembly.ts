@@ -1,9 +1,12 @@
-/** Memory is taken for at most this many times the bytes that really came (our choice). */
-const TRUST = 16
+/**
+ * Memory is taken for at most this many times the bytes that really came (our choice: the first of the largest fragments then makes
+ * room for the largest request there is by default).
+ */
+const TRUST = 64
 
 /**
  * The stub of one call from its fragments. `alloc_hint` is a wish of the peer: it only decides how far ahead of the
- * received bytes memory is taken, never beyond sixteen times those, and never beyond the limit.
+ * received bytes memory is taken, never beyond sixty-four times those, and never beyond the limit.
  */
 export class Reassembly {
   readonly #limit: number
@@ -19,26 +22,42 @@ export class Reassembly {
     return this.#length
   }
 
-  /** Copies a fragment in; false when it would pass the limit, and then it was not taken. */
-  add(part: Uint8Array, hint: number): boolean {
-    const end = this.#length + part.length
-    if (end > this.#limit) return false
-    if (end > this.#bytes.length) this.#grow(end, this.#length + hint)
-    this.#bytes.set(part, this.#length)
-    this.#length = end
-    return true
+  /** Memory taken, `bytes`. */
+  get memory(): number {
+    return this.#bytes.length
+  }
+
+  /** Whether a fragment of so many `bytes` stays within the limit. */
+  fits(length: number): boolean {
+    return this.#length + length <= this.#limit
+  }
+
+  /** The memory that is needed for a fragment that fits, `bytes`; `hint` is what the peer says is to come with it and behind it. */
+  needs(length: number, hint: number): number {
+    const end = this.#length + length
+    const have = this.#bytes.length
+    if (end <= have) return have
+    return Math.min(this.#limit, Math.max(end, Math.min(this.#length + hint, end * TRUST), have * 2))
+  }
+
+  /** Takes so much memory, and returns where in it the next `length` bytes go: they count with `took`. */
+  room(length: number, memory: number): Uint8Array {
+    if (memory > this.#bytes.length) {
+      const bigger = new Uint8Array(memory)
+      bigger.set(this.#bytes.subarray(0, this.#length))
+      this.#bytes = bigger
+    }
+    return this.#bytes.subarray(this.#length, this.#length + length)
+  }
+
+  /** The next bytes are in their place. */
+  took(length: number): void {
+    this.#length += length
   }
 
   /** The whole stub. It may be kept for long, so it holds at most twice its bytes, whatever was hinted. */
   finish(): Uint8Array {
     const whole = this.#bytes.subarray(0, this.#length)
     return this.#bytes.length > 2 * this.#length ? whole.slice() : whole
-  }
-
-  #grow(end: number, hinted: number): void {
-    const size = Math.min(this.#limit, Math.max(end, Math.min(hinted, end * TRUST), this.#bytes.length * 2))
-    const bigger = new Uint8Array(size)
-    bigger.set(this.#bytes.subarray(0, this.#length))
-    this.#bytes = bigger
   }
 }

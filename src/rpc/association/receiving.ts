@@ -112,19 +112,57 @@ export class Receiving {
     this.#state = undefined
   }
 
+  /**
+   * Memory for the stub of a fragment of which only the front has come, so that the rest is put where it belongs; then `landed` takes
+   * it. `undefined` when nothing speaks for that: `take` decides when the fragment is whole.
+   */
+  land(header: PduHeader, hint: number, length: number): Uint8Array | undefined {
+    const state = this.#state
+    if (state?.kind !== 'gathering' || state.id !== header.callId || (header.flags & PFC.FIRST) !== 0) return undefined
+    if (header.little !== state.call.little) return undefined
+    return this.#room(state, hint, length)
+  }
+
+  /** A fragment for which `land` gave memory is whole, and lies there. */
+  landed(header: PduHeader, length: number): Outcome | undefined {
+    if (this.#state?.kind !== 'gathering') return undefined
+    const outcome = this.#took(this.#state, header, length)
+    if (outcome !== undefined) this.#state = undefined
+    return outcome
+  }
+
   #gather(gathering: Gathering, header: PduHeader, hint: number, stub: Uint8Array): Outcome | undefined {
     const { call, parts } = gathering
     if (header.little !== call.little) throw new BusbarError('PROTOCOL', 'byte order changed between fragments')
     // A request that announces too much is refused before it comes; any other announcement is only a hint.
     const announced = parts.length === 0 && hint > this.#limits.request
     // Denied is what Windows and Samba say to a request above their limit (MS-RPCE 3.3.3.5.4).
-    if (announced || parts.length + stub.length > this.#limits.request)
-      return this.#giveUp(gathering, stub.length, 'DENIED')
-    if (!this.#groups.hold(stub.length)) return this.#giveUp(gathering, stub.length, 'BUSY')
-    call.held += stub.length
-    parts.add(stub, hint)
+    if (announced || !parts.fits(stub.length)) return this.#giveUp(gathering, stub.length, 'DENIED')
+    const room = this.#room(gathering, hint, stub.length)
+    if (room === undefined) return this.#giveUp(gathering, stub.length, 'BUSY')
+    room.set(stub)
+    return this.#took(gathering, header, stub.length)
+  }
+
+  /** What the caller holds is the memory that was taken for it, not what it has sent so far. */
+  #room({ call, parts }: Gathering, hint: number, length: number): Uint8Array | undefined {
+    if (!parts.fits(length)) return undefined
+    for (const memory of [parts.needs(length, hint), parts.needs(length, 0)]) {
+      const more = memory - parts.memory
+      if (!this.#groups.hold(more)) continue
+      call.held += more
+      return parts.room(length, memory)
+    }
+    return undefined
+  }
+
+  #took({ call, parts }: Gathering, header: PduHeader, length: number): Outcome | undefined {
+    parts.took(length)
     if ((header.flags & PFC.LAST) === 0) return undefined
-    call.stub = parts.finish()
+    const stub = parts.finish()
+    call.stub = stub
+    this.#groups.release(call.held - stub.length)
+    call.held = stub.length
     return { call, refused: undefined }
   }
 

@@ -4,16 +4,17 @@ import type { RpcAccess } from '../access.ts'
 import { faultStatus } from '../faults.ts'
 import { type RpcLimits, rpcLimits } from '../limits.ts'
 import { encodeBindNak } from '../pdu/bind.ts'
-import { readContextId, readOpnum, REQUEST_BYTES, stubOffset } from '../pdu/call.ts'
+import { readContextId, readHint, readOpnum, REQUEST_BYTES, stubOffset } from '../pdu/call.ts'
 import { ENOUGH, type PduHandler } from '../pdu/cutter.ts'
-import { encodeBare, PFC, type PduHeader, tooLong } from '../pdu/header.ts'
+import { encodeBare, PFC, pduBytes, type PduHeader, tooLong } from '../pdu/header.ts'
 import { PDUS, pduName } from '../pdu/table.ts'
 import { UuidMemory } from '../pdu/uuid.ts'
-import { sendFault, sendResponse } from './fragments.ts'
+import { sendFault } from './fragments.ts'
+import { Answers } from './answers.ts'
 import { AssociationGroups } from './groups.ts'
 import { ServerCall } from './incoming-call.ts'
 import { alterFault, type LastFault, nakReason, requestFault } from './last-word.ts'
-import { Receiving } from './receiving.ts'
+import { type Outcome, Receiving } from './receiving.ts'
 import { RunningCalls } from './running-calls.ts'
 import { NO_SECURITY } from './security.ts'
 import { type Lookup, ServerBinding } from './server-binding.ts'
@@ -44,6 +45,7 @@ export class RpcServer {
   readonly #receiving: Receiving
   readonly #uuids = new UuidMemory()
   readonly #closing = new Closing()
+  readonly #answers: Answers
   #taken = 0
   #refused = 0
   /** Why the link is about to close. */
@@ -61,8 +63,11 @@ export class RpcServer {
     this.#binding = new ServerBinding({ lookup, groups: this.#groups, fragment, contexts, address })
     this.#running = new RunningCalls(this.#limits.calls)
     this.#receiving = new Receiving(this.#limits, this.#groups)
-    const pdu: PduHandler = (header, bytes, view, at) => this.#pdu(header, bytes, view, at)
+    this.#answers = new Answers(access, this.#limits, this.#running, this.#groups)
+    const pdu: PduHandler = (header, view, at) => this.#pdu(header, view, at)
     pdu.tooLong = (header) => this.#tooLong(header)
+    pdu.land = (header, view, at, here) => this.#land(header, view, at, here)
+    pdu.landed = (header) => this.#go(this.#receiving.landed(header, header.length - REQUEST_BYTES))
     access.start(
       { pdu, ended: () => this.#ended(), closed: (reason) => this.#closed(reason) },
       fragment,
@@ -100,12 +105,12 @@ export class RpcServer {
     }
   }
 
-  #pdu(header: PduHeader, bytes: Uint8Array, view: DataView, at: number): void {
+  #pdu(header: PduHeader, view: DataView, at: number): void {
     try {
-      if (header.type === PDUS.request.number && header.authLength === 0) this.#request(header, bytes, view, at)
-      else this.#other(header, bytes.subarray(at, at + header.length))
+      if (header.type === PDUS.request.number && header.authLength === 0) this.#request(header, view, at)
+      else this.#other(header, pduBytes(header, view, at))
     } catch (thrown) {
-      this.#violated(header, bytes.subarray(at, at + header.length), BusbarError.from(thrown))
+      this.#violated(header, pduBytes(header, view, at), BusbarError.from(thrown))
     }
   }
 
@@ -152,7 +157,9 @@ export class RpcServer {
     if (header.authLength !== 0) NO_SECURITY.admit(header, pdu)
     switch (header.type) {
       case PDUS.bind.number:
-        return this.#access.send(this.#binding.bind(header, pdu))
+        this.#access.send(this.#binding.bind(header, pdu))
+        this.#answers.fragment = this.#binding.fragment
+        return
       case PDUS.alter_context.number:
         return this.#access.send(this.#binding.alter(header, pdu))
       case PDUS.co_cancel.number:
@@ -164,22 +171,32 @@ export class RpcServer {
     }
   }
 
-  #request(header: PduHeader, bytes: Uint8Array, view: DataView, at: number): void {
+  #request(header: PduHeader, view: DataView, at: number): void {
     const offset = stubOffset(header)
-    const stub = new Uint8Array(bytes.buffer, bytes.byteOffset + at + offset, header.length - offset)
-    if (!this.#receiving.idle && this.#receiving.goesOn(header)) return this.#fragment(header, view, at, stub)
+    if (!this.#receiving.idle && this.#receiving.goesOn(header)) return this.#fragment(header, view, at, offset)
     if ((header.flags & PFC.FIRST) === 0) throw new BusbarError('PROTOCOL', 'a request without its first fragment')
-    const call = this.#admit(header, view, at, stub)
+    const call = this.#admit(header, view, at, offset)
     if ((header.flags & PFC.LAST) !== 0) {
       if (call !== undefined) this.#dispatch(call)
     } else {
       this.#receiving.begin(header.callId, call)
-      this.#fragment(header, view, at, stub)
+      this.#fragment(header, view, at, offset)
     }
   }
 
-  #fragment(header: PduHeader, view: DataView, at: number, stub: Uint8Array): void {
-    const outcome = this.#receiving.take(header, view, at, stub)
+  #fragment(header: PduHeader, view: DataView, at: number, offset: number): void {
+    const stub = new Uint8Array(view.buffer, at + offset, header.length - offset)
+    this.#go(this.#receiving.take(header, view, at, stub))
+  }
+
+  /** Memory for a fragment that goes on with a request, when its front has come. */
+  #land(header: PduHeader, view: DataView, at: number, here: number): Uint8Array | undefined {
+    if (header.type !== PDUS.request.number || header.authLength !== 0 || here < REQUEST_BYTES) return undefined
+    if ((header.flags & PFC.OBJECT_UUID) !== 0) return undefined
+    return this.#receiving.land(header, readHint(view, at, header.little), header.length - REQUEST_BYTES)
+  }
+
+  #go(outcome: Outcome | undefined): void {
     if (outcome === undefined) return
     const { call, refused } = outcome
     if (refused === undefined) this.#dispatch(call)
@@ -187,7 +204,7 @@ export class RpcServer {
   }
 
   /** Decides at the first fragment whether a request may run; a refusal is answered at once. */
-  #admit(header: PduHeader, view: DataView, at: number, stub: Uint8Array): ServerCall | undefined {
+  #admit(header: PduHeader, view: DataView, at: number, offset: number): ServerCall | undefined {
     const { callId, flags, little } = header
     if (!this.#binding.bound) throw new BusbarError('PROTOCOL', 'a request before bind')
     if ((flags & PFC.PENDING_CANCEL) !== 0) {
@@ -204,7 +221,9 @@ export class RpcServer {
     if (opnum >= target.opnums) return this.#refuse(callId, contextId, 'NOT_IN_CONTRACT')
     if (this.#running.size >= this.#limits.calls) return this.#refuse(callId, contextId, 'BUSY')
     const object = (flags & PFC.OBJECT_UUID) === 0 ? undefined : this.#uuids.read(view, at + REQUEST_BYTES, little)
-    return new ServerCall(callId, contextId, opnum, object, little, target, (flags & PFC.MAYBE) !== 0, stub)
+    const silent = (flags & PFC.MAYBE) !== 0
+    const [start, length] = [at + offset, header.length - offset]
+    return new ServerCall(callId, contextId, opnum, object, little, target, silent, this.#answers, view, start, length)
   }
 
   #refuse(id: number, contextId: number, code: 'NO_SUCH_INTERFACE' | 'NOT_IN_CONTRACT' | 'BUSY' | 'DENIED'): undefined {
@@ -217,43 +236,15 @@ export class RpcServer {
     this.#running.add(call)
     try {
       const result = call.target.dispatch(call)
-      if (result instanceof Uint8Array) return this.#respond(call, result)
+      if (result === undefined) return
+      if (result instanceof Uint8Array) return this.#answers.respond(call, result)
       result.then(
-        (stub) => this.#respond(call, stub),
-        (thrown: unknown) => this.#fail(call, thrown),
+        (stub) => this.#answers.respond(call, stub),
+        (thrown: unknown) => this.#answers.fail(call, thrown),
       )
     } catch (thrown) {
-      this.#fail(call, thrown)
+      this.#answers.fail(call, thrown)
     }
-  }
-
-  #respond(call: ServerCall, stub: Uint8Array): void {
-    if (!this.#finish(call)) return
-    if (stub.length > this.#limits.response) {
-      const error = new BusbarError('LIMIT', `a response of ${stub.length} bytes`)
-      return sendFault(this.#access, call.id, call.contextId, faultStatus(error), false)
-    }
-    // Small answers are bounded by the number of calls; these are not.
-    if (stub.length > this.#binding.fragment && this.#access.unsent + stub.length > this.#limits.backlog) {
-      const error = new BusbarError('LIMIT', `a client left more than ${this.#limits.backlog} bytes of answers unread`)
-      return this.#access.close(error)
-    }
-    sendResponse(this.#access, this.#binding.fragment, call.id, call.contextId, stub)
-    if (this.#running.size === 0) this.#access.hurry()
-  }
-
-  #fail(call: ServerCall, thrown: unknown): void {
-    if (!this.#finish(call)) return
-    const error = BusbarError.from(thrown, 'FAULT')
-    sendFault(this.#access, call.id, call.contextId, faultStatus(error), false)
-  }
-
-  /** Takes a call out of the running ones; whether its answer is still wanted. */
-  #finish(call: ServerCall): boolean {
-    if (this.#running.get(call.id) !== call) return false
-    this.#running.remove(call)
-    if (call.held !== 0) this.#groups.release(call.held)
-    return !call.silent
   }
 
   /** An unknown id is that of a call which was answered while the cancel was under way. */

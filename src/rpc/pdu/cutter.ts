@@ -1,13 +1,21 @@
+import { Views } from '../../bytes/index.ts'
 import type { BusbarError } from '../../errors/index.ts'
 import { emptyHeader, type PduHeader, readHeader, tooLong } from './header.ts'
 import { HEADER_BYTES } from './table.ts'
 
 /**
- * Takes one whole PDU: `header.length` bytes at `at` of `bytes`, over which `view` lies. The header object is filled
- * again for the next PDU; the bytes may be kept.
+ * Takes one whole PDU: `header.length` bytes at `at` of a view of a whole buffer. The header object is filled again for the
+ * next PDU; the bytes may be kept.
  */
 export interface PduHandler {
-  (header: PduHeader, bytes: Uint8Array, view: DataView, at: number): void
+  (header: PduHeader, view: DataView, at: number): void
+  /**
+   * Told of a PDU of which `here` bytes have come, its header among them: may give memory for the rest of it behind some front that
+   * has come, and then hears of it by `landed` alone. `undefined` takes it whole.
+   */
+  land?(header: PduHeader, view: DataView, at: number, here: number): Uint8Array | undefined
+  /** The memory that `land` gave is filled. */
+  landed?(header: PduHeader): void
   /** Told of a PDU above the limit when its header is in: the last chance to answer it before `MALFORMED` is thrown. */
   tooLong?(header: PduHeader): void
 }
@@ -17,17 +25,20 @@ export const ENOUGH: unique symbol = Symbol('enough')
 
 /**
  * Cuts received chunks into PDUs. A PDU inside one chunk is handed out in place. One that straddles chunks is copied
- * once, into memory of exactly the length its checked header declares, so that what a peer makes us hold never exceeds
- * one fragment, however small the chunks are in which it sends it.
+ * once: to where the handler wants it, or into memory of exactly the length its checked header declares, so that what a peer makes us
+ * hold never exceeds one fragment, however small the chunks are in which it sends it.
  */
 export class PduCutter {
   /** Longest PDU accepted from here on, `bytes`. */
   max: number
   readonly #handle: PduHandler
   readonly #header: PduHeader = emptyHeader()
+  readonly #views = new Views()
   readonly #scratch = new Uint8Array(HEADER_BYTES)
   #partial: Uint8Array = this.#scratch
   #filled = 0
+  /** `partial` was given by `land`. */
+  #landing = false
   #stopped = false
 
   constructor(max: number, handle: PduHandler) {
@@ -37,7 +48,7 @@ export class PduCutter {
 
   /** Bytes of an unfinished PDU. */
   get held(): number {
-    return this.#filled
+    return this.#landing ? this.#header.length - this.#partial.length + this.#filled : this.#filled
   }
 
   /** Nothing is handed out any more, not even from the chunk that is being cut now. */
@@ -57,22 +68,30 @@ export class PduCutter {
   }
 
   #cut(chunk: Uint8Array): void {
-    let at = this.#filled > 0 ? this.#complete(chunk) : 0
-    const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.length)
-    while (!this.#stopped && chunk.length - at >= HEADER_BYTES) {
+    const start = chunk.byteOffset
+    const end = start + chunk.length
+    let at = start + (this.held > 0 ? this.#complete(chunk) : 0)
+    const view = this.#views.of(chunk)
+    while (!this.#stopped && end - at >= HEADER_BYTES) {
       readHeader(view, at, this.#header)
       const length = this.#header.length
       if (length > this.max) throw this.#refuse()
-      if (length > chunk.length - at) break
-      this.#handle(this.#header, chunk, view, at)
+      if (length > end - at) break
+      this.#handle(this.#header, view, at)
       at += length
     }
-    if (!this.#stopped && at < chunk.length) this.#keep(chunk, at)
+    if (!this.#stopped && at < end) this.#keep(chunk, view, at - start)
   }
 
-  #keep(chunk: Uint8Array, at: number): void {
-    const rest = chunk.subarray(at)
-    if (rest.length >= HEADER_BYTES) this.#partial = new Uint8Array(this.#header.length)
+  #keep(chunk: Uint8Array, view: DataView, at: number): void {
+    let rest = chunk.subarray(at)
+    if (rest.length >= HEADER_BYTES) {
+      const { length } = this.#header
+      const landing = this.#handle.land?.(this.#header, view, chunk.byteOffset + at, rest.length)
+      this.#landing = landing !== undefined
+      this.#partial = landing ?? new Uint8Array(length)
+      rest = rest.subarray(length - this.#partial.length)
+    }
     this.#partial.set(rest)
     this.#filled = rest.length
   }
@@ -86,6 +105,11 @@ export class PduCutter {
       this.#filled += part.length
       at += part.length
       if (this.#filled < this.#partial.length) return at
+      if (this.#landing) {
+        this.#reset()
+        this.#handle.landed?.(this.#header)
+        return at
+      }
       const whole = this.#partial
       const view = new DataView(whole.buffer)
       if (whole === this.#scratch) {
@@ -98,7 +122,7 @@ export class PduCutter {
         }
       }
       this.#reset()
-      this.#handle(this.#header, whole, view, 0)
+      this.#handle(this.#header, view, 0)
       return at
     }
     return at
@@ -112,5 +136,6 @@ export class PduCutter {
   #reset(): void {
     this.#partial = this.#scratch
     this.#filled = 0
+    this.#landing = false
   }
 }

@@ -94,6 +94,11 @@ export function encodeBare(type: number, callId: number, little = true): Uint8Ar
   return bytes
 }
 
+/** The bytes of one PDU, for those who read it as a whole. */
+export function pduBytes(header: PduHeader, view: DataView, at: number): Uint8Array {
+  return new Uint8Array(view.buffer, at, header.length)
+}
+
 /** `PROTOCOL` unless the PDU came in one piece. */
 export function requireWhole(header: PduHeader): void {
   if ((header.flags & WHOLE) !== WHOLE) {

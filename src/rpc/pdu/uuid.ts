@@ -23,6 +23,7 @@ export class UuidMemory {
   readonly #texts: (Guid | undefined)[] = Array.from({ length: REMEMBERED }, () => undefined)
   #written: Guid = ''
   #writtenBytes: Uint8Array = new Uint8Array(16)
+  readonly #writtenWords: number[] = [0, 0, 0, 0]
 
   /** The UUID at `at`. */
   read(view: DataView, at: number, little: boolean): Guid {
@@ -56,10 +57,22 @@ export class UuidMemory {
     return fresh
   }
 
+  /** Writes the UUID at `at`, little-endian. */
+  write(view: DataView, at: number, guid: Guid): void {
+    if (guid !== this.#written) this.bytes(guid)
+    const words = this.#writtenWords
+    view.setUint32(at, words[0] as number, true)
+    view.setUint32(at + 4, words[1] as number, true)
+    view.setUint32(at + 8, words[2] as number, true)
+    view.setUint32(at + 12, words[3] as number, true)
+  }
+
   /** The 16 bytes of a UUID, little-endian; valid until the next call. */
   bytes(guid: Guid): Uint8Array {
     if (guid !== this.#written) {
       this.#writtenBytes = swapGuidFields(guidToBytes(guid))
+      const view = new DataView(this.#writtenBytes.buffer)
+      for (let i = 0; i < 4; i++) this.#writtenWords[i] = view.getUint32(i * 4, true)
       this.#written = guid
     }
     return this.#writtenBytes

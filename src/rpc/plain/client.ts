@@ -1,7 +1,6 @@
-import { Reader, Slab, Views, Writer } from '../../bytes/index.ts'
 import { BusbarError } from '../../errors/index.ts'
-import type { PresentationContext } from '../association/client-binding.ts'
 import type { RpcClient } from '../association/client.ts'
+import type { Packaging } from '../association/pending-call.ts'
 import type { Contract } from '../contract/contract.ts'
 import type { AnyMethod } from '../contract/method.ts'
 import type { Procedure } from '../contract/procedure.ts'
@@ -35,37 +34,31 @@ export async function plainClient<C extends Contract>(rpc: RpcClient, contract: 
   const operations = operationsOf(contract)
   const { uuid, major, minor } = contract
   const context = await rpc.bind({ uuid, major, minor })
-  const memory = { slab: new Slab(), views: new Views() }
   const client: Record<string, unknown> = {}
   for (const [opnum, operation] of operations.entries()) {
     if (operation === undefined) continue
-    client[operation.name] = (args: unknown = {}, options: PlainCallOptions = {}) =>
-      call(rpc, context, opnum, operation, args, options, memory)
+    const packaging = packagingOf(operation)
+    client[operation.name] = (args: unknown = NOTHING, options?: PlainCallOptions) =>
+      rpc.invoke(packaging, context, opnum, args, options)
   }
   return Object.freeze(client) as PlainClient<C>
 }
 
-async function call(
-  rpc: RpcClient,
-  context: PresentationContext,
-  opnum: number,
-  { request, reply, path }: Procedure,
-  args: unknown,
-  options: PlainCallOptions,
-  { slab, views }: { slab: Slab; views: Views },
-): Promise<unknown> {
-  const writer = new Writer(true, undefined, request.measure(args), slab)
-  request.write(writer, args, NO_REFERENCES)
-  try {
-    const { stub, little } = await rpc.call(context, opnum, writer.finish(), options)
-    const reader = new Reader(stub, little, views)
-    const result = reply.read(reader, NO_REFERENCES)
-    reader.done(path)
-    return result
-  } catch (thrown) {
-    const error = BusbarError.from(thrown)
-    const message = `${path}: ${error.message}`
-    if (error instanceof FaultError) throw new FaultError(error.status, error.code, message)
-    throw new BusbarError(error.code, message, { cause: thrown, stage: 'call' })
+const NOTHING: unknown = Object.freeze({})
+
+function packagingOf({ request, reply, path }: Procedure): Packaging {
+  return {
+    measure: (args) => request.measure(args),
+    write: (writer, args) => request.write(writer, args, NO_REFERENCES),
+    read(reader) {
+      const result = reply.read(reader, NO_REFERENCES)
+      reader.done(path)
+      return result
+    },
+    failed(error) {
+      const message = `${path}: ${error.message}`
+      if (error instanceof FaultError) return new FaultError(error.status, error.code, message)
+      return new BusbarError(error.code, message, { cause: error, stage: 'call' })
+    },
   }
 }

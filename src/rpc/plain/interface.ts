@@ -1,4 +1,3 @@
-import { Reader, Slab, Views, Writer } from '../../bytes/index.ts'
 import { BusbarError } from '../../errors/index.ts'
 import type { Awaitable } from '../../link/index.ts'
 import type { IncomingCall, RpcInterface } from '../association/incoming-call.ts'
@@ -24,7 +23,6 @@ type AnyImplementation = Readonly<Record<string, (args: unknown, call: IncomingC
  */
 export function plainInterface<C extends Contract>(contract: C, implementation: PlainImplementation<C>): RpcInterface {
   const operations = operationsOf(contract)
-  const [slab, views] = [new Slab(), new Views()]
   const functions = implementation as unknown as AnyImplementation
   return {
     id: { uuid: contract.uuid, major: contract.major, minor: contract.minor },
@@ -35,19 +33,28 @@ export function plainInterface<C extends Contract>(contract: C, implementation: 
       if (operation === undefined || run === undefined) {
         throw new BusbarError('NOT_IN_CONTRACT', `${contract.name} has no operation ${call.opnum}`)
       }
-      const args = operation.request.read(new Reader(call.stub, call.little, views), NO_REFERENCES)
+      const args = operation.request.read(call.arguments(), NO_REFERENCES)
       const result = run.call(functions, args, call)
-      return result instanceof Promise
-        ? result.then((value) => answer(operation, args, value, slab))
-        : answer(operation, args, result, slab)
+      if (result instanceof Promise) {
+        result.then(
+          (value) => answer(call, operation, args, value),
+          (thrown: unknown) => call.fail(thrown),
+        )
+      } else answer(call, operation, args, result)
+      return undefined
     },
   }
 }
 
 /** Sizes of `[out]` arrays may stand among the arguments, so results are written with those at hand. */
-function answer({ reply, result }: Procedure, args: unknown, value: unknown, slab: Slab): Uint8Array {
-  const all = result.kind === 'out' ? Object.assign({}, args, value) : value
-  const writer = new Writer(true, undefined, reply.measure(all), slab)
-  reply.write(writer, all, NO_REFERENCES)
-  return writer.finish()
+function answer(call: IncomingCall, { reply, result }: Procedure, args: unknown, value: unknown): void {
+  try {
+    const all = result.kind === 'out' ? Object.assign({}, args, value) : value
+    const writer = call.results(reply.measure(all))
+    reply.write(writer, all, NO_REFERENCES)
+    call.answer(writer)
+  } catch (thrown) {
+    call.discard()
+    call.fail(thrown)
+  }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { Reader, Writer } from '../../bytes/index.ts'
 import { memoryPair } from '../../link/index.ts'
 import { StillEnv } from '../../testing/index.ts'
 import { RpcAccess } from '../access.ts'
@@ -60,8 +61,22 @@ async function connected(calls: IncomingCall[] = []) {
 describe('an interface by plain calls', () => {
   const served = plainInterface(Counter, implementation())
   const dispatch = (opnum: number, bytes: string, little = true): string => {
-    const call = { opnum, stub: stub(bytes), little } as IncomingCall
-    return hexOf(served.dispatch(call) as Uint8Array)
+    let answer: Writer | undefined
+    const call = {
+      opnum,
+      arguments: () => new Reader(stub(bytes), little),
+      results: () => new Writer(),
+      answer(results) {
+        answer = results
+      },
+      discard() {},
+      fail(thrown) {
+        throw thrown
+      },
+    } as Partial<IncomingCall> as IncomingCall
+    void served.dispatch(call)
+    assert.ok(answer !== undefined)
+    return hexOf(answer.finish())
   }
 
   test('its own UUID and version, opnums with holes', () => {

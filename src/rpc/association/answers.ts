@@ -1,0 +1,84 @@
+import type { Writer } from '../../bytes/index.ts'
+import { BusbarError } from '../../errors/index.ts'
+import type { RpcAccess } from '../access.ts'
+import { faultStatus } from '../faults.ts'
+import type { RpcLimits } from '../limits.ts'
+import { RESPONSE_BYTES, writeResponse } from '../pdu/call.ts'
+import { WHOLE } from '../pdu/header.ts'
+import { sendFault, sendResponse, type Stub } from './fragments.ts'
+import type { AssociationGroups } from './groups.ts'
+import type { Answering, ServerCall } from './incoming-call.ts'
+import type { RunningCalls } from './running-calls.ts'
+
+/** Sends the answers of one server's calls: each call has one, and none that nobody waits for is sent. */
+export class Answers implements Answering {
+  /** Largest fragment, `bytes`. */
+  fragment: number
+  readonly #access: RpcAccess
+  readonly #limits: RpcLimits
+  readonly #running: RunningCalls<ServerCall>
+  readonly #groups: AssociationGroups
+
+  constructor(access: RpcAccess, limits: RpcLimits, running: RunningCalls<ServerCall>, groups: AssociationGroups) {
+    this.#access = access
+    this.#limits = limits
+    this.#running = running
+    this.#groups = groups
+    this.fragment = limits.fragment
+  }
+
+  results(size: number): Writer {
+    return this.#access.writer(RESPONSE_BYTES, size, this.#limits.response)
+  }
+
+  discard(): void {
+    this.#access.drop()
+  }
+
+  answer(call: ServerCall, results: Writer): void {
+    if (!this.#finish(call)) return this.#access.drop()
+    const length = results.length
+    const at = RESPONSE_BYTES + length <= this.fragment ? this.#access.add(results) : -1
+    if (at < 0) return this.#send(call, results.pieces(), length)
+    writeResponse(this.#access.view, at, WHOLE, RESPONSE_BYTES + length, call.id, length, call.contextId)
+    this.#hurry()
+  }
+
+  /** Sends results that were marshalled elsewhere; their memory passes to the link. */
+  respond(call: ServerCall, stub: Uint8Array): void {
+    if (this.#finish(call)) this.#send(call, [stub], stub.length)
+  }
+
+  fail(call: ServerCall, thrown: unknown): void {
+    if (this.#finish(call)) this.#fault(call, BusbarError.from(thrown, 'FAULT'))
+  }
+
+  #send(call: ServerCall, stub: Stub, length: number): void {
+    if (length > this.#limits.response) {
+      return this.#fault(call, new BusbarError('LIMIT', `a response of ${length} bytes`))
+    }
+    // Small answers are bounded by the number of calls; these are not.
+    if (length > this.fragment && this.#access.unsent + length > this.#limits.backlog) {
+      const error = new BusbarError('LIMIT', `a client left more than ${this.#limits.backlog} bytes of answers unread`)
+      return this.#access.close(error)
+    }
+    sendResponse(this.#access, this.fragment, call.id, call.contextId, stub)
+    this.#hurry()
+  }
+
+  #fault({ id, contextId }: ServerCall, error: BusbarError): void {
+    sendFault(this.#access, id, contextId, faultStatus(error), false)
+  }
+
+  #hurry(): void {
+    if (this.#running.size === 0) this.#access.hurry()
+  }
+
+  /** Takes a call out of the running ones; whether its answer is still wanted. */
+  #finish(call: ServerCall): boolean {
+    if (this.#running.get(call.id) !== call) return false
+    this.#running.remove(call)
+    if (call.held !== 0) this.#groups.release(call.held)
+    return !call.silent
+  }
+}
