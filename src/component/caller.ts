@@ -10,6 +10,7 @@ import {
   type RpcClientView,
   type RpcReply,
 } from '../rpc/index.ts'
+import type { CallerOptions } from './caller-options.ts'
 import { Consumer } from './consumer.ts'
 import { decodeError, located } from './errors.ts'
 import type { Exchange, Taker } from './exchange.ts'
@@ -23,20 +24,9 @@ import type { ObjectLimits } from './limits.ts'
 import { decodeObjRef } from './objref.ts'
 import { CallFront, lastWord, readThat } from './orpc.ts'
 import { type ProxyMaker, proxyMaker } from './proxy.ts'
-import { type InterfaceRefs, REM_RELEASE, REM_UNKNOWN } from './rem-unknown.ts'
+import { queryPeer } from './query.ts'
+import { type InterfaceRefs, REM_QUERY, REM_RELEASE, REM_UNKNOWN } from './rem-unknown.ts'
 import { Requests } from './requests.ts'
-
-export interface CallerOptions {
-  readonly env: Env
-  readonly limits: ObjectLimits
-  readonly exchange: Exchange
-  /** Makes sure that the peer can call what arguments give it, before they leave; absent where it always can. */
-  readonly wayBack?: () => Promise<void>
-  /** Told of every proxy, with a function that releases it as soon as no call is pending on it. */
-  readonly onProxy: ((proxy: object, release: () => void) => void) | undefined
-  /** Told each time the last reference was released. */
-  readonly onIdle: (() => void) | undefined
-}
 
 /** Calls the objects of the peer on one association. When it is over, every pending call and stream settles at once. */
 export class ObjectCaller implements Taker {
@@ -105,6 +95,17 @@ export class ObjectCaller implements Taker {
     const proxy = maker.make(held)
     this.#options.onProxy?.(proxy, () => held.forget())
     return proxy
+  }
+
+  query(held: Held, contract: Contract, options: CallOptions | undefined): Promise<object> {
+    return queryPeer(this, held, contract, async (asked) => {
+      const remUnknown = this.#remUnknown
+      if (remUnknown === undefined) throw new BusbarError('INTERNAL', 'a query on a pipe where nothing was activated')
+      const take = (_: Contract, reference: Uint8Array): Held =>
+        this.#exchange.receive(contract, { ...decodeObjRef(reference), iid: contract.uuid })
+      const found = await this.call(remUnknown, REM_QUERY, asked, options, { ...this.#bare, take })
+      return (found as [Held?])[0]
+    })
   }
 
   letGo(held: Held): Promise<void> {
@@ -277,8 +278,7 @@ export class ObjectCaller implements Taker {
 
   #giveBack(operation: Operation, reply: RpcReply): void {
     try {
-      const take = (contract: Contract, reference: Uint8Array): undefined =>
-        this.#exchange.returned(contract, reference)
+      const take = (_: Contract, reference: Uint8Array): undefined => this.#exchange.returned(reference)
       this.#unpack(operation, reply, { ...this.#bare, take })
     } catch {
       // It gave nothing that could be read.

@@ -20,7 +20,7 @@ import type { Operation } from './interface.ts'
 import { type ObjectLimits, objectLimits } from './limits.ts'
 import { decodeObjRef } from './objref.ts'
 import { remUnknownMethods } from './reference-counts.ts'
-import { REM_UNKNOWN } from './rem-unknown.ts'
+import { REM_UNKNOWN_2 } from './rem-unknown.ts'
 
 export interface ObjectClientOptions {
   readonly env: Env
@@ -90,7 +90,11 @@ export class ObjectClient {
     this.#exchange = new Exchange(this.#env, this.#limits)
     const { exports } = this.#exchange
     this.#remUnknown = exports.newIpid()
-    exports.install(this.#remUnknown, REM_UNKNOWN, remUnknownMethods(this.#exchange))
+    exports.install(
+      this.#remUnknown,
+      REM_UNKNOWN_2,
+      remUnknownMethods(this.#exchange, (iid) => exports.interface(iid)),
+    )
     this.#caller = new ObjectCaller(access, {
       env: this.#env,
       limits: this.#limits,

@@ -26,6 +26,7 @@ import { beginAnswer, readThis } from './orpc.ts'
 import { Producer } from './producer.ts'
 import { heldOf } from './proxy.ts'
 import { referencesIn } from './references.ts'
+import { type Found, Queried } from './rem-query.ts'
 
 export interface DispatcherOptions {
   readonly env: Env
@@ -99,7 +100,7 @@ export class Dispatcher {
   /** One call. What is thrown here crosses as a fault: the call did not reach a method. */
   #serve(through: Interface, call: IncomingCall): Awaitable<Uint8Array> {
     const exported = this.#exports.get(call.object)
-    if (exported === undefined || exported.interface.uuid !== through.uuid) {
+    if (exported === undefined || (exported.interface.uuid !== through.uuid && exported.interface.base !== through)) {
       throw new BusbarError('NO_SUCH_OBJECT', `no object ${call.object} with ${through.name} was given on this pipe`)
     }
     const operation = procedureAt(exported.interface.procedures, call.opnum - FIRST_OPNUM)
@@ -147,7 +148,7 @@ export class Dispatcher {
     context: ServedCall,
     value: unknown,
   ): Uint8Array {
-    const { reply, pull } = operation
+    const { reply, pull, success } = operation
     let result = value
     try {
       const page = pull?.procedures[0]?.reply
@@ -158,7 +159,7 @@ export class Dispatcher {
       const writer = beginAnswer(reply.measure(result) + 8, undefined, this.#slab)
       reply.write(writer, result, this.#port)
       writer.align(4)
-      writer.u32(S_OK)
+      writer.u32(success === undefined ? S_OK : success(result))
       if (reply.refs) {
         // Nobody will take what this answer gives: whatever it is must not wait for the pipe to close.
         if (call.cancelled) throw new BusbarError('CANCELLED', 'the caller is no longer waiting')
@@ -177,6 +178,8 @@ export class Dispatcher {
   #letGo({ result }: Operation, value: unknown): void {
     const given = this.#exchange.rollback()
     if (value instanceof Producer) return value[Symbol.dispose]()
+    if (result === undefined && Array.isArray(value))
+      for (const each of value as (Found | undefined)[]) each?.given.done()
     for (const each of result === undefined ? [] : new Set(referencesIn(result, value))) {
       if (heldOf(each) !== undefined) continue
       const methods = (each instanceof Activated ? each.methods : each) as Methods
@@ -202,6 +205,11 @@ export class Dispatcher {
     if (value instanceof Producer) {
       const key = value as unknown as Methods
       return this.#exports.give(contract, { value, key, owned: true, stream: true })
+    }
+    if (value instanceof Queried) {
+      const objref = this.#exports.give(contract, value.offering, value.references)
+      value.done()
+      return objref
     }
     if (value instanceof Activated) {
       const { contract: own, methods, owned } = value

@@ -121,11 +121,9 @@ export class Exchange {
   }
 
   /** Nobody wants what an answer gives: it goes back. */
-  returned(contract: Contract, reference: Uint8Array): undefined {
+  returned(reference: Uint8Array): undefined {
     const ref = decodeObjRef(reference)
-    if (ref.oxid === this.exports.oxid) {
-      if (ref.references > 0) void this.taker?.imports.giveBack(ref)
-    } else void this.receive(contract, ref).release()
+    if (ref.references > 0) void this.taker?.imports.giveBack(ref)
   }
 
   #passOn(contract: Contract, held: Held, value: object): Uint8Array {
@@ -142,13 +140,14 @@ export class Exchange {
       throw new BusbarError('NO_SUCH_INTERFACE', `a reference to interface ${iid} in place of ${contract.name}`)
     }
     const { value } = exported.object
-    return exported.share === undefined ? value : alive(value, exported.share)
+    return exported.share === undefined ? value : alive(value, contract, exported.share)
   }
 }
 
-/** A proxy that was passed on comes home as itself, or, when it was released here, as another one for the same object. */
-function alive(proxy: object, share: Held): object {
-  return heldOf(proxy)?.released === false ? proxy : share.via.proxy(share.share())
+/** A proxy that was passed on comes home as itself, or, when it was released here or has another interface, as a new one. */
+function alive(proxy: object, { uuid }: Contract, share: Held): object {
+  const held = heldOf(proxy)
+  return held?.released === false && held.interface.uuid === uuid ? proxy : share.via.proxy(share.share())
 }
 
 function checkProxy(contract: Contract, held: Held): void {

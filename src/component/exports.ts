@@ -36,6 +36,12 @@ export interface Exported {
   references: number
 }
 
+/** References that one message gave. */
+export interface Given {
+  readonly exported: Exported
+  readonly references: number
+}
+
 /** An object as it is given: what implements it, or the references behind the proxy that is passed on. */
 export interface Offering {
   readonly value: object
@@ -69,7 +75,7 @@ export class ExportTable {
   #given = 0
   #failures = 0
   /** What the message that is being written has given so far. */
-  #journal: Exported[] = []
+  #journal: Given[] = []
 
   constructor(env: Env, limits: ObjectLimits) {
     this.#env = env
@@ -130,6 +136,7 @@ export class ExportTable {
     interfaces.push(installed)
     this.#byIpid.set(ipid, installed)
     this.#interfaces.set(served.uuid, served)
+    if (served.base !== undefined) this.#interfaces.set(served.base.uuid, served.base)
   }
 
   /** An identity that nobody can guess. */
@@ -137,28 +144,22 @@ export class ExportTable {
     return guidFromRandom(this.#env.random(new Uint8Array(16)))
   }
 
-  /** One more reference to an object, as OBJREF; the same object keeps its identity. `LIMIT` when there are too many. */
-  give(served: Interface, offering: Offering): Uint8Array {
-    const exported = this.add(served, offering)
-    this.#journal.push(exported)
-    const { ipid, object } = exported
-    return encodeObjRef({ iid: served.uuid, ipid, references: 1, oxid: this.oxid, oid: object.oid })
-  }
-
-  /** The same without the OBJREF, for an answer that says it otherwise; nothing takes it back. */
-  add(served: Interface, offering: Offering, references = 1): Exported {
+  /** More references to an object, as OBJREF; the same object keeps its identity. `LIMIT` when there are too many. */
+  give(served: Interface, offering: Offering, references = 1): Uint8Array {
+    const many = 'too many references to one object'
+    if (references > MAX_REFERENCES) throw new BusbarError('LIMIT', many)
     const object = this.#objects.get(offering.key) ?? this.#enter(offering)
     const exported =
       object.interfaces.find((each) => each.interface.uuid === served.uuid) ?? this.#open(object, served, offering.key)
-    if (exported.references + references > MAX_REFERENCES) {
-      throw new BusbarError('LIMIT', 'too many references to one object')
-    }
+    if (exported.references + references > MAX_REFERENCES) throw new BusbarError('LIMIT', many)
     exported.references += references
-    return exported
+    this.#journal.push({ exported, references })
+    const { ipid } = exported
+    return encodeObjRef({ iid: served.uuid, ipid, references, oxid: this.oxid, oid: object.oid })
   }
 
   /** Forgets what the last message gave: it is on its way. Returns what that was. */
-  commit(): readonly Exported[] {
+  commit(): readonly Given[] {
     if (this.#journal.length === 0) return NOTHING
     const journal = this.#journal
     this.#journal = []
@@ -170,12 +171,12 @@ export class ExportTable {
     const journal = this.#journal
     this.#journal = []
     this.takeBack(journal)
-    return new Set(journal.map(({ object }) => object.key))
+    return new Set(journal.map(({ exported }) => exported.object.key))
   }
 
-  /** Takes back one reference each: the peer never saw them. */
-  takeBack(given: readonly Exported[]): void {
-    for (const exported of given) this.#drop(exported, 1)
+  /** Takes back what a message gave: the peer never saw it. */
+  takeBack(given: readonly Given[]): void {
+    for (const { exported, references } of given) this.#drop(exported, references)
   }
 
   /** Disposes of an object that was meant for the peer and never given, unless the peer holds it from before. */
@@ -285,4 +286,4 @@ export class ExportTable {
 }
 
 const EMPTY: ExportedCounts = { objects: 0, references: 0, running: 0 }
-const NOTHING: readonly Exported[] = []
+const NOTHING: readonly Given[] = []

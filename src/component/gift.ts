@@ -1,11 +1,11 @@
 import type { ErrorCode } from '../errors/index.ts'
 import { FaultError } from '../rpc/index.ts'
-import type { Exported } from './exports.ts'
+import type { Given } from './exports.ts'
 import type { Held } from './held.ts'
 
 /** What the arguments of one call gave: to be undone when they never reach the other side. */
 export interface Gift {
-  readonly exported: readonly Exported[]
+  readonly exported: readonly Given[]
   /** Proxies that went home: held on to until the call has its outcome. */
   readonly sentHome: readonly Held[]
 }

@@ -1,5 +1,5 @@
 import type { Guid } from '../bytes/index.ts'
-import type { CallOptions } from '../rpc/index.ts'
+import type { CallOptions, Contract } from '../rpc/index.ts'
 import type { Interface, Operation } from './interface.ts'
 import type { ObjRef } from './objref.ts'
 
@@ -7,6 +7,8 @@ import type { ObjRef } from './objref.ts'
 export interface Via {
   /** Makes a call: a promise of its result, or a stream. */
   invoke(held: Held, operation: Operation, args: unknown, options: CallOptions | undefined): unknown
+  /** The proxy of another interface of the same object; `NO_SUCH_INTERFACE` when it has none of that kind. */
+  query(held: Held, contract: Contract, options: CallOptions | undefined): Promise<object>
   /** One proxy more for references that are held already. */
   proxy(held: Held): object
   /** Gives the references back. Settles, without ever rejecting, when the peer confirmed or is gone. */

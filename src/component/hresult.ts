@@ -1,6 +1,8 @@
 import type { ErrorCode } from '../errors/index.ts'
 
 export const S_OK = 0
+/** Success, though not of everything. */
+export const S_FALSE = 1
 
 /** The standard result that says the same as a code (MS-ERREF 2.1); every other failure is `E_FAIL`. */
 const HRESULTS: Partial<Record<ErrorCode, number>> = {

@@ -12,6 +12,8 @@ export interface Operation {
   readonly result?: TypeNode
   /** The interface of the stream that it returns, if it returns one. */
   readonly pull: Contract | undefined
+  /** The HRESULT of a result that is a success; `S_OK` when absent. */
+  readonly success?: (result: unknown) => number
 }
 
 /** What objects are served by and called through. Every contract is one. */
@@ -19,6 +21,8 @@ export interface Interface {
   readonly name: string
   readonly uuid: string
   readonly procedures: readonly Operation[]
+  /** What it inherits from: its objects may be called through that as well. */
+  readonly base?: Interface
 }
 
 /** What provides the methods of an interface. Reached only by the names in the interface's own table. */

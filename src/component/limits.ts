@@ -49,5 +49,7 @@ export const MAX_ERROR_MESSAGE = 1_000
 export const MAX_EXTENTS = 16
 /** Most references released by one call. Fixed by the protocol as 65535 (MS-DCOM 3.1.1.5.6.1.3); ours keeps requests small. */
 export const MAX_RELEASES = 1_024
+/** Most interfaces asked for by one query. Our choice: far more than an object has. */
+export const MAX_QUERIES = 64
 /** Most references to one object that a peer may hold, `references`. Our choice: no counter overflows. */
 export const MAX_REFERENCES = 0x7fff_ffff

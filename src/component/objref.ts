@@ -15,6 +15,10 @@ const SECURITY_AT = 2
 /** Signature, flags, IID, STDOBJREF, and a DUALSTRINGARRAY without bindings, `bytes`. */
 const OBJREF_BYTES = 24 + 40 + 4 + NO_BINDINGS * 2
 
+/** Where the STDOBJREF is in an OBJREF, and its size, `bytes` (MS-DCOM 2.2.18.2). */
+export const STD_AT = 24
+export const STD_BYTES = 40
+
 /** What a reference says: which object of which exporter, through which interface, and how many references come with it. */
 export interface ObjRef {
   readonly iid: Guid
@@ -65,7 +69,7 @@ export function decodeObjRef(bytes: Uint8Array): ObjRef {
 }
 
 /** Reads a STDOBJREF (MS-DCOM 2.2.18.2): 40 bytes. */
-function readStdObjRef(reader: Reader): Omit<ObjRef, 'iid'> {
+export function readStdObjRef(reader: Reader): Omit<ObjRef, 'iid'> {
   reader.skip(4)
   const references = reader.u32()
   const oxid = reader.u64()

@@ -1,16 +1,31 @@
 import { BusbarError } from '../errors/index.ts'
+import type { Guid } from '../bytes/index.ts'
+import type { Contract } from '../rpc/index.ts'
 import type { Exchange } from './exchange.ts'
+import type { Exported } from './exports.ts'
 import { hresultOf, S_OK } from './hresult.ts'
-import type { Methods } from './interface.ts'
+import { contractsOf } from './implement.ts'
+import type { Interface, Methods } from './interface.ts'
+import { heldOf } from './proxy.ts'
+import { type Found, type InterfaceQuery, Queried } from './rem-query.ts'
 import type { InterfaceRefs } from './rem-unknown.ts'
 
-/** What IRemUnknown does on one pipe. */
-export function remUnknownMethods(exchange: Exchange): Methods {
+/** What IRemUnknown does on one pipe. `known` gives the contract of an interface that calls on this side can lead to. */
+export function remUnknownMethods(exchange: Exchange, known: (iid: Guid) => Interface | undefined): Methods {
   const { exports } = exchange
+  const query = async (asked: unknown): Promise<(Found | undefined)[]> => {
+    const { ipid, references, iids } = asked as InterfaceQuery
+    const exported = exports.given(ipid)
+    if (exported === undefined || exported.object.stream || references === 0) {
+      throw new BusbarError('INVALID_ARGUMENT', `a query of ${ipid}, which is not held on this pipe`)
+    }
+    const found = await Promise.all(iids.map((iid) => find(exported, iid, references, known)))
+    if (found.some((each) => each !== undefined)) return found
+    throw new BusbarError('NO_SUCH_INTERFACE', `the object implements none of ${iids.join(', ')}`)
+  }
   return {
-    RemQueryInterface() {
-      throw new BusbarError('UNAVAILABLE', 'objects here have one interface each')
-    },
+    RemQueryInterface: query,
+    RemQueryInterface2: query,
     RemAddRef(refs) {
       return (refs as InterfaceRefs[]).map(({ ipid, references }) =>
         exports.addReferences(ipid, references) ? S_OK : hresultOf('INVALID_ARGUMENT'),
@@ -22,5 +37,34 @@ export function remUnknownMethods(exchange: Exchange): Methods {
         if (!exports.release(ipid, references)) exchange.taker?.imports.returned(ipid, references)
       }
     },
+  }
+}
+
+/** Only what the object's owner declared, or gave on this pipe before. */
+async function find(
+  exported: Exported,
+  iid: Guid,
+  references: number,
+  known: (iid: Guid) => Interface | undefined,
+): Promise<Found | undefined> {
+  const { object, share } = exported
+  const { key, owned, value } = object
+  const there = object.interfaces.find((each) => each.interface.uuid === iid)
+  const contract = there?.interface ?? contractsOf(value).find(({ uuid }) => uuid === iid)
+  if (contract !== undefined) {
+    const offering = { value, key: there?.share ?? key, owned, stream: false }
+    return { contract: contract as Contract, given: new Queried(offering, references) }
+  }
+  // An object that was passed on: its own side knows. What nobody here has a contract for cannot be passed on.
+  const interface_ = share === undefined ? undefined : known(iid)
+  if (share === undefined || interface_ === undefined) return undefined
+  try {
+    const proxy = await share.via.query(share, interface_ as Contract, undefined)
+    const held = heldOf(proxy)
+    if (held === undefined) return undefined
+    return { contract: interface_ as Contract, given: new Queried({ ...object, key: held }, references, held) }
+  } catch (thrown) {
+    if (BusbarError.from(thrown).code === 'NO_SUCH_INTERFACE') return undefined
+    throw thrown
   }
 }

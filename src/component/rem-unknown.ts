@@ -3,6 +3,7 @@ import { BusbarError } from '../errors/index.ts'
 import { type Marshaller, readUuid, writeUuid } from '../rpc/index.ts'
 import type { Interface, Operation } from './interface.ts'
 import { MAX_RELEASES } from './limits.ts'
+import { query2Reply, query2Request, queryReply, queryRequest, queryResult } from './rem-query.ts'
 
 /** REMINTERFACEREF: so many references to one interface of an object (MS-DCOM 2.2.23). */
 export interface InterfaceRefs {
@@ -67,26 +68,32 @@ const resultsReply: Marshaller = {
   },
 }
 
+export const REM_RELEASE: Operation = operation('RemRelease', 2, refsRequest, nothing)
+const REM_ADD_REF: Operation = operation('RemAddRef', 1, refsRequest, resultsReply)
+export const REM_QUERY: Operation = {
+  ...operation('RemQueryInterface', 0, queryRequest, queryReply),
+  success: queryResult,
+}
+const REM_QUERY_2: Operation = {
+  ...operation('RemQueryInterface2', 3, query2Request, query2Reply),
+  success: queryResult,
+}
+
 function operation(name: string, number: number, request: Marshaller, reply: Marshaller): Operation {
   return { name, path: `IRemUnknown.${name}`, number, request, reply, pull: undefined }
 }
 
-/** `[in] REFIPID` and what follows it: read only to be refused, since an object here has one interface. */
-const queryRequest: Marshaller = { ...nothing, read: skipAll }
-
-/** `[out] REMQIRESULT **results`: always a null pointer, since the call always fails. */
-const noResults: Marshaller = { ...nothing, measure: () => 4, write: (writer) => writer.u32(0), read: skipAll }
-
-function skipAll(reader: Reader): void {
-  reader.skip(reader.left)
-}
-
-export const REM_RELEASE: Operation = operation('RemRelease', 2, refsRequest, nothing)
-const REM_ADD_REF: Operation = operation('RemAddRef', 1, refsRequest, resultsReply)
-
-/** IRemUnknown: counts references for whoever holds them (MS-DCOM 3.1.1.5.6). */
+/** IRemUnknown: counts references for whoever holds them, and finds interfaces (MS-DCOM 3.1.1.5.6). */
 export const REM_UNKNOWN: Interface = {
   name: 'IRemUnknown',
   uuid: '00000131-0000-0000-c000-000000000046',
-  procedures: [operation('RemQueryInterface', 0, queryRequest, noResults), REM_ADD_REF, REM_RELEASE],
+  procedures: [REM_QUERY, REM_ADD_REF, REM_RELEASE],
+}
+
+/** IRemUnknown2: what the object on every association is (MS-DCOM 3.1.1.5.7). */
+export const REM_UNKNOWN_2: Interface = {
+  name: 'IRemUnknown2',
+  uuid: '00000143-0000-0000-c000-000000000046',
+  procedures: [...REM_UNKNOWN.procedures, REM_QUERY_2],
+  base: REM_UNKNOWN,
 }

@@ -10,7 +10,7 @@ import type { ExportedCounts } from './exports.ts'
 import type { Methods } from './interface.ts'
 import { type ObjectLimits, objectLimits } from './limits.ts'
 import { remUnknownMethods } from './reference-counts.ts'
-import { REM_UNKNOWN } from './rem-unknown.ts'
+import { REM_UNKNOWN_2 } from './rem-unknown.ts'
 import type { Invitation, ReturnChannels } from './return-channels.ts'
 
 export interface ObjectServerOptions {
@@ -65,7 +65,11 @@ export class ObjectServer {
     this.#exchange = new Exchange(env, this.#limits)
     const { exports } = this.#exchange
     const remUnknown = exports.newIpid()
-    exports.install(remUnknown, REM_UNKNOWN, remUnknownMethods(this.#exchange))
+    exports.install(
+      remUnknown,
+      REM_UNKNOWN_2,
+      remUnknownMethods(this.#exchange, (iid) => exports.interface(iid) ?? classes.interface(iid)),
+    )
     exports.install(ACTIVATOR_IPID, ACTIVATOR, this.#activator(remUnknown))
     this.#dispatcher = new Dispatcher(access, {
       env,

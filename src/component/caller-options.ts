@@ -1,0 +1,16 @@
+import type { Env } from '../rpc/index.ts'
+import type { Exchange } from './exchange.ts'
+import type { ObjectLimits } from './limits.ts'
+
+/** What the calling side of an association needs. */
+export interface CallerOptions {
+  readonly env: Env
+  readonly limits: ObjectLimits
+  readonly exchange: Exchange
+  /** Makes sure that the peer can call what arguments give it, before they leave; absent where it always can. */
+  readonly wayBack?: () => Promise<void>
+  /** Told of every proxy, with a function that releases it as soon as no call is pending on it. */
+  readonly onProxy: ((proxy: object, release: () => void) => void) | undefined
+  /** Told each time the last reference was released. */
+  readonly onIdle: (() => void) | undefined
+}
