@@ -4,7 +4,7 @@
  * buffer of a processor may keep them.
  */
 import type { Mem, RingMode } from './index.ts'
-import { Violation } from './models.test.ts'
+import { Violation } from './watched.test.ts'
 import { MAX, type Ring, SIZE } from './schedules.test.ts'
 
 /** Thrown through a peer at the access that is its next. */

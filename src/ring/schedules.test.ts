@@ -2,7 +2,8 @@
 import { Slab } from '../bytes/index.ts'
 import { type Block, CELLS, type RingMode, type RingReader, type RingWriter } from './index.ts'
 import { PlainMem, SlowWriter } from './harness.test.ts'
-import { ReaderModel, WriterModel } from './models.test.ts'
+import { ReaderModel } from './reader-model.test.ts'
+import { WriterModel } from './writer-model.test.ts'
 
 /** The classes under test: the real ones, or those of a mutant. */
 export interface Ring {
@@ -100,14 +101,14 @@ function everyWay(choices: Choices, run: () => void, most = Number.POSITIVE_INFI
 }
 
 /**
- * What every read gives is any value of its class, for two packets, all combinations. `rich` has all classes for the second packet
- * too, else those alone that change the outcome.
+ * What every read gives is any value of its class, for two packets, all combinations. For the second packet those values alone that change
+ * the outcome, or all with `rich`, or none with `one`.
  */
-export function oracleReads({ RingReader }: Ring, mode: RingMode, rich: boolean): Count {
+export function oracleReads({ RingReader }: Ring, mode: RingMode, second: 'one' | 'few' | 'rich'): Count {
   const into = new Uint8Array(SIZE)
   const choices = new Choices()
   const slab = new Slab()
-  const classes = [FIRST, SECOND, KINDS, PAYLOADS, ...(rich ? RICH : FEW)]
+  const classes = [FIRST, SECOND, KINDS, PAYLOADS, ...(second === 'rich' ? RICH : second === 'few' ? FEW : [])]
   let gets = 0
   const pick = (values: readonly number[]): number => values[choices.choose(values.length)] as number
   const model = new ReaderModel(SIZE, mode, MAX, (place) => {

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { checkInterleavings } from './interleavings.test.ts'
+import { checkRefusals } from './refusals.test.ts'
+import { hostileWrites, oracleCells, oracleReads, oracleWrites, type Ring } from './schedules.test.ts'
+
+const SOURCE = fileURLToPath(new URL('.', import.meta.url))
+
+/** The checks that must notice, the quick ones first. */
+const CHECKS: readonly [string, (ring: Ring) => void][] = [
+  ['refusals', checkRefusals],
+  ['hostile writes', (ring) => hostileWrites(ring, 'message', 2)],
+  ['all values of a header', (ring) => oracleReads(ring, 'message', 'one')],
+  ['all values of cells', (ring) => oracleCells(ring, 'message', 3)],
+  ['all values of cells, to a writer', (ring) => oracleWrites(ring, 4)],
+  ['all read indexes, to a writer', (ring) => oracleWrites(ring, 5, [1])],
+  ['interleavings', (ring) => checkInterleavings(ring, 'message', false, [40, 9])],
+  ['interleavings of bytes', (ring) => checkInterleavings(ring, 'byte', true, [40, 9])],
+  ['all values of headers', (ring) => oracleReads(ring, 'message', 'few')],
+]
+
+interface Mutant {
+  readonly name: string
+  readonly file: string
+  /** Where in the file, and what. */
+  readonly at: number
+  readonly from: string
+  readonly to: string
+}
+
+/** Only a big-endian machine could show that this one is missing. */
+const UNSEEN = 'new Uint16Array([1])'
+
+/** Every `if (...) throw` of a file: without it, and one step weaker where it compares. */
+function guardMutants(file: string): Mutant[] {
+  const text = readFileSync(join(SOURCE, file), 'utf8')
+  const mutants: Mutant[] = []
+  for (const { 0: from, 1: condition = '', index } of text.matchAll(/if \((.+)\) (?:throw\b|\{\n\s*throw\b)/g)) {
+    const line = text.slice(0, index).split('\n').length
+    const change = (to: string, how: string): void => {
+      mutants.push({
+        name: `${file}:${line} ${how}: if (${condition})`,
+        file,
+        at: index,
+        from,
+        to: from.replace(condition, () => to),
+      })
+    }
+    const clauses = condition.split(' || ')
+    for (const clause of clauses) {
+      change(clauses.map((each) => (each === clause ? 'false' : each)).join(' || '), `without ${clause}`)
+      const weaker = weaken(clause, UNITS[file] ?? 1)
+      if (weaker !== undefined)
+        change(clauses.map((each) => (each === clause ? weaker : each)).join(' || '), `weaker, ${weaker}`)
+    }
+  }
+  return mutants
+}
+
+/** What sizes are counted in: one unit less is the next value that is possible at all. */
+const UNITS: Readonly<Record<string, number>> = { 'block.ts': 4096, 'limits.ts': 1, 'reader.ts': 8, 'writer.ts': 8 }
+
+/** A comparison that lets one unit more pass. */
+function weaken(clause: string, unit: number): string | undefined {
+  const [, left = '', operator = '', right = ''] = /^(.+?) (>=|<=|>|<) (.+)$/.exec(clause) ?? []
+  switch (operator) {
+    case '>=':
+      return `${left} > ${right}`
+    case '<=':
+      return `${left} < ${right}`
+    case '>':
+      return `${left} > (${right}) + ${unit}`
+    case '<':
+      return `${left} < (${right}) - ${unit}`
+    default:
+      return undefined
+  }
+}
+
+/** What has no `throw`: the order of accesses, and the looks that a sleeper depends on. One text of a file and another for it. */
+const ORDERS: readonly (readonly [string, string, string])[] = [
+  ['reader.ts', 'this.#mem.store(CELLS.INTERRUPT_MASK, 0)', ''],
+  ['reader.ts', 'if (this.#payloadLeft === 0 && this.#available === 0) this.#reload()', ''],
+  [
+    'reader.ts',
+    `this.#mem.store(CELLS.INTERRUPT_MASK, 0)
+    if (this.#payloadLeft === 0 && this.#available === 0) this.#reload()`,
+    `if (this.#payloadLeft === 0 && this.#available === 0) this.#reload()
+    this.#mem.store(CELLS.INTERRUPT_MASK, 0)`,
+  ],
+  ['reader.ts', 'this.#mem.store(CELLS.INTERRUPT_MASK, 1)', ''],
+  ['reader.ts', 'this.#reload()\n    const free', 'const free'],
+  ['reader.ts', 'free - released < pending', 'free - released <= pending'],
+  ['reader.ts', 'pending <= free', 'pending < free'],
+  ['reader.ts', 'this.#mem.store(CELLS.READ_INDEX, this.#at)', ''],
+  ['reader.ts', 'const released = this.#unreleased\n    this.#unreleased = 0', 'const released = this.#unreleased'],
+  ['writer.ts', 'if (this.#mem.load(CELLS.INTERRUPT_MASK) !== 0) return', ''],
+  ['writer.ts', 'if (this.#read === before) this.#signal = true', ''],
+  ['writer.ts', 'if (this.#read === before) this.#signal = true', 'this.#signal = true'],
+  ['writer.ts', 'this.#mem.store(CELLS.WRITE_INDEX, this.#at)\n    this.#published', 'this.#published'],
+  ['writer.ts', 'this.#mem.store(CELLS.PENDING_SEND, Math.max(least, this.#quarter) + END_BYTES)', ''],
+  ['writer.ts', 'return !this.#roomFor(least)', 'return least > this.#free'],
+  ['writer.ts', 'this.#free -= total', ''],
+]
+
+/** Each change of a line that says more than its guard. */
+function orderMutants(): Mutant[] {
+  return ORDERS.map(([file, from, to]) => {
+    const text = readFileSync(join(SOURCE, file), 'utf8')
+    const at = text.indexOf(from)
+    assert.ok(at >= 0 && text.indexOf(from, at + 1) < 0, `${file} has once: ${from}`)
+    return { name: `${file}: "${to}" for "${from}"`, file, at, from, to }
+  })
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'busbar-ring-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+/** The ring with one text in it replaced, as modules of its own. */
+async function mutated({ file, at, from, to }: Mutant, number: number): Promise<Ring> {
+  const root = join(folder, `${number}`)
+  mkdirSync(join(root, 'ring'), { recursive: true })
+  writeFileSync(join(root, 'package.json'), '{ "type": "module" }')
+  for (const layer of ['errors', 'bytes']) symlinkSync(join(SOURCE, '..', layer), join(root, layer))
+  for (const name of readdirSync(SOURCE).filter((each) => /^[a-z-]+\.ts$/.test(each))) {
+    cpSync(join(SOURCE, name), join(root, 'ring', name))
+  }
+  const path = join(root, 'ring', file)
+  const text = readFileSync(path, 'utf8')
+  writeFileSync(path, text.slice(0, at) + to + text.slice(at + from.length))
+  return (await import(pathToFileURL(join(root, 'ring/index.ts')).href)) as Ring
+}
+
+/** Which check notices. */
+function killer(ring: Ring): string | undefined {
+  for (const [name, check] of CHECKS) {
+    try {
+      check(ring)
+    } catch {
+      return name
+    }
+  }
+  return undefined
+}
+
+describe('ring: every mutant is killed', () => {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  after(() => {
+    Error.stackTraceLimit = stackTraceLimit
+  })
+  const guards = ['reader.ts', 'writer.ts', 'block.ts', 'limits.ts'].flatMap(guardMutants)
+  const mutants = [...guards.filter(({ from }) => !from.includes(UNSEEN)), ...orderMutants()]
+
+  test('each throw in the ring has mutants', () => {
+    for (const file of ['reader.ts', 'writer.ts', 'block.ts', 'limits.ts']) {
+      const throws = readFileSync(join(SOURCE, file), 'utf8').match(/\bthrow\b/g)?.length ?? 0
+      assert.equal(new Set(guards.filter((guard) => guard.file === file).map(({ at }) => at)).size, throws, file)
+    }
+  })
+
+  test('the ring as it is passes every check', async () => {
+    const same = { name: '', file: 'reader.ts', at: 0, from: '', to: '' }
+    assert.equal(killer(await mutated(same, mutants.length)), undefined)
+  })
+
+  for (const [number, mutant] of mutants.entries()) {
+    test(mutant.name, async () => {
+      assert.ok(killer(await mutated(mutant, number)), 'no check notices')
+    })
+  }
+})
