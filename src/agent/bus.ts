@@ -1,9 +1,9 @@
 import type { Caller, Endpoint, Offer, OfferChange, PipeMode, VisibleOffer } from '../bus/index.ts'
-import { ClassTable, ObjectClient, ObjectServer, ReturnChannels } from '../component/index.ts'
+import { ClassTable, ObjectClient, ObjectServer, ReturnChannels, type Source } from '../component/index.ts'
 import type { BusbarError } from '../errors/index.ts'
 import type { ByteLink, Env } from '../link/index.ts'
 import { openChannel, offerPipe, openPipe, type Pipe, PipeDuplex, type PipeOpenOptions } from '../pipe/index.ts'
-import { type Client, type Contract, type Implementation, RpcAccess } from '../rpc/index.ts'
+import { type Client, type Contract, RpcAccess } from '../rpc/index.ts'
 import { arrival, beginReturn } from './return-link.ts'
 
 export interface ActivateOptions {
@@ -83,19 +83,19 @@ export class Bus implements AsyncDisposable {
     return openPipe(this.#endpoint, name, options)
   }
 
-  /** Offers a component under its contract's name: each caller gets a pipe, and objects, of its own. */
-  offer<C extends Contract>(
-    contract: C,
-    implementation: Implementation<C> | ((caller: Caller) => Implementation<C>),
-  ): Promise<Offer>
+  /**
+   * Offers a component under its contract's name: one object for all callers, `perCaller`, or a function that makes one for each
+   * activation. Each caller gets a pipe, and references, of its own.
+   */
+  offer<C extends Contract>(contract: C, implementation: Source<C>): Promise<Offer>
   /** Offers a plain stream under a name: `serve` gets each pipe that is opened. */
   offer(service: string, serve: PipeHandler, options?: StreamOfferOptions): Promise<Offer>
   offer<C extends Contract>(
     what: C | string,
-    how: PipeHandler | Implementation<C> | ((caller: Caller) => Implementation<C>),
+    how: PipeHandler | Source<C>,
     options: StreamOfferOptions = {},
   ): Promise<Offer> {
-    if (typeof what !== 'string') return this.#offerComponent(what, how as Implementation<C>)
+    if (typeof what !== 'string') return this.#offerComponent(what, how as Source<C>)
     const serve = how as PipeHandler
     return offerPipe(this.#endpoint, what, {
       ...options,
@@ -144,12 +144,13 @@ export class Bus implements AsyncDisposable {
   inspect(): unknown {
     return {
       endpoint: this.#endpoint.inspect(),
+      classes: [...this.#services.values()].flatMap(({ classes }) => classes.list()),
       components: [...this.#servers].map((server) => server.inspect()),
       proxies: [...this.#clients].map((client) => client.inspect()),
     }
   }
 
-  async #offerComponent<C extends Contract>(contract: C, implementation: Implementation<C>): Promise<Offer> {
+  async #offerComponent<C extends Contract>(contract: C, implementation: Source<C>): Promise<Offer> {
     const known = this.#services.get(contract.name)
     if (known !== undefined) {
       await known.offer

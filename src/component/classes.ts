@@ -1,27 +1,47 @@
 import type { Guid } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import type { CallContext, Contract, Implementation } from '../rpc/index.ts'
+import type { Owned } from './exports.ts'
+import { contractsOf } from './implement.ts'
 import { type Interface, type Methods, reachable } from './interface.ts'
+import { type Instances, PerCaller } from './per-caller.ts'
 
 type Factory = (context: CallContext) => unknown
+
+/** What may be offered for a contract: one component for all, one for each caller, or one for each activation. */
+export type Source<C extends Contract> =
+  | Implementation<C>
+  | PerCaller<Implementation<C>>
+  | ((context: CallContext) => Implementation<C> | Promise<Implementation<C>>)
 
 /** A class on offer. */
 interface Offered {
   readonly contract: Contract
-  /** One component for all callers, or a function that makes one for each activation. */
-  readonly source:
+  readonly source: /** One component for all callers. */
     | { readonly kind: 'component'; readonly methods: Methods }
+    /** A function that makes one for each activation. */
     | { readonly kind: 'factory'; make: Factory }
+    /** One for each caller. */
+    | { readonly kind: 'per caller'; readonly instances: Instances }
+}
+
+/** A class as people see it. */
+export interface ClassView {
+  readonly classId: Guid
+  /** How many components there are: one, one for each caller, or one for each activation. */
+  readonly instances: 'one' | 'one per caller' | 'one per activation'
+  /** What its objects implement, the contract that names the class first. */
+  readonly contracts: readonly { readonly name: string; readonly version: string; readonly uuid: Guid }[]
 }
 
 /** What activation of a class gives. */
 export class Activated {
   readonly contract: Contract
   readonly methods: Methods
-  /** Whether it was made for this caller alone, and so ends with it. */
-  readonly owned: boolean
+  /** Whether it was made for this activation alone, and so ends with it; or what to do when this pipe has released it. */
+  readonly owned: Owned
 
-  constructor(contract: Contract, methods: Methods, owned: boolean) {
+  constructor(contract: Contract, methods: Methods, owned: Owned) {
     this.contract = contract
     this.methods = methods
     this.owned = owned
@@ -33,28 +53,29 @@ export class ClassTable {
   readonly #offered = new Map<Guid, Offered>()
   #interfaces = new Map<Guid, Interface>()
 
-  /** Names of the contracts on offer. */
-  get names(): readonly string[] {
-    return [...this.#offered.values()].map(({ contract }) => `${contract.name} ${contract.version}`)
+  /** Everything on offer, for those who look: classes, contracts, versions. */
+  list(): ClassView[] {
+    return [...this.#offered.values()].map(({ contract, source }) => {
+      const more = source.kind === 'component' ? contractsOf(source.methods) : []
+      const contracts = [contract, ...more.filter(({ uuid }) => uuid !== contract.uuid)]
+      return {
+        classId: contract.uuid,
+        instances: INSTANCES[source.kind],
+        contracts: contracts.map(({ name, version, uuid }) => ({ name, version, uuid })),
+      }
+    })
   }
 
   /**
-   * Offers a component: one object for all callers, which stays its owner's, or a function that makes one for each
-   * activation, which is disposed of when its caller has released it. `ALREADY_OFFERED`; `INVALID_ARGUMENT` when a
+   * Offers a component: one object for all callers, which stays its owner's; `perCaller`; or a function that makes one for
+   * each activation, which is disposed of when its caller has released it. `ALREADY_OFFERED`; `INVALID_ARGUMENT` when a
    * method is missing.
    */
-  offer<C extends Contract>(
-    contract: C,
-    implementation: Implementation<C> | ((context: CallContext) => Implementation<C> | Promise<Implementation<C>>),
-  ): void {
+  offer<C extends Contract>(contract: C, implementation: Source<C>): void {
     if (this.#offered.has(contract.uuid)) {
       throw new BusbarError('ALREADY_OFFERED', `${contract.name} ${contract.major} is offered already`)
     }
-    const source: Offered['source'] =
-      typeof implementation === 'function'
-        ? { kind: 'factory', make: implementation }
-        : { kind: 'component', methods: methodsOf(contract, implementation, 'INVALID_ARGUMENT') }
-    this.#offered.set(contract.uuid, { contract, source })
+    this.#offered.set(contract.uuid, { contract, source: sourceOf(contract, implementation) })
     reachable(contract, this.#interfaces)
   }
 
@@ -78,14 +99,26 @@ export class ClassTable {
     return false
   }
 
-  /** `NO_SUCH_CLASS` when it is not offered; else what the factory throws. */
-  async activate(classId: Guid, context: CallContext): Promise<Activated> {
+  /** `NO_SUCH_CLASS` when it is not offered; else what the factory throws. `holder` is the pipe that will hold it. */
+  async activate(classId: Guid, context: CallContext, holder: object): Promise<Activated> {
     const offered = this.#offered.get(classId)
     if (offered === undefined) throw new BusbarError('NO_SUCH_CLASS', `no class ${classId} is offered here`)
     const { contract, source } = offered
     if (source.kind === 'component') return new Activated(contract, source.methods, false)
-    return new Activated(contract, methodsOf(contract, await source.make(context), 'BAD_VALUE'), true)
+    const check = (made: unknown): Methods => methodsOf(contract, made, 'BAD_VALUE')
+    if (source.kind === 'factory') return new Activated(contract, check(await source.make(context)), true)
+    const { instances } = source
+    const methods = (await instances.get(context, holder, check)) as Methods
+    return new Activated(contract, methods, () => instances.release(context.caller, holder))
   }
+}
+
+const INSTANCES = { component: 'one', factory: 'one per activation', 'per caller': 'one per caller' } as const
+
+function sourceOf(contract: Contract, given: unknown): Offered['source'] {
+  if (given instanceof PerCaller) return { kind: 'per caller', instances: PerCaller.instances(given) }
+  if (typeof given === 'function') return { kind: 'factory', make: given as Factory }
+  return { kind: 'component', methods: methodsOf(contract, given, 'INVALID_ARGUMENT') }
 }
 
 /** What implements a contract, checked: every method must be there before anybody can call it. */

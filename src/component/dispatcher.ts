@@ -184,7 +184,7 @@ export class Dispatcher {
       if (heldOf(each) !== undefined) continue
       const methods = (each instanceof Activated ? each.methods : each) as Methods
       const owned = each instanceof Activated ? each.owned : this.#owns(methods)
-      if (owned && !given.has(methods)) this.#exports.discard(methods)
+      if (!given.has(methods)) this.#exports.discard(methods, owned)
     }
   }
 

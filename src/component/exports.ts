@@ -8,6 +8,9 @@ import type { Interface, Methods } from './interface.ts'
 import { MAX_REFERENCES, type ObjectLimits } from './limits.ts'
 import { encodeObjRef } from './objref.ts'
 
+/** Whether an object's disposer is ours to call when the peer has released it; or who says so then. */
+export type Owned = boolean | (() => boolean)
+
 /** An object that the peer was given, whatever the interfaces. */
 export interface ExportedObject {
   readonly oid: bigint
@@ -15,8 +18,7 @@ export interface ExportedObject {
   readonly value: object
   /** What it is known by: itself, or for a proxy that was passed on what that leads to. */
   readonly key: Methods | Held
-  /** Whether its disposer is ours to call when the last reference is gone. */
-  readonly owned: boolean
+  readonly owned: Owned
   readonly stream: boolean
   /** Its interfaces that the peer holds. */
   readonly interfaces: Exported[]
@@ -47,7 +49,7 @@ export interface Offering {
   readonly value: object
   readonly key: Methods | Held
   /** Whether it is given for good: disposed of when the peer has released it. */
-  readonly owned: boolean
+  readonly owned: Owned
   readonly stream: boolean
 }
 
@@ -180,8 +182,8 @@ export class ExportTable {
   }
 
   /** Disposes of an object that was meant for the peer and never given, unless the peer holds it from before. */
-  discard(methods: Methods): void {
-    if (this.#objects.get(methods) === undefined) this.#dispose(methods)
+  discard(methods: Methods, owned: Owned): void {
+    if (this.#objects.get(methods) === undefined) this.#end({ owned, value: methods })
   }
 
   /** References more, for a holder that already has one. */
@@ -265,8 +267,8 @@ export class ExportTable {
     if (object.running === 0 || object.stream) this.#end(object)
   }
 
-  #end({ owned, value }: ExportedObject): void {
-    if (owned) this.#dispose(value)
+  #end({ owned, value }: Pick<ExportedObject, 'owned' | 'value'>): void {
+    if (typeof owned === 'function' ? owned() : owned) this.#dispose(value)
   }
 
   /** A disposer that fails has nobody to tell: the peer let go. It is counted, and `inspect` shows it. */

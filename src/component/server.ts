@@ -114,7 +114,7 @@ export class ObjectServer {
         if (classId !== interfaceId) {
           throw new BusbarError('NO_SUCH_INTERFACE', `objects of class ${classId} have no interface ${interfaceId}`)
         }
-        return { remUnknown, object: await this.#options.classes.activate(classId, context) }
+        return { remUnknown, object: await this.#options.classes.activate(classId, context, this) }
       },
       invite: (args) => {
         const { returns, caller } = this.#options
