@@ -6,7 +6,10 @@ import { checkRefusals } from './refusals.test.ts'
 import { hostileWrites, oracleCells, oracleReads, oracleWrites } from './schedules.test.ts'
 
 const RING = { Block, RingReader, RingWriter }
-/** `RING_SCHEDULES=nightly` runs all that is listed here, for an hour or so; `npm test` some seconds of it. */
+/**
+ * `RING_SCHEDULES=nightly node --import tsx --test src/ring/hostile.test.ts` goes deeper, for hours; without it this takes some ten
+ * seconds.
+ */
 const NIGHTLY = process.env['RING_SCHEDULES'] === 'nightly'
 const MODES = ['message', 'byte'] as const
 

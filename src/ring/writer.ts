@@ -175,8 +175,9 @@ export class RingWriter {
   }
 
   /**
-   * Call when not everything was taken, with the bytes that are left: publishes, asks the other side to signal when there
-   * is space, and looks again. True: wait for a signal, then write again. False: there is space already, write again.
+   * Call when not everything was taken, with the bytes that are left: makes everything visible, asks the other side to signal when
+   * there is space, and looks again. True: wait for a signal, then write again. False: there is space already, write again. Either
+   * way ask `publish` first whether the other side must be signalled; otherwise both may sleep.
    */
   waitForSpace(length: number): boolean {
     if (this.#fault !== undefined) throw this.#fault
