@@ -148,7 +148,7 @@ export class Dispatcher {
     context: ServedCall,
     value: unknown,
   ): Uint8Array {
-    const { reply, pull, success } = operation
+    const { reply, pull, hresult } = operation
     let result = value
     try {
       const page = pull?.procedures[0]?.reply
@@ -159,7 +159,7 @@ export class Dispatcher {
       const writer = beginAnswer(reply.measure(result) + 8, undefined, this.#slab)
       reply.write(writer, result, this.#port)
       writer.align(4)
-      writer.u32(success === undefined ? S_OK : success(result))
+      writer.u32(hresult === undefined ? S_OK : hresult(result))
       if (reply.refs) {
         // Nobody will take what this answer gives: whatever it is must not wait for the pipe to close.
         if (call.cancelled) throw new BusbarError('CANCELLED', 'the caller is no longer waiting')

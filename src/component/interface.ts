@@ -12,8 +12,8 @@ export interface Operation {
   readonly result?: TypeNode
   /** The interface of the stream that it returns, if it returns one. */
   readonly pull: Contract | undefined
-  /** The HRESULT of a result that is a success; `S_OK` when absent. */
-  readonly success?: (result: unknown) => number
+  /** The HRESULT that goes with a result; `S_OK` when absent. */
+  readonly hresult?: (result: unknown) => number
 }
 
 /** What objects are served by and called through. Every contract is one. */

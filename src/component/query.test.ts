@@ -89,7 +89,7 @@ describe('query', () => {
     const all = shelf()
     const proxy = await all.client.activate(Shelf)
     const readable = await proxy.open()
-    await assert.rejects(query(readable, Closable), code('NO_SUCH_INTERFACE', /Closable|implements none/))
+    await assert.rejects(query(readable, Closable), code('NO_SUCH_INTERFACE', /Closable/))
     await assert.rejects(query(proxy, Readable), code('NO_SUCH_INTERFACE'))
     readable[Symbol.dispose]()
     await assert.rejects(query(readable, Writable), code('RELEASED'))
@@ -237,7 +237,7 @@ describe('RemQueryInterface', () => {
     assert.equal(await failing({ ipid: NIL_GUID }), 0x8007_0057)
     assert.equal(await failing({ ipid: remUnknown }), 0x8007_0057)
     assert.equal(await failing({ references: 0 }), 0x8007_0057)
-    assert.equal(await failing({ iids: [] }), 0x8000_4002)
+    assert.equal(await failing({ iids: [] }), 0)
     assert.equal(await failing({ references: 0xffff_ffff }), 0x8007_000e)
     assert.equal(await failing({ references: 0x7fff_ffff }), 0x8007_000e)
     const many = raw.stub(REM_UNKNOWN_2, 0, {

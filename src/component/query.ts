@@ -38,8 +38,10 @@ export async function queryPeer(
   try {
     const found = await ask({ ipid: held.target.object, references: 1, iids: [contract.uuid] })
     if (found !== undefined) return via.proxy(found)
+  } catch (thrown) {
+    if (BusbarError.from(thrown).code !== 'NO_SUCH_INTERFACE') throw thrown
   } finally {
     held.unpin()
   }
-  throw new BusbarError('NO_SUCH_INTERFACE', `the object behind a proxy of ${name} has no ${contract.name}`)
+  throw new BusbarError('NO_SUCH_INTERFACE', `the object behind a proxy of ${name} does not implement ${contract.name}`)
 }

@@ -19,9 +19,7 @@ export function remUnknownMethods(exchange: Exchange, known: (iid: Guid) => Inte
     if (exported === undefined || exported.object.stream || references === 0) {
       throw new BusbarError('INVALID_ARGUMENT', `a query of ${ipid}, which is not held on this pipe`)
     }
-    const found = await Promise.all(iids.map((iid) => find(exported, iid, references, known)))
-    if (found.some((each) => each !== undefined)) return found
-    throw new BusbarError('NO_SUCH_INTERFACE', `the object implements none of ${iids.join(', ')}`)
+    return Promise.all(iids.map((iid) => find(exported, iid, references, known)))
   }
   return {
     RemQueryInterface: query,

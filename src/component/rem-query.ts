@@ -43,9 +43,11 @@ const E_NOINTERFACE: number = hresultOf('NO_SUCH_INTERFACE')
 /** HRESULT, padding, STDOBJREF, `bytes` (MS-DCOM 2.2.24). */
 const RESULT_BYTES = 8 + STD_BYTES
 
-/** Success, and whether it is for every interface that was asked for (MS-DCOM 3.1.1.5.6.1.1). */
+/** Whether every interface that was asked for is there, or some, or none (MS-DCOM 3.1.1.5.6.1.1). */
 export function queryResult(value: unknown): number {
-  return (value as readonly (Found | undefined)[]).includes(undefined) ? S_FALSE : S_OK
+  const found = value as readonly (Found | undefined)[]
+  if (!found.includes(undefined)) return S_OK
+  return found.some((each) => each !== undefined) ? S_FALSE : E_NOINTERFACE
 }
 
 /** `[in] REFIPID ripid, [in] unsigned long cRefs, [in] unsigned short cIids, [in, size_is(cIids)] IID *iids`. */

@@ -72,11 +72,11 @@ export const REM_RELEASE: Operation = operation('RemRelease', 2, refsRequest, no
 const REM_ADD_REF: Operation = operation('RemAddRef', 1, refsRequest, resultsReply)
 export const REM_QUERY: Operation = {
   ...operation('RemQueryInterface', 0, queryRequest, queryReply),
-  success: queryResult,
+  hresult: queryResult,
 }
 const REM_QUERY_2: Operation = {
   ...operation('RemQueryInterface2', 3, query2Request, query2Reply),
-  success: queryResult,
+  hresult: queryResult,
 }
 
 function operation(name: string, number: number, request: Marshaller, reply: Marshaller): Operation {
