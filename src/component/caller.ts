@@ -250,7 +250,9 @@ export class ObjectCaller implements Taker {
   }
 
   #pack(held: Held, { path, request }: Operation, args: unknown, deadline: number | undefined): Uint8Array {
-    if (held.released) throw new BusbarError('RELEASED', `${path} was called on a proxy that was released`)
+    if (held.released) {
+      throw new BusbarError('RELEASED', `${path} was called on a proxy that was released`, { cause: held.site })
+    }
     const given = args === undefined ? {} : args
     const writer = this.#front.begin(request.measure(given), deadline)
     request.write(writer, given, this.#proxies)

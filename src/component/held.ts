@@ -31,6 +31,8 @@ export class Held {
   readonly base: Held | undefined
   /** Calls on it that have no outcome yet. */
   calls = 0
+  /** Where its proxy was disposed of, for whoever uses it afterwards. */
+  site: Error | undefined
   #pins = 0
   #forgotten = false
   #released: Promise<void> | undefined

@@ -142,6 +142,21 @@ describe('who releases what', () => {
   })
 })
 
+test('use after release says where it was released', async () => {
+  const all = keeper()
+  const proxy = await all.client.activate(Keeper)
+  const [item] = await proxy.make({ count: 1 })
+  function releaseItHere(): void {
+    item?.[Symbol.dispose]()
+  }
+  releaseItHere()
+  await assert.rejects(item!.value(), (thrown: Error) => {
+    assert.match((thrown.cause as Error).stack ?? '', /released here[\s\S]*releaseItHere/)
+    return code('RELEASED')(thrown)
+  })
+  await end(all)
+})
+
 describe('the safety net', () => {
   test('never releases while a call on the proxy is pending', async () => {
     const nets = new Map<object, () => void>()

@@ -44,11 +44,11 @@ export function heldOf(value: unknown): Held | undefined {
 export function proxyMaker(served: Interface, invoke: Invoke): ProxyMaker {
   class RemoteObject extends Remote {
     [Symbol.dispose](): void {
-      void Remote.held(this).release()
+      void dispose(Remote.held(this))
     }
 
     [Symbol.asyncDispose](): Promise<void> {
-      return Remote.held(this).release()
+      return dispose(Remote.held(this))
     }
   }
   for (const operation of served.procedures) {
@@ -61,6 +61,11 @@ export function proxyMaker(served: Interface, invoke: Invoke): ProxyMaker {
   Object.defineProperty(RemoteObject, 'name', { value: served.name })
   Object.setPrototypeOf(RemoteObject.prototype, nothingElse(served))
   return { make: (held) => new RemoteObject(held) }
+}
+
+function dispose(held: Held): Promise<void> {
+  if (!held.released) held.site = new Error('the proxy was released here')
+  return held.release()
 }
 
 /** Stands behind a proxy's own methods. */
