@@ -57,7 +57,7 @@ export const call: Command = {
     const { contracts, objects } = await waiting(terminal, target, asking)
     try {
       const contract = namedContract(contracts, service)
-      const procedure = procedureOf(contract, name)
+      const procedure = procedureOf(contract, name, target)
       const args = readFields(procedure, value, target)
       await using proxy = (await objects.activate(contract, { deadline, signal })) as unknown as AnyProxy
       const result = proxy[name]?.(args, { deadline, signal })
@@ -69,17 +69,18 @@ export const call: Command = {
   },
 }
 
-function procedureOf({ name: contract, version, procedures }: Contract, name: string): Procedure {
+function procedureOf({ name: contract, version, procedures }: Contract, name: string, target: string): Procedure {
   const found = procedures.find((known) => known.name === name)
   if (found !== undefined) return found
   const names = procedures.map((known) => known.name)
   const close = closestName(name, names)
+  const hints = close === undefined ? [] : [`did you mean "${close}"?`]
   throw new BusbarError(
     'NOT_IN_CONTRACT',
     `${contract} ${version} has no method "${name}"; it has ${names.join(', ')}`,
     {
       stage: 'arguments',
-      ...(close === undefined ? {} : { hints: [`did you mean "${close}"?`] }),
+      hints: [...hints, `\`busbar ls ${target}\` shows what they take`],
     },
   )
 }

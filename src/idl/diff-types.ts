@@ -29,6 +29,8 @@ interface Place {
   readonly direction: Direction
   /** A member, an item or a target, and not a whole parameter. */
   readonly inside: boolean
+  /** A struct around it begins where the widest of its members may: this one's alignment moves the others. */
+  readonly aligns: boolean
 }
 
 /** Collects the differences of types between an old and a new contract. */
@@ -51,13 +53,14 @@ export class TypeDiff {
     for (const [i, old] of before.entries()) {
       const now = after[i]
       const where = nameOf(old.name)
+      const place: Place = { where, direction, inside, aligns: inside }
       const moved = newNames.indexOf(old.name)
-      if (now?.name === old.name) this.type(old.type, now.type, { where, direction, inside })
+      if (now?.name === old.name) this.type(old.type, now.type, place)
       else if (moved >= 0) this.add(where, `moved from place ${i + 1} to ${moved + 1}; values travel by place`, 'major')
       else if (now === undefined || names.includes(now.name)) this.add(where, 'removed', 'major')
       else {
         this.add(where, `renamed to "${now.name}"; names do not travel`, 'none')
-        this.type(old.type, now.type, { where, direction, inside })
+        this.type(old.type, now.type, place)
       }
     }
     for (const [i, { name }] of after.entries()) {
@@ -74,17 +77,17 @@ export class TypeDiff {
 
   type(before: TypeNode, after: TypeNode, place: Place): void {
     const { where, direction } = place
-    const inner: Place = { ...place, inside: true }
+    const target: Place = { ...place, inside: true, aligns: false }
     if (before.kind !== after.kind) return this.#otherKind(before, after, place)
     switch (before.kind) {
       case 'optional':
-        return this.type(before.item, as(before, after).item, inner)
+        return this.type(before.item, as(before, after).item, target)
       case 'array':
       case 'stream':
-        return this.type(before.item, as(before, after).item, { ...inner, where: `${where}, item` })
+        return this.type(before.item, as(before, after).item, { ...target, where: `${where}, item` })
       case 'map':
-        this.type(before.key, as(before, after).key, { ...inner, where: `${where}, key` })
-        return this.type(before.value, as(before, after).value, { ...inner, where: `${where}, value` })
+        this.type(before.key, as(before, after).key, { ...target, aligns: true, where: `${where}, key` })
+        return this.type(before.value, as(before, after).value, { ...target, aligns: true, where: `${where}, value` })
       case 'struct':
         return this.fields(before.fields, as(before, after).fields, direction, (name) => `${where}.${name}`, true)
       case 'out': {
@@ -112,7 +115,7 @@ export class TypeDiff {
         return this.#union(before, as(before, after), place)
       case 'pointer':
       case 'box':
-        return this.type(before.to, as(before, after).to, inner)
+        return this.type(before.to, as(before, after).to, target)
       case 'ref': {
         const [old, now] = [before.contract(), as(before, after).contract()]
         if (old.uuid === now.uuid) return
@@ -121,7 +124,7 @@ export class TypeDiff {
       }
       case 'sequence':
         this.#shape(before, as(before, after), place)
-        return this.type(before.item, as(before, after).item, { ...inner, where: `${where}, item` })
+        return this.type(before.item, as(before, after).item, { ...place, inside: true, where: `${where}, item` })
       case 'octets':
         return this.#shape(before, as(before, after), place)
       case 'text': {
@@ -221,11 +224,11 @@ export class TypeDiff {
     this.#alignment(before, after, place)
   }
 
-  /** All arms of a union begin where the widest of them may. */
-  #alignment(before: TypeNode, after: TypeNode, { where }: Place): void {
+  /** An arm is aligned by itself, but a struct around the union by the widest of them. */
+  #alignment(before: TypeNode, after: TypeNode, { where, aligns }: Place): void {
+    if (!aligns) return
     const [old, now] = [before, after].map((node) => (wireOf(node) as Extract<WireType, { kind: 'union' }>).align)
-    if (old !== now)
-      this.add(where, `its widest case was aligned to ${old} bytes, is to ${now}: the others move`, 'major')
+    if (old !== now) this.add(where, `aligned to ${old} bytes before, to ${now} now: what is around it moves`, 'major')
   }
 
   #shape(before: Shaped, after: Shaped, { where }: Place): void {

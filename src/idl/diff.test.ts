@@ -308,18 +308,22 @@ describe('types', () => {
     })
   }
 
-  test('a wider case moves all cases of a union', () => {
-    const [before, after] = [
-      t.union('is', { a: { x: t.uint8 } }),
-      t.union('is', { a: { x: t.uint8 }, b: { y: t.uint64 } }),
-    ]
-    assertDifferences(
-      only([made({ m: method({ it: before }, t.void) })], [made({ m: method({ it: after }, t.void) })]),
-      [
-        ['m, argument it', /case "b" added/, 'minor'],
-        ['m, argument it', /aligned to 2 bytes, is to 8/, 'major'],
-      ],
-    )
+  test('a wider case of a union moves what is around it in a struct, and nothing elsewhere', () => {
+    const before = t.union('is', { a: { x: t.uint8 } })
+    const after = t.union('is', { a: { x: t.uint8 }, b: { y: t.uint64 } })
+    const takes = (it: Type): Contract => made({ m: method({ it }, t.void) })
+    assertDifferences(only([takes(before)], [takes(after)]), [['m, argument it', /case "b" added/, 'minor']])
+    assertDifferences(only([takes(t.array(before))], [takes(t.array(after))]), [
+      ['m, argument it, item', /case "b" added/, 'minor'],
+    ])
+    assertDifferences(only([takes(t.struct({ u: before }))], [takes(t.struct({ u: after }))]), [
+      ['m, argument it.u', /case "b" added/, 'minor'],
+      ['m, argument it.u', /aligned to 2 bytes before, to 8 now/, 'major'],
+    ])
+    assertDifferences(only([takes(t.map(t.uint8, before))], [takes(t.map(t.uint8, after))]), [
+      ['m, argument it, value', /case "b" added/, 'minor'],
+      ['m, argument it, value', /aligned to 2 bytes before, to 8 now/, 'major'],
+    ])
   })
 
   test('a reference to another interface', () => {
