@@ -109,7 +109,7 @@ function diffMethods(before: readonly Procedure[], after: readonly Procedure[], 
 function diffMethod(before: Procedure, after: Procedure, diff: TypeDiff): void {
   const { name } = before
   diff.fields(before.args, after.args, 'in', (argument) => `${name}, argument ${argument}`, false)
-  diff.type(before.result, after.result, { where: `${name}, result`, direction: 'out', inside: false })
+  diff.type(before.result, after.result, { where: `${name}, result`, direction: 'out', inside: false, aligns: false })
   const [was, is] = [before.options.idempotent === true, after.options.idempotent === true]
   if (was && !is) diff.add(name, 'no longer idempotent; an old caller may repeat it', 'major')
   if (is && !was) diff.add(name, 'idempotent now; a new caller may repeat it', 'minor')
@@ -119,7 +119,7 @@ function diffMethod(before: Procedure, after: Procedure, diff: TypeDiff): void {
 function sameSignature(before: Procedure, after: Procedure): boolean {
   const diff = new TypeDiff()
   diff.fields(before.args, after.args, 'in', (name) => name, false)
-  diff.type(before.result, after.result, { where: '', direction: 'out', inside: false })
+  diff.type(before.result, after.result, { where: '', direction: 'out', inside: false, aligns: false })
   return diff.found.length === 0
 }
 
