@@ -133,6 +133,12 @@ export class Reader {
     return utf16Decode(this.#view, this.take(units * 2), units, this.#little)
   }
 
+  /** The last four bytes as an integer, without passing over anything. At least so many must be left. */
+  lastU32(): number {
+    if (this.left < 4) this.#short(4)
+    return this.#view.getUint32(this.#end - 4, this.#little)
+  }
+
   skip(length: number): void {
     this.take(length)
   }

@@ -12,17 +12,17 @@ import {
 } from '../rpc/index.ts'
 import type { CallerOptions } from './caller-options.ts'
 import { Consumer } from './consumer.ts'
-import { decodeError, located } from './errors.ts'
+import { located } from './errors.ts'
 import type { Exchange, Taker } from './exchange.ts'
 import { type Gift, neverTaken } from './gift.ts'
 import { Guard, guards } from './guard.ts'
 import { Held } from './held.ts'
-import { failed } from './hresult.ts'
 import { ImportTable } from './imports.ts'
 import type { Interface, Operation } from './interface.ts'
 import type { ObjectLimits } from './limits.ts'
 import { decodeObjRef } from './objref.ts'
-import { CallFront, lastWord, readThat } from './orpc.ts'
+import { CallFront } from './orpc.ts'
+import { ObjectPackaging, unpack } from './packaging.ts'
 import { type ProxyMaker, proxyMaker } from './proxy.ts'
 import { queryPeer } from './query.ts'
 import { type InterfaceRefs, REM_QUERY, REM_RELEASE, REM_UNKNOWN } from './rem-unknown.ts'
@@ -39,6 +39,7 @@ export class ObjectCaller implements Taker {
   readonly #front: CallFront
   readonly #views = new Views()
   readonly #makers = new Map<string, ProxyMaker>()
+  readonly #packagings = new Map<Operation, ObjectPackaging>()
   #remUnknown: Held | undefined
   /** Takes references as proxies: what a caller gets. */
   readonly #proxies: RefPort
@@ -130,16 +131,15 @@ export class ObjectCaller implements Taker {
     try {
       const guarded = guards(options)
       if (operation.request.refs) return this.#lending(held, operation, args, guarded ? options : undefined, port)
+      if (!guarded && port === this.#proxies && !held.released) {
+        const sent = this.#requests.invoke(held, operation, this.#packagingOf(operation), args)
+        if (sent !== undefined) return sent
+      }
       const stub = this.#pack(held, operation, args, guarded ? options.deadline : undefined)
       const guard = guarded ? new Guard(this.#env, options) : undefined
-      held.calls++
       const done = this.#requests.send(held, operation, stub, guard).then(
-        (reply) => {
-          held.settled()
-          return this.#unpack(operation, reply, port)
-        },
+        (reply) => this.#unpack(operation, reply, port),
         (thrown: unknown) => {
-          held.settled()
           throw located(operation.path, thrown)
         },
       )
@@ -249,6 +249,15 @@ export class ObjectCaller implements Taker {
     }
   }
 
+  #packagingOf(operation: Operation): ObjectPackaging {
+    let packaging = this.#packagings.get(operation)
+    if (packaging === undefined) {
+      packaging = new ObjectPackaging(operation, this.#front, this.#proxies, this.imports)
+      this.#packagings.set(operation, packaging)
+    }
+    return packaging
+  }
+
   #pack(held: Held, { path, request }: Operation, args: unknown, deadline: number | undefined): Uint8Array {
     if (held.released) {
       throw new BusbarError('RELEASED', `${path} was called on a proxy that was released`, { cause: held.site })
@@ -260,22 +269,7 @@ export class ObjectCaller implements Taker {
   }
 
   #unpack(operation: Operation, { stub, little }: RpcReply, port: RefPort): unknown {
-    const reader = new Reader(stub, little, this.#views)
-    const hresult = lastWord(stub, little)
-    const error = readThat(reader)
-    if (failed(hresult)) throw decodeError(error, hresult, operation.path)
-    const { reply } = operation
-    try {
-      const value = reply.read(reader, port)
-      reader.align(4)
-      reader.skip(4)
-      reader.done(operation.path)
-      if (reply.refs) this.imports.commit()
-      return value
-    } catch (thrown) {
-      this.imports.rollback()
-      throw thrown
-    }
+    return unpack(new Reader(stub, little, this.#views), operation, port, this.imports)
   }
 
   #giveBack(operation: Operation, reply: RpcReply): void {

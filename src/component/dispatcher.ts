@@ -1,7 +1,6 @@
-import { Reader, Slab, Views } from '../bytes/index.ts'
+import type { Reader, Writer } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import {
-  type Awaitable,
   type Caller,
   type Contract,
   type Env,
@@ -49,8 +48,6 @@ export class Dispatcher {
   readonly #limits: ObjectLimits
   readonly #exchange: Exchange
   readonly #exports: ExportTable
-  readonly #slab = new Slab()
-  readonly #views = new Views()
   readonly #rpc: RpcServer
   readonly #port: RefPort
 
@@ -98,7 +95,7 @@ export class Dispatcher {
   }
 
   /** One call. What is thrown here crosses as a fault: the call did not reach a method. */
-  #serve(through: Interface, call: IncomingCall): Awaitable<Uint8Array> {
+  #serve(through: Interface, call: IncomingCall): undefined {
     const exported = this.#exports.get(call.object)
     if (exported === undefined || (exported.interface.uuid !== through.uuid && exported.interface.base !== through)) {
       throw new BusbarError('NO_SUCH_OBJECT', `no object ${call.object} with ${through.name} was given on this pipe`)
@@ -108,7 +105,7 @@ export class Dispatcher {
     if (operation === undefined || method === undefined) {
       throw new BusbarError('NOT_IN_CONTRACT', `${through.name} has no method ${call.opnum - FIRST_OPNUM}`)
     }
-    const reader = new Reader(call.stub, call.little, this.#views)
+    const reader = call.arguments()
     const deadline = readThis(reader)
     const args = operation.request.refs ? this.#taken(operation, reader) : operation.request.read(reader, this.#port)
     reader.done(operation.path)
@@ -118,13 +115,15 @@ export class Dispatcher {
     try {
       value = method.call(exported.methods, args, context)
     } catch (thrown) {
-      return this.#failure(exported, operation, context, thrown)
+      this.#failure(exported, operation, call, context, thrown)
+      return
     }
-    if (!isPromise(value)) return this.#answer(exported, operation, call, context, value)
-    return value.then(
-      (result) => this.#answer(exported, operation, call, context, result),
-      (thrown: unknown) => this.#failure(exported, operation, context, thrown),
-    )
+    if (isPromise(value)) {
+      value.then(
+        (result) => this.#answer(exported, operation, call, context, result),
+        (thrown: unknown) => this.#failure(exported, operation, call, context, thrown),
+      )
+    } else this.#answer(exported, operation, call, context, value)
   }
 
   /** Arguments with references: all of them are taken, or none, and then the fault says so. */
@@ -141,22 +140,17 @@ export class Dispatcher {
     }
   }
 
-  #answer(
-    exported: Exported,
-    operation: Operation,
-    call: IncomingCall,
-    context: ServedCall,
-    value: unknown,
-  ): Uint8Array {
+  #answer(exported: Exported, operation: Operation, call: IncomingCall, context: ServedCall, value: unknown): void {
     const { reply, pull, hresult } = operation
     let result = value
+    let writer: Writer
     try {
       const page = pull?.procedures[0]?.reply
       if (page !== undefined) {
         const passedOn = exported.share !== undefined
         result = new Producer(value, operation.path, page, context, this.#env, this.#limits, passedOn)
       }
-      const writer = beginAnswer(reply.measure(result) + 8, undefined, this.#slab)
+      writer = beginAnswer(call, reply.measure(result) + 8, undefined)
       reply.write(writer, result, this.#port)
       writer.align(4)
       writer.u32(hresult === undefined ? S_OK : hresult(result))
@@ -165,13 +159,15 @@ export class Dispatcher {
         if (call.cancelled) throw new BusbarError('CANCELLED', 'the caller is no longer waiting')
         this.#exchange.commit()
       }
-      if (pull === undefined) context.end()
-      this.#exports.finished(exported.object)
-      return writer.finish()
     } catch (thrown) {
+      call.discard()
       if (reply.refs) this.#letGo(operation, result)
-      return this.#failure(exported, operation, context, thrown)
+      this.#failure(exported, operation, call, context, thrown)
+      return
     }
+    call.answer(writer)
+    if (pull === undefined) context.end()
+    this.#exports.finished(exported.object)
   }
 
   /** Ends everything that an answer which will not be sent was to give. A proxy stays its owner's. */
@@ -188,17 +184,17 @@ export class Dispatcher {
     }
   }
 
-  #failure(exported: Exported, operation: Operation, context: ServedCall, thrown: unknown): Uint8Array {
+  #failure(exported: Exported, operation: Operation, call: IncomingCall, context: ServedCall, thrown: unknown): void {
     context.end()
     this.#exports.finished(exported.object)
     const { share, object } = exported
     const error = crossing(thrown, share !== undefined || (object.value instanceof Producer && object.value.passedOn))
     const { reply } = operation
-    const writer = beginAnswer(reply.measure(reply.zero) + 8, encodeError(error), this.#slab)
+    const writer = beginAnswer(call, reply.measure(reply.zero) + 8, encodeError(error))
     reply.write(writer, reply.zero, this.#port)
     writer.align(4)
     writer.u32(hresultOf(error.code))
-    return writer.finish()
+    call.answer(writer)
   }
 
   #give(contract: Contract, value: unknown): Uint8Array {

@@ -1,5 +1,5 @@
 import type { Guid } from '../bytes/index.ts'
-import type { CallOptions, Contract } from '../rpc/index.ts'
+import type { CallCounter, CallOptions, Contract } from '../rpc/index.ts'
 import type { Interface, Operation } from './interface.ts'
 import type { ObjRef } from './objref.ts'
 
@@ -19,11 +19,11 @@ export interface Via {
  * References to one object of the peer. Releasing them waits for whoever else on this side needs them: a message that
  * names the object and is still on its way, or a third party that the object was passed on to.
  */
-export class Held {
+export class Held implements CallCounter {
   readonly via: Via
   readonly interface: Interface
   /** What calls on it carry; one object for all of them. */
-  readonly target: { readonly object: Guid }
+  readonly target: { readonly object: Guid; readonly counter: CallCounter }
   readonly references: number
   readonly oxid: bigint
   readonly oid: bigint
@@ -40,7 +40,7 @@ export class Held {
   constructor(via: Via, served: Interface, { ipid, references, oxid, oid }: Omit<ObjRef, 'iid'>, base?: Held) {
     this.via = via
     this.interface = served
-    this.target = { object: ipid }
+    this.target = { object: ipid, counter: this }
     this.references = references
     this.oxid = oxid
     this.oid = oid

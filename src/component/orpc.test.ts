@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Reader, Slab } from '../bytes/index.ts'
+import { Reader, Slab, Writer } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { crossing, decodeError, encodeError } from './errors.ts'
 import { code } from './harness.test.ts'
@@ -58,7 +58,8 @@ describe('ORPCTHIS', () => {
 })
 
 test('ORPCTHAT without extents', () => {
-  const bytes = beginAnswer(0, undefined, new Slab()).finish()
+  const results = (size: number): Writer => new Writer(true, 100, size)
+  const bytes = beginAnswer({ results }, 0, undefined).finish()
   assert.equal(hex(bytes), '0000000000000000')
   assert.equal(readThat(new Reader(bytes)), undefined)
 })

@@ -1,5 +1,6 @@
 import { type Reader, type Slab, Writer } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
+import type { IncomingCall } from '../rpc/index.ts'
 import { EXTENT_DEADLINE, EXTENT_ERROR, pointToExtents, readExtents, writeExtent } from './extents.ts'
 
 /** COM version 5.7 (MS-DCOM 2.2.11). */
@@ -8,7 +9,7 @@ const MINOR = 7
 /** Offset of the causality id in ORPCTHIS, `bytes`. */
 const CAUSALITY_AT = 12
 /** ORPCTHIS without extents; fixed by the protocol (MS-DCOM 2.2.13.3), `bytes`. */
-const THIS_BYTES = 32
+export const THIS_BYTES = 32
 /** ORPCTHAT without extents; fixed by the protocol (MS-DCOM 2.2.13.4), `bytes`. */
 const THAT_BYTES = 8
 /** A list with one short extent, `bytes`. */
@@ -38,6 +39,12 @@ export class CallFront {
   begin(measured: number, deadline: number | undefined): Writer {
     const extents = deadline === undefined ? 0 : EXTENT_BYTES
     const writer = new Writer(true, 0x7fff_ffff, THIS_BYTES + extents + measured, this.#slab)
+    this.write(writer, deadline)
+    return writer
+  }
+
+  /** Writes ORPCTHIS at the start of a message. */
+  write(writer: Writer, deadline: number | undefined): void {
     this.#calls = (this.#calls + 1) >>> 0
     if (deadline === undefined) {
       writer.bytes(this.#front)
@@ -49,7 +56,6 @@ export class CallFront {
       writeExtent(writer, EXTENT_DEADLINE, data)
     }
     writer.patchU32(CAUSALITY_AT, this.#calls)
-    return writer
   }
 }
 
@@ -65,10 +71,14 @@ export function readThis(reader: Reader): number | undefined {
   return new DataView(data.buffer, data.byteOffset).getUint32(0, true)
 }
 
-/** A writer that holds ORPCTHAT, with room for `measured` bytes more. `error` is the data of an error extent. */
-export function beginAnswer(measured: number, error: Uint8Array | undefined, slab: Slab): Writer {
+/** A writer for an answer that holds ORPCTHAT, with room for `measured` bytes more. `error` is the data of an error extent. */
+export function beginAnswer(
+  call: Pick<IncomingCall, 'results'>,
+  measured: number,
+  error: Uint8Array | undefined,
+): Writer {
   const extents = error === undefined ? 0 : EXTENT_BYTES + error.length
-  const writer = new Writer(true, 0x7fff_ffff, THAT_BYTES + extents + measured, slab)
+  const writer = call.results(THAT_BYTES + extents + measured)
   writer.u32(0)
   if (error === undefined) {
     writer.u32(0)
@@ -85,10 +95,8 @@ export function readThat(reader: Reader): Uint8Array | undefined {
   return reader.u32() === 0 ? undefined : readExtents(reader, EXTENT_ERROR)
 }
 
-/** The HRESULT, which is the last thing in every answer. Byte by byte: a cursor for one word costs more than the rest. */
-export function lastWord(stub: Uint8Array, little: boolean): number {
-  const at = stub.length - 4
-  if (at < THAT_BYTES) throw new BusbarError('MALFORMED', `an answer of ${stub.length} bytes`)
-  const [a = 0, b = 0, c = 0, d = 0] = [stub[at], stub[at + 1], stub[at + 2], stub[at + 3]]
-  return (little ? (d << 24) | (c << 16) | (b << 8) | a : (a << 24) | (b << 16) | (c << 8) | d) >>> 0
+/** The HRESULT, which is the last thing in every answer. Nothing of it may have been read. */
+export function lastWord(answer: Reader): number {
+  if (answer.left < THAT_BYTES + 4) throw new BusbarError('MALFORMED', `an answer of ${answer.left} bytes`)
+  return answer.lastU32()
 }

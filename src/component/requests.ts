@@ -1,6 +1,7 @@
 import type { BusbarError } from '../errors/index.ts'
 import {
   type Env,
+  type Packaging,
   type PresentationContext,
   type RpcAccess,
   RpcClient,
@@ -44,6 +45,19 @@ export class Requests {
     return this.#rpc.inspect()
   }
 
+  /** The common call, packaged where it leaves from; `undefined` when its interface is not agreed on yet. */
+  invoke(held: Held, operation: Operation, packaging: Packaging, args: unknown): Promise<unknown> | undefined {
+    const context = this.#contexts.get(held.interface.uuid)
+    if (context === undefined) return undefined
+    return this.#rpc.invoke(
+      packaging,
+      context,
+      FIRST_OPNUM + operation.number,
+      args === undefined ? NOTHING : args,
+      held.target,
+    )
+  }
+
   send(held: Held, operation: Operation, stub: Uint8Array, guard: Guard | undefined): Promise<RpcReply> {
     const opnum = FIRST_OPNUM + operation.number
     const context = this.#contexts.get(held.interface.uuid)
@@ -81,3 +95,5 @@ export class Requests {
     return context
   }
 }
+
+const NOTHING: unknown = Object.freeze({})

@@ -84,7 +84,8 @@ export class RpcClient {
     return new Promise((resolve, reject) => {
       const wrong = this.#check(context, opnum, options.signal)
       if (wrong !== undefined) return reject(packaging.failed(wrong))
-      const call = new PendingCall(packaging as Packaging, resolve as (result: unknown) => void, reject)
+      const settle = resolve as (result: unknown) => void
+      const call = new PendingCall(packaging as Packaging, settle, reject, options.counter)
       call.late = options.late
       const { object, signal } = options
       if (signal !== undefined) call.watch(signal, () => this.#abort(call, abortError(signal)))

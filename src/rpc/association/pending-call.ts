@@ -15,16 +15,25 @@ export interface Packaging<A = unknown, R = unknown> {
   measure(args: A): number
   /** What it throws the call rejects with, and nothing was sent. */
   write(writer: Writer, args: A): void
-  /** Reads a whole answer; what it throws the call rejects with. Must neither call nor wait. */
+  /** Reads a whole answer; what it throws the call rejects with, as it is. Must neither call nor wait. */
   read(reader: Reader): R
-  /** What the call rejects with when it failed with `reason`. */
+  /** What the call rejects with when it failed with `reason`, before its answer was read. */
   failed(reason: BusbarError): BusbarError
+}
+
+/** Whoever counts the calls that have no outcome yet. */
+export interface CallCounter {
+  calls: number
+  /** One of them has its outcome. */
+  settled(): void
 }
 
 export interface CallOptions {
   /** UUID of the object that is called. */
   readonly object?: string
   readonly signal?: AbortSignal
+  /** Counts the call until it has its outcome. */
+  readonly counter?: CallCounter
   /**
    * Takes the answer of a call whose signal fired first: what it gives can then be given back. Not called when the call
    * was never sent, when it failed, or when the link ends first.
@@ -57,15 +66,23 @@ export class PendingCall implements Numbered {
   readonly #packaging: Packaging
   readonly #resolve: (result: unknown) => void
   readonly #reject: (reason: BusbarError) => void
+  readonly #counter: CallCounter | undefined
   #signal: AbortSignal | undefined
   #aborted: (() => void) | undefined
   /** The caller has its outcome, and `late` takes the answer. */
   #handedOver = false
 
-  constructor(packaging: Packaging, resolve: (result: unknown) => void, reject: (reason: BusbarError) => void) {
+  constructor(
+    packaging: Packaging,
+    resolve: (result: unknown) => void,
+    reject: (reason: BusbarError) => void,
+    counter?: CallCounter,
+  ) {
     this.#packaging = packaging
     this.#resolve = resolve
     this.#reject = reject
+    this.#counter = counter
+    if (counter !== undefined) counter.calls++
   }
 
   /** Calls `aborted` when the signal fires before the call has its outcome. */
@@ -78,17 +95,19 @@ export class PendingCall implements Numbered {
   /** It was never sent. */
   forget(): void {
     this.#unwatch()
+    this.#counter?.settled()
   }
 
   /** The answer is in. */
   succeed(answer: Reader): void {
     if (this.#aborted !== undefined) this.#unwatch()
     if (this.#handedOver) return this.late?.(RAW.read(answer))
+    this.#counter?.settled()
     let result: unknown
     try {
       result = this.#packaging.read(answer)
     } catch (thrown) {
-      this.#reject(this.#packaging.failed(BusbarError.from(thrown)))
+      this.#reject(BusbarError.from(thrown))
       return
     }
     this.#resolve(result)
@@ -96,7 +115,9 @@ export class PendingCall implements Numbered {
 
   fail(reason: BusbarError): void {
     this.#unwatch()
-    if (!this.#handedOver) this.#reject(this.#packaging.failed(reason))
+    if (this.#handedOver) return
+    this.#counter?.settled()
+    this.#reject(this.#packaging.failed(reason))
   }
 
   /** The caller has its outcome; the answer, if one comes, goes to `late`. */

@@ -51,14 +51,20 @@ function packagingOf({ request, reply, path }: Procedure): Packaging {
     measure: (args) => request.measure(args),
     write: (writer, args) => request.write(writer, args, NO_REFERENCES),
     read(reader) {
-      const result = reply.read(reader, NO_REFERENCES)
-      reader.done(path)
-      return result
+      try {
+        const result = reply.read(reader, NO_REFERENCES)
+        reader.done(path)
+        return result
+      } catch (thrown) {
+        throw located(path, BusbarError.from(thrown))
+      }
     },
-    failed(error) {
-      const message = `${path}: ${error.message}`
-      if (error instanceof FaultError) return new FaultError(error.status, error.code, message)
-      return new BusbarError(error.code, message, { cause: error, stage: 'call' })
-    },
+    failed: (error) => located(path, error),
   }
+}
+
+function located(path: string, error: BusbarError): BusbarError {
+  const message = `${path}: ${error.message}`
+  if (error instanceof FaultError) return new FaultError(error.status, error.code, message)
+  return new BusbarError(error.code, message, { cause: error, stage: 'call' })
 }

@@ -1,0 +1,59 @@
+import type { Reader, Writer } from '../bytes/index.ts'
+import type { BusbarError } from '../errors/index.ts'
+import type { Packaging, RefPort } from '../rpc/index.ts'
+import { decodeError, located } from './errors.ts'
+import { failed } from './hresult.ts'
+import type { ImportTable } from './imports.ts'
+import type { Operation } from './interface.ts'
+import { type CallFront, lastWord, readThat, THIS_BYTES } from './orpc.ts'
+
+/** How the calls of one operation are packaged on one association: those without deadline whose arguments hold no reference. */
+export class ObjectPackaging implements Packaging {
+  readonly #operation: Operation
+  readonly #front: CallFront
+  readonly #port: RefPort
+  readonly #imports: ImportTable
+
+  constructor(operation: Operation, front: CallFront, port: RefPort, imports: ImportTable) {
+    this.#operation = operation
+    this.#front = front
+    this.#port = port
+    this.#imports = imports
+  }
+
+  measure(args: unknown): number {
+    return THIS_BYTES + this.#operation.request.measure(args)
+  }
+
+  write(writer: Writer, args: unknown): void {
+    this.#front.write(writer, undefined)
+    this.#operation.request.write(writer, args, this.#port)
+  }
+
+  read(reader: Reader): unknown {
+    return unpack(reader, this.#operation, this.#port, this.#imports)
+  }
+
+  failed(reason: BusbarError): BusbarError {
+    return located(this.#operation.path, reason)
+  }
+}
+
+/** The result in an answer, or the error. References in it are taken by `port`, all of them or none. */
+export function unpack(reader: Reader, operation: Operation, port: RefPort, imports: ImportTable): unknown {
+  const hresult = lastWord(reader)
+  const error = readThat(reader)
+  if (failed(hresult)) throw decodeError(error, hresult, operation.path)
+  const { reply } = operation
+  try {
+    const value = reply.read(reader, port)
+    reader.align(4)
+    reader.skip(4)
+    reader.done(operation.path)
+    if (reply.refs) imports.commit()
+    return value
+  } catch (thrown) {
+    imports.rollback()
+    throw thrown
+  }
+}
