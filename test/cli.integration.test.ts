@@ -41,8 +41,7 @@ async function busbar(args: readonly string[], input = ''): Promise<Outcome> {
 }
 
 const SERVER = `
-import { attach, contract, method, t } from 'busbar'
-import { Described, describing } from 'busbar/rpc'
+import { attach } from 'busbar'
 import { DiskFileStore, FileStore } from 'busbar/services'
 import { Adder } from './adder.mjs'
 const bus = await attach()
@@ -53,9 +52,6 @@ await bus.offer(Adder, {
   fail: () => { throw Object.assign(new Error('\\u001b[31mno'), { code: 'EMINE' }) },
   later: ({ when, data }) => ({ when: new Date(when.getTime() + 1000), data, big: 2n ** 60n }),
 })
-// A service that describes itself: one more class under its name.
-const { uuid, methods } = Described
-await bus.offer(contract('test.Adder', { version: '1.0', uuid }, methods), describing(() => [Adder]))
 await bus.offer('upper', async (pipe) => {
   for await (const chunk of pipe.iterator({ destroyOnReturn: false })) pipe.write(chunk.toString().toUpperCase())
   pipe.end()
@@ -74,7 +70,8 @@ export const Adder = contract('test.Adder', { version: '1.0' }, {
 const CONFIG = `
 partitions:
   server: { kind: process, run: [node, server.mjs] }
-policy: []
+policy:
+  - { allow: server, to: server, service: upper }
 `
 
 before(async () => {
@@ -150,8 +147,9 @@ describe('on a bus', () => {
     const { out } = await busbar(['ls'])
     assert.match(out, /^PARTITION +KIND +STATE/)
     assert.match(out, /^server +process +attached +1 /m)
-    assert.match(out, /^server\/busbar\.FileStore +byte +busbar\.FileStore@1\.0$/m)
-    assert.match(out, /^server\/upper +byte +a plain stream$/m)
+    assert.match(out, /^SERVICE +MODE +CONTRACT +WHO MAY CALL$/m)
+    assert.match(out, /^server\/busbar\.FileStore +byte +busbar\.FileStore@1\.0 +only the operator$/m)
+    assert.match(out, /^server\/upper +byte +a plain stream +server \(rule 1\)$/m)
     const report = JSON.parse((await busbar(['ls', '--json'])).out) as {
       schemaVersion: number
       bus: { offers: unknown[] }

@@ -13,7 +13,6 @@ const main = join(root, 'dist/cli/main.js')
 
 const SERVER = `
 import { attach, contract, method, t } from 'busbar'
-import { Described, describing } from 'busbar/rpc'
 const Store = contract('test.Store', { version: '1.0' }, {
   open: method({ path: t.string, size: t.uint32 }, t.void),
   openAll: method({}, t.void),
@@ -21,7 +20,6 @@ const Store = contract('test.Store', { version: '1.0' }, {
 })
 const bus = await attach()
 await bus.offer(Store, { open() {}, openAll() {}, close() {} })
-await bus.offer(contract('test.Store', { version: '1.0', uuid: Described.uuid }, Described.methods), describing(() => [Store]))
 await bus.offer('upper', (pipe) => pipe.pipe(pipe))
 console.log('ready')
 `

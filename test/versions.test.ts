@@ -1,19 +1,11 @@
 /** Two programs that were built with different versions of one contract, and one that has no contract at all. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { ClassTable, ObjectClient, ObjectServer } from '../src/component/index.ts'
+import { Bus } from '../src/agent/index.ts'
+import { Broker, Endpoint, MuxCarrier } from '../src/bus/index.ts'
+import { ClassTable, ObjectClient, ObjectServer, query } from '../src/component/index.ts'
 import { memoryPair } from '../src/link/index.ts'
-import {
-  type Client,
-  type Contract,
-  contract,
-  contractsOf,
-  Described,
-  describing,
-  method,
-  RpcAccess,
-  t,
-} from '../src/rpc/index.ts'
+import { type Client, type Contract, contract, contractsOf, Described, method, RpcAccess, t } from '../src/rpc/index.ts'
 import { nodeEnv } from '../src/transport/index.ts'
 
 const File = contract('files.File', { version: '1.0' }, { read: method({ length: t.uint32 }, t.bytes) })
@@ -64,7 +56,10 @@ describe('old guest, new host: versions of a contract', () => {
   test('a new client uses an old server, and is refused what that has not', async () => {
     const client = caller((classes) => classes.offer(Store10, store))
     const proxy = await client.activate(Store11)
-    await assert.rejects(proxy.open({ path: '/abc' }), { code: 'NOT_IN_CONTRACT', message: /files\.Store\.open/ })
+    await assert.rejects(proxy.open({ path: '/abc' }), {
+      code: 'NOT_IN_CONTRACT',
+      message: 'files.Store.open is in version 1.1 here, and version 1.0 of the other side has not that',
+    })
     assert.deepEqual(await proxy.stat({ path: '/abc' }), { size: 4 })
     client.close()
   })
@@ -109,31 +104,68 @@ describe('a program without the contract', () => {
   type AnyProxy = Record<string, (args: unknown) => Promise<unknown>>
 
   test('calls an object with what the object says of itself', async () => {
-    const client = caller((classes) => {
-      classes.offer(Store11, store)
-      classes.offer(
-        Described,
-        describing(() => [Store11]),
-      )
-    })
+    const client = caller((classes) => classes.offer(Store11, store))
     const [found] = await contractsOf(await client.activate(Described))
     assert.deepEqual([found?.name, found?.version, found?.uuid], ['files.Store', '1.1', Store11.uuid])
     const proxy = (await client.activate(found as Contract)) as unknown as AnyProxy & Client<typeof Store11>
     assert.deepEqual(await proxy['stat']?.({ path: '/abc' }), { size: 4 })
     assert.deepEqual(await all(proxy.list({ path: '/' })), ['/a', '/b'])
     const file = (await proxy['open']?.({ path: '/abc' })) as unknown as AnyProxy
+    // Every object answers for itself, also one that came in a result.
+    const [itself] = await contractsOf(await query(file, Described))
+    assert.deepEqual([itself?.name, itself?.uuid], ['files.File', File.uuid])
     assert.deepEqual(Buffer.from((await file['read']?.({ length: 2 })) as Uint8Array).toString(), '/a')
     client.close()
   })
 
   test('is told when the description is none', async () => {
-    const client = caller((classes) =>
-      classes.offer(Described, { describe: () => ({ schemaVersion: 1, contracts: 7 }) }),
-    )
-    await assert.rejects(contractsOf(await client.activate(Described)), {
+    // One that calls something else by the same identifier.
+    const odd = { ...Described, uuid: File.uuid } as typeof Described
+    const client = caller((classes) => classes.offer(odd, { describe: () => ({ schemaVersion: 1, contracts: 7 }) }))
+    await assert.rejects(contractsOf(await client.activate(odd)), {
       code: 'MALFORMED',
       message: /contracts: number/,
     })
     client.close()
+  })
+})
+
+describe('several versions', () => {
+  async function attached(broker: Broker, partition: string): Promise<Bus> {
+    const [near, far] = memoryPair()
+    broker.attach(partition, new MuxCarrier(far, { side: 'bus', env: nodeEnv() }))
+    return new Bus(
+      await Endpoint.attach(new MuxCarrier(near, { side: 'partition', env: nodeEnv() }), { env: nodeEnv() }),
+      nodeEnv(),
+    )
+  }
+
+  test('the best common one is chosen', async () => {
+    const broker = new Broker({
+      env: nodeEnv(),
+      policy: { decide: () => ({ allowed: true, rule: '' }), sees: () => true },
+    })
+    const [client, older, both] = [
+      await attached(broker, 'client'),
+      await attached(broker, 'older'),
+      await attached(broker, 'both'),
+    ]
+    await older.offer(Store11, store)
+    await both.offer(Store11, store)
+    await both.offer(Store20, { stat: ({ path }) => path.length })
+    const versions = { v2: Store20, v1: Store10 }
+    const found = await client.activateFirst(versions, { in: 'both' })
+    assert.equal(found.is, 'v2')
+    assert.equal(await found.proxy.stat({ path: '/abc' }), 4)
+    const old = await client.activateFirst(versions, { in: 'older' })
+    assert.equal(old.is, 'v1')
+    assert.deepEqual(old.is === 'v1' && (await old.proxy.stat({ path: '/abc' })), { size: 4 })
+    const newest = { v3: contract('files.Store', { version: '3.0' }, { a: method({}, t.void) }) }
+    await assert.rejects(client.activateFirst(newest, { in: 'both' }), {
+      code: 'NO_SUCH_CLASS',
+      message: /none of the versions 3\.0/,
+    })
+    await assert.rejects(client.activateFirst({ a: Store10, b: File }, { in: 'both' }), { code: 'INVALID_ARGUMENT' })
+    broker.close()
   })
 })

@@ -1,6 +1,6 @@
 import type { Caller, Endpoint, Offer, OfferChange, PipeMode, VisibleOffer } from '../bus/index.ts'
 import { ClassTable, ObjectClient, ObjectServer, ReturnChannels, type Source } from '../component/index.ts'
-import type { BusbarError } from '../errors/index.ts'
+import { BusbarError } from '../errors/index.ts'
 import type { ByteLink, Env } from '../link/index.ts'
 import { openChannel, offerPipe, openPipe, type Pipe, PipeDuplex, type PipeOpenOptions } from '../pipe/index.ts'
 import { type Client, type Contract, RpcAccess } from '../rpc/index.ts'
@@ -15,6 +15,11 @@ export interface ActivateOptions {
   wait?: boolean
   signal?: AbortSignal
 }
+
+/** One of several contracts: `is` is what it was called in what was asked for. */
+export type Found<C extends Readonly<Record<string, Contract>>> = {
+  [K in keyof C & string]: { readonly is: K; readonly proxy: Client<C[K]> }
+}[keyof C & string]
 
 export interface StreamOfferOptions {
   /** `byte` when absent. */
@@ -111,6 +116,42 @@ export class Bus implements AsyncDisposable {
     const client: ObjectClient = this.#client(channel, name, () => client.close())
     try {
       return await client.activate(contract, rest)
+    } catch (thrown) {
+      client.close()
+      throw thrown
+    }
+  }
+
+  /**
+   * The first of these contracts that the partition offers: several versions of one contract, the best first. `is` says which
+   * it was. Rejects as `activate` does, with `NO_SUCH_CLASS` when none of them is offered.
+   */
+  async activateFirst<const C extends Readonly<Record<string, Contract>>>(
+    contracts: C,
+    options: ActivateOptions,
+  ): Promise<Found<C>> {
+    const { in: partition, ...rest } = options
+    const entries = Object.entries<Contract>(contracts)
+    const names = new Set(entries.map(([, { name }]) => name))
+    const [name] = names
+    if (name === undefined || names.size > 1) {
+      throw new BusbarError(
+        'INVALID_ARGUMENT',
+        `expected versions of one contract, found ${[...names].join(', ') || 'none'}`,
+      )
+    }
+    const channel = await openChannel(this.#endpoint, `${partition}/${name}`, rest)
+    const client: ObjectClient = this.#client(channel, { partition, service: name }, () => client.close())
+    try {
+      for (const [is, contract] of entries) {
+        try {
+          return { is, proxy: await client.activate(contract, rest) } as Found<C>
+        } catch (thrown) {
+          if (BusbarError.from(thrown).code !== 'NO_SUCH_CLASS') throw thrown
+        }
+      }
+      const versions = entries.map(([, { version }]) => version).join(', ')
+      throw new BusbarError('NO_SUCH_CLASS', `${partition} offers ${name} in none of the versions ${versions}`)
     } catch (thrown) {
       client.close()
       throw thrown

@@ -1,4 +1,4 @@
 /** A program's end of the bus, and the privileged agent of a guest. */
 export { type AttachOptions, attach } from './attach.ts'
-export { type ActivateOptions, Bus, type PipeHandler, type StreamOfferOptions } from './bus.ts'
+export { type ActivateOptions, Bus, type Found, type PipeHandler, type StreamOfferOptions } from './bus.ts'
 export { defaultBusSocket, runtimeDirectory } from './paths.ts'

@@ -1,4 +1,5 @@
-import type { Env } from '../rpc/index.ts'
+import type { BusbarError } from '../errors/index.ts'
+import type { Contract, Env } from '../rpc/index.ts'
 import type { Exchange } from './exchange.ts'
 import type { ObjectLimits } from './limits.ts'
 
@@ -13,4 +14,6 @@ export interface CallerOptions {
   readonly onProxy: ((proxy: object, release: () => void) => void) | undefined
   /** Told each time the last reference was released. */
   readonly onIdle: (() => void) | undefined
+  /** Names the versions of both sides, when the peer's contract has no method of that number. */
+  readonly notServed?: (contract: Contract, method: string) => Promise<BusbarError>
 }

@@ -4,6 +4,7 @@ import {
   type CallOptions,
   type Contract,
   type Env,
+  FaultError,
   type Page,
   type RefPort,
   type RpcAccess,
@@ -132,21 +133,26 @@ export class ObjectCaller implements Taker {
       const guarded = guards(options)
       if (operation.request.refs) return this.#lending(held, operation, args, guarded ? options : undefined, port)
       if (!guarded && port === this.#proxies && !held.released) {
-        const sent = this.#requests.invoke(held, operation, this.#packagingOf(operation), args)
+        const sent = this.#requests.invoke(held, operation, this.#packagingOf(held.interface, operation), args)
         if (sent !== undefined) return sent
       }
       const stub = this.#pack(held, operation, args, guarded ? options.deadline : undefined)
       const guard = guarded ? new Guard(this.#env, options) : undefined
       const done = this.#requests.send(held, operation, stub, guard).then(
         (reply) => this.#unpack(operation, reply, port),
-        (thrown: unknown) => {
-          throw located(operation.path, thrown)
-        },
+        (thrown: unknown) => this.#failed(held.interface, operation, thrown),
       )
       return guard === undefined ? done : done.finally(() => guard.end())
     } catch (thrown) {
       return Promise.reject(BusbarError.from(thrown))
     }
+  }
+
+  /** Why a call was refused, as a rejection. A fault for its number means that the peer's contract is older. */
+  async #failed(through: Interface, { name, path }: Operation, thrown: unknown): Promise<never> {
+    const { notServed } = this.#options
+    if (isOlder(through, thrown) && notServed !== undefined) throw await notServed(through as Contract, name)
+    throw located(path, thrown)
   }
 
   /** The same with references among the arguments: they are undone when the call never reaches the other side. */
@@ -230,9 +236,9 @@ export class ObjectCaller implements Taker {
         }
         const reply = await (packed === undefined
           ? this.#lend(held, operation, args, options?.deadline, guard)
-          : this.#requests.send(held, operation, packed, guard).catch((thrown: unknown) => {
-              throw located(operation.path, thrown)
-            }))
+          : this.#requests
+              .send(held, operation, packed, guard)
+              .catch((thrown: unknown) => this.#failed(held.interface, operation, thrown)))
         return this.#unpack(operation, reply, this.#bare) as Held
       },
       next: async (stream) => (await this.call(stream, next, room, undefined)) as Page,
@@ -249,10 +255,12 @@ export class ObjectCaller implements Taker {
     }
   }
 
-  #packagingOf(operation: Operation): ObjectPackaging {
+  #packagingOf(through: Interface, operation: Operation): ObjectPackaging {
     let packaging = this.#packagings.get(operation)
     if (packaging === undefined) {
-      packaging = new ObjectPackaging(operation, this.#front, this.#proxies, this.imports)
+      packaging = new ObjectPackaging(operation, this.#front, this.#proxies, this.imports, (reason) =>
+        isOlder(through, reason) ? this.#failed(through, operation, reason) : located(operation.path, reason),
+      )
       this.#packagings.set(operation, packaging)
     }
     return packaging
@@ -290,4 +298,8 @@ export class ObjectCaller implements Taker {
     }
     if (this.imports.size === 0) this.#options.onIdle?.()
   }
+}
+
+function isOlder(through: Interface, thrown: unknown): boolean {
+  return thrown instanceof FaultError && thrown.code === 'NOT_IN_CONTRACT' && 'version' in through
 }

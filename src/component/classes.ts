@@ -1,6 +1,6 @@
 import type { Guid } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import type { CallContext, Contract, Implementation } from '../rpc/index.ts'
+import { type CallContext, type Contract, Described, describing, type Implementation } from '../rpc/index.ts'
 import type { Owned } from './exports.ts'
 import { contractsOf } from './implement.ts'
 import { type Interface, type Methods, reachable } from './interface.ts'
@@ -53,17 +53,21 @@ export class ClassTable {
   readonly #offered = new Map<Guid, Offered>()
   #interfaces = new Map<Guid, Interface>()
 
+  /** Every table answers for its contracts: `busbar.Described` is a class of each, which nobody has to offer. */
+  constructor() {
+    this.offer(
+      Described,
+      describing(() => this.#classes().flatMap(contractsOn)),
+    )
+  }
+
   /** Everything on offer, for those who look: classes, contracts, versions. */
   list(): ClassView[] {
-    return [...this.#offered.values()].map(({ contract, source }) => {
-      const more = source.kind === 'component' ? contractsOf(source.methods) : []
-      const contracts = [contract, ...more.filter(({ uuid }) => uuid !== contract.uuid)]
-      return {
-        classId: contract.uuid,
-        instances: INSTANCES[source.kind],
-        contracts: contracts.map(({ name, version, uuid }) => ({ name, version, uuid })),
-      }
-    })
+    return this.#classes().map((offered) => ({
+      classId: offered.contract.uuid,
+      instances: INSTANCES[offered.source.kind],
+      contracts: contractsOn(offered).map(({ name, version, uuid }) => ({ name, version, uuid })),
+    }))
   }
 
   /**
@@ -111,6 +115,17 @@ export class ClassTable {
     const methods = (await instances.get(context, holder, check)) as Methods
     return new Activated(contract, methods, () => instances.release(context.caller, holder))
   }
+
+  /** Those that a program offered. */
+  #classes(): Offered[] {
+    return [...this.#offered.values()].filter(({ contract }) => contract.uuid !== Described.uuid)
+  }
+}
+
+/** What the objects of a class implement, the contract that names the class first. */
+function contractsOn({ contract, source }: Offered): Contract[] {
+  const more = source.kind === 'component' ? contractsOf(source.methods) : []
+  return [contract, ...more.filter(({ uuid }) => uuid !== contract.uuid)]
 }
 
 const INSTANCES = { component: 'one', factory: 'one per activation', 'per caller': 'one per caller' } as const

@@ -1,14 +1,17 @@
 import type { Guid } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import type {
-  CallOptions,
-  Caller,
-  Client,
-  Contract,
-  Env,
-  RpcAccess,
-  RpcClientView,
-  RpcServerView,
+import {
+  type CallOptions,
+  type Caller,
+  type Client,
+  type Contract,
+  contractsOf,
+  Described,
+  type Env,
+  notServed,
+  type RpcAccess,
+  type RpcClientView,
+  type RpcServerView,
 } from '../rpc/index.ts'
 import { ACTIVATOR, ACTIVATOR_IPID } from './activator.ts'
 import { ObjectCaller } from './caller.ts'
@@ -60,6 +63,9 @@ export interface ObjectClientView {
   readonly returning: RpcServerView | undefined
 }
 
+/** Most `ms` that a refused call waits to learn which version refused it. Our choice: the refusal itself is known. */
+const MAX_ASKING = 2_000
+
 interface Activated {
   readonly remUnknown: Guid
   readonly object: Held
@@ -102,6 +108,7 @@ export class ObjectClient {
       wayBack: () => this.#openWayBack(),
       onProxy: options.onProxy,
       onIdle: options.onIdle,
+      notServed: (contract, method) => this.#notServed(contract, method),
     })
     this.#activator = this.#caller.wellKnown(ACTIVATOR, ACTIVATOR_IPID)
     void this.#caller.closed.then((reason) => {
@@ -147,6 +154,17 @@ export class ObjectClient {
       exports: Object.fromEntries(exports.byInterface),
       rpc: this.#caller.inspect(),
       returning: this.#returning?.inspect(),
+    }
+  }
+
+  /** What the other side serves in place of a contract of ours, if it says so in time. */
+  async #notServed(contract: Contract, method: string): Promise<BusbarError> {
+    const options = { deadline: MAX_ASKING }
+    try {
+      await using described = await this.activate(Described, options)
+      return notServed(contract, method, await contractsOf(described, options))
+    } catch {
+      return notServed(contract, method, undefined)
     }
   }
 

@@ -1,7 +1,6 @@
 import type { Reader, Writer } from '../bytes/index.ts'
-import type { BusbarError } from '../errors/index.ts'
 import type { Packaging, RefPort } from '../rpc/index.ts'
-import { decodeError, located } from './errors.ts'
+import { decodeError } from './errors.ts'
 import { failed } from './hresult.ts'
 import type { ImportTable } from './imports.ts'
 import type { Operation } from './interface.ts'
@@ -13,8 +12,16 @@ export class ObjectPackaging implements Packaging {
   readonly #front: CallFront
   readonly #port: RefPort
   readonly #imports: ImportTable
+  readonly failed: Packaging['failed']
 
-  constructor(operation: Operation, front: CallFront, port: RefPort, imports: ImportTable) {
+  constructor(
+    operation: Operation,
+    front: CallFront,
+    port: RefPort,
+    imports: ImportTable,
+    failed: Packaging['failed'],
+  ) {
+    this.failed = failed
     this.#operation = operation
     this.#front = front
     this.#port = port
@@ -32,10 +39,6 @@ export class ObjectPackaging implements Packaging {
 
   read(reader: Reader): unknown {
     return unpack(reader, this.#operation, this.#port, this.#imports)
-  }
-
-  failed(reason: BusbarError): BusbarError {
-    return located(this.#operation.path, reason)
   }
 }
 

@@ -1,8 +1,8 @@
 import { BusbarError } from '../errors/index.ts'
 import type { Guid } from '../bytes/index.ts'
-import type { Contract } from '../rpc/index.ts'
+import { type Contract, Described, describing } from '../rpc/index.ts'
 import type { Exchange } from './exchange.ts'
-import type { Exported } from './exports.ts'
+import type { Exported, ExportedObject } from './exports.ts'
 import { hresultOf, S_OK } from './hresult.ts'
 import { contractsOf } from './implement.ts'
 import type { Interface, Methods } from './interface.ts'
@@ -38,6 +38,14 @@ export function remUnknownMethods(exchange: Exchange, known: (iid: Guid) => Inte
   }
 }
 
+/** What every object of ours answers to, as an object of its own: it says what the one that was asked implements. */
+function describedBy({ interfaces, value }: ExportedObject, references: number): Queried {
+  const held = interfaces.map((each) => each.interface as Contract).filter((each) => 'version' in each)
+  const contracts = [...new Map([...held, ...contractsOf(value)].map((each) => [each.uuid, each])).values()]
+  const methods = describing(() => contracts) as unknown as Methods
+  return new Queried({ value: methods, key: methods, owned: false, stream: false }, references)
+}
+
 /** Only what the object's owner declared, or gave on this pipe before. */
 async function find(
   exported: Exported,
@@ -47,6 +55,8 @@ async function find(
 ): Promise<Found | undefined> {
   const { object, share } = exported
   const { key, owned, value } = object
+  if (iid === Described.uuid && share === undefined)
+    return { contract: Described, given: describedBy(object, references) }
   const there = object.interfaces.find((each) => each.interface.uuid === iid)
   const contract = there?.interface ?? contractsOf(value).find(({ uuid }) => uuid === iid)
   if (contract !== undefined) {

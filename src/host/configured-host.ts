@@ -36,6 +36,7 @@ export async function openConfiguredHost(options: ConfiguredHostOptions): Promis
   return BusHost.open({
     config: result.config,
     policy: accessPolicy(store, audit),
+    ask: (question) => store.policy.decide(question),
     directory: dirname(resolve(file)),
     logDirectory: options.logDirectory ?? join(runtimeDirectory(), 'logs'),
     packageDirectory: packageDirectory(),

@@ -5,7 +5,7 @@ import type { CaptureFilter } from '../capture/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { type Env, memoryPair } from '../link/index.ts'
 import { AcceleratorProbe, buildImage, type GuestImage } from '../partition/index.ts'
-import type { BusConfig } from '../policy/index.ts'
+import type { BusConfig, Decision, Question } from '../policy/index.ts'
 import { HOST_PARTITION, Operator } from '../services/index.ts'
 import { BusyPoller, listenUnix, nodeEnv, type UnixListener } from '../transport/index.ts'
 import { type BusCaptureFile, BusCapture, captureService, startCapture } from './capture.ts'
@@ -16,6 +16,8 @@ import { ProcessChannels } from './process-channels.ts'
 export interface BusHostOptions {
   config: BusConfig
   policy: AccessPolicy
+  /** The policy's answer without a record, for those who look; without it nobody is told who may call what. */
+  ask?(question: Question): Decision
   /** Folder that relative paths of the configuration start at. */
   directory: string
   /** Where consoles and logs of the partitions are kept; created when missing. */
@@ -175,6 +177,7 @@ export class BusHost implements AsyncDisposable {
         running: launched?.running?.inspect(),
         log: launched?.log,
       })),
+      access: this.#access(),
     }
   }
 
@@ -208,6 +211,26 @@ export class BusHost implements AsyncDisposable {
     const system = new SystemObject(endpoint, env)
     const carriers = new CarrierListener({ env, onCarrier: (carrier) => void system.attach(carrier) })
     this.#listener = await listenUnix(socket, { onLink: (link) => carriers.accept(link) })
+  }
+
+  /** Which partitions may open what is offered, and by which rule. The operator's programs may open everything. */
+  #access(): unknown {
+    const { ask } = this.#options
+    if (ask === undefined) return undefined
+    const { offers } = this.#broker.inspect() as {
+      readonly offers: readonly {
+        readonly partition: string
+        readonly service: string
+        readonly mode: 'byte' | 'message'
+      }[]
+    }
+    return offers.map(({ partition, service, mode }) => {
+      const answers = this.names.map((caller) => ({ caller, ...ask({ caller, target: partition, service, mode }) }))
+      const callers = answers.flatMap(({ caller, allowed, rule }) =>
+        allowed && rule !== undefined ? [{ partition: caller, rule: rule.number }] : [],
+      )
+      return { partition, service, callers }
+    })
   }
 
   #entry(name: string): Entry {

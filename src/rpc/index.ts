@@ -24,6 +24,7 @@ export { BUSBAR_NAMESPACE, derivedGuid } from './contract/identity.ts'
 export { type AnyMethod, type Method, type MethodOptions, method } from './contract/method.ts'
 export { numbersOf, type Procedure, procedureAt } from './contract/procedure.ts'
 export { t } from './contract/t.ts'
+export { notServed } from './contract/versions.ts'
 export type {
   FieldNode,
   Fields,

@@ -83,7 +83,7 @@ export class RpcClient {
   ): Promise<R> {
     return new Promise((resolve, reject) => {
       const wrong = this.#check(context, opnum, options.signal)
-      if (wrong !== undefined) return reject(packaging.failed(wrong))
+      if (wrong !== undefined) return resolve(rejection(packaging.failed(wrong)))
       const settle = resolve as (result: unknown) => void
       const call = new PendingCall(packaging as Packaging, settle, reject, options.counter)
       call.late = options.late
@@ -301,6 +301,10 @@ export class RpcClient {
 }
 
 const NO_OPTIONS: CallOptions = Object.freeze({})
+
+function rejection(failure: BusbarError | Promise<never>): Promise<never> {
+  return failure instanceof Promise ? failure : Promise.reject(failure)
+}
 
 function disorder(call: PendingCall, what: string): BusbarError {
   return new BusbarError('PROTOCOL', `response to call ${call.id}: ${what}`)

@@ -17,8 +17,8 @@ export interface Packaging<A = unknown, R = unknown> {
   write(writer: Writer, args: A): void
   /** Reads a whole answer; what it throws the call rejects with, as it is. Must neither call nor wait. */
   read(reader: Reader): R
-  /** What the call rejects with when it failed with `reason`, before its answer was read. */
-  failed(reason: BusbarError): BusbarError
+  /** What the call rejects with when it failed with `reason`, before its answer was read: an error, or a promise that rejects. */
+  failed(reason: BusbarError): BusbarError | Promise<never>
 }
 
 /** Whoever counts the calls that have no outcome yet. */
@@ -117,7 +117,9 @@ export class PendingCall implements Numbered {
     this.#unwatch()
     if (this.#handedOver) return
     this.#counter?.settled()
-    this.#reject(this.#packaging.failed(reason))
+    const failure = this.#packaging.failed(reason)
+    if (failure instanceof Promise) this.#resolve(failure)
+    else this.#reject(failure)
   }
 
   /** The caller has its outcome; the answer, if one comes, goes to `late`. */
