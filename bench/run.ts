@@ -11,6 +11,7 @@ import { pipeBroker } from './bulk.ts'
 import { callBroker, callUnderBulk } from './calls.ts'
 import { demo } from './demo.ts'
 import { slowReader } from './memory.ts'
+import { componentCall, references, streamBytes } from './objects.ts'
 import { payloadSweep } from './payload-sweep.ts'
 import { callSocket, callSocketUnderBulk, heapMillionCalls, uploadSocket } from './rpc-socket.ts'
 import type { Row } from './rows.ts'
@@ -25,6 +26,9 @@ const CASES: Readonly<Record<string, (repetitions: number, peers: PeerName[]) =>
   'upload-socket': uploadSocket,
   'call-socket-under-bulk': callSocketUnderBulk,
   'heap-million-calls': heapMillionCalls,
+  'component-call': componentCall,
+  references,
+  'stream-bytes': streamBytes,
   'payload-sweep': payloadSweep,
   demo,
 }

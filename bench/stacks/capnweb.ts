@@ -5,7 +5,7 @@ import { Packr } from 'msgpackr'
 import { Frames } from './frames.ts'
 import { type Connection, failed, type Stack } from './stack.ts'
 
-const LIMITS = { limits: { maxMessageSize: 64 * 1024 * 1024 } }
+export const LIMITS = { limits: { maxMessageSize: 64 * 1024 * 1024 } }
 
 class Main extends RpcTarget {
   echo(data: Uint8Array): Uint8Array {
@@ -18,7 +18,7 @@ class Main extends RpcTarget {
 }
 
 /** MessagePack in frames: byte arrays go as they are, which its documentation names for binary transports. */
-class FrameTransport {
+export class FrameTransport {
   readonly encodingLevel = 'jsonCompatibleWithBytes'
   readonly #packr = new Packr({ useRecords: false })
   readonly #frames: Frames

@@ -1,0 +1,92 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Child, startChild } from './children.ts'
+import { median, type Row, rowOf } from './rows.ts'
+import type { ObjectStackName } from './stacks/objects.ts'
+import type { PeerName } from './stacks/index.ts'
+
+const SMALL = 100
+const OBJECTS = 1_000
+const STREAM = 128 * 1024 * 1024
+/** Each figure of each repetition is measured for so long, `milliseconds`. */
+const TIME = 500
+/** Before anything is measured, `milliseconds`, and a share of the stream: compiling is no part of it. */
+const WARMING = 1_500
+
+/** `component-call-p50`: a 100-byte call on an object beside the plain call of the same size over the same kind of link. */
+export async function componentCall(repetitions: number, peers: readonly PeerName[]): Promise<Row[]> {
+  const run = async (client: Child, ms: number): Promise<number> =>
+    median((await client.ask({ do: 'calls', ms, size: SMALL })) as number[]) * 1000
+  const results = await takeTurns(repetitions, ['plain', 'objects', ...capnwebOf(peers)], run)
+  return [
+    rowOf('component-call-p50', 'µs', results('objects'), results('plain'), '<= 1.25'),
+    ...capnwebOf(peers).map((peer) => rowOf(`${peer}-component-call-p50`, 'µs', results(peer), results('plain'), '')),
+  ]
+}
+
+interface Rates {
+  readonly taken: number
+  readonly released: number
+}
+
+/** `refs-per-second`: 1,000 objects returned by one call, until their proxies are there; and with their release. */
+export async function references(repetitions: number, peers: readonly PeerName[]): Promise<Row[]> {
+  const rates = new Map<string, Rates[]>()
+  const run = async (client: Child, ms: number, stack: ObjectStackName): Promise<number> => {
+    const found = (await client.ask({ do: 'many', ms, count: OBJECTS })) as Rates
+    const all = rates.get(stack) ?? []
+    rates.set(stack, [...all, found])
+    return found.taken
+  }
+  const results = await takeTurns(repetitions, ['objects', ...capnwebOf(peers)], run)
+  // The first was not measured.
+  const released = (stack: ObjectStackName): number[] => (rates.get(stack) ?? []).slice(1).map((each) => each.released)
+  const baseline = capnwebOf(peers).length > 0 ? 'capnweb' : 'objects'
+  return [
+    rowOf('refs-per-second', 'refs/s', results('objects'), results(baseline), '>= 50,000 refs/s'),
+    rowOf('refs-per-second-released', 'refs/s', released('objects'), released(baseline), ''),
+  ]
+}
+
+/** `stream-bytes`: a stream of bytes that a method returns, read by a loop, beside the same bytes in a bare pipe. */
+export async function streamBytes(repetitions: number, peers: readonly PeerName[]): Promise<Row[]> {
+  const run = async (client: Child): Promise<number> => (await client.ask({ do: 'stream', bytes: STREAM })) as number
+  const results = await takeTurns(repetitions, ['pipe', 'objects', ...capnwebOf(peers)], run)
+  return [
+    rowOf('stream-bytes', 'MB/s', results('objects'), results('pipe'), '>= 0.8'),
+    ...capnwebOf(peers).map((peer) => rowOf(`${peer}-stream-bytes`, 'MB/s', results(peer), results('pipe'), '')),
+  ]
+}
+
+/** Of the peers only this one has objects. */
+function capnwebOf(peers: readonly PeerName[]): 'capnweb'[] {
+  return peers.includes('capnweb') ? ['capnweb'] : []
+}
+
+/** A pair of processes for each stack; all take turns, so that what else the machine does meets all of them. */
+async function takeTurns(
+  repetitions: number,
+  stacks: readonly ObjectStackName[],
+  run: (client: Child, ms: number, stack: ObjectStackName) => Promise<number>,
+): Promise<(stack: ObjectStackName) => number[]> {
+  const directory = await mkdtemp(join(tmpdir(), 'busbar-bench-'))
+  const pairs: { stack: ObjectStackName; client: Child; server: Child; results: number[] }[] = []
+  try {
+    for (const stack of stacks) {
+      const [client, server] = await Promise.all([startChild('objects'), startChild('objects')])
+      pairs.push({ stack, client, server, results: [] })
+      const path = join(directory, stack)
+      await server.ask({ do: 'serve', stack, path })
+      await client.ask({ do: 'connect', stack, path })
+      await run(client, WARMING, stack)
+    }
+    for (let i = 0; i < repetitions; i++) {
+      for (const { stack, client, results } of pairs) results.push(await run(client, TIME, stack))
+    }
+    return (stack) => pairs.find((pair) => pair.stack === stack)?.results ?? []
+  } finally {
+    await Promise.all(pairs.flatMap(({ client, server }) => [client.stop(), server.stop()]))
+    await rm(directory, { recursive: true, force: true })
+  }
+}

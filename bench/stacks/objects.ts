@@ -1,0 +1,201 @@
+import { Channel } from 'busbar/bus'
+import { ClassTable, type Client, ObjectClient, ObjectServer } from 'busbar/component'
+import { Pipe } from 'busbar/pipe'
+import {
+  AssociationGroups,
+  contract,
+  method,
+  plainClient,
+  plainInterface,
+  RpcAccess,
+  RpcClient,
+  RpcServer,
+  t,
+} from 'busbar/rpc'
+import { connectUnix, listenUnix, nodeEnv } from 'busbar/transport'
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+import { RpcSession, type RpcStub, RpcTarget } from 'capnweb'
+import { FrameTransport, LIMITS } from './capnweb.ts'
+
+/** One way to reach objects, or what is below them, over a Unix socket. Each does what it can. */
+interface ObjectStack {
+  serve(path: string): Promise<void>
+  connect(path: string): Promise<ObjectConnection>
+}
+
+export interface ObjectConnection {
+  /** Sends `data` and gives the number of bytes that came back. */
+  call?(data: Uint8Array): Promise<number>
+  /** Asks for so many objects at once. Gives how many came, and what lets them go. */
+  many?(count: number): Promise<{ readonly count: number; readonly release: () => Promise<void> }>
+  /** Reads a stream of so many bytes that the server sends in chunks of `CHUNK`; gives how many came. */
+  stream?(bytes: number): Promise<number>
+}
+
+/** What the server writes, or yields, at a time: `bytes`. */
+const CHUNK = 65_536
+
+const Item = contract('bench.Item', { version: '1.0' }, { size: method({}, t.uint32) })
+const Bench = contract(
+  'bench.Objects',
+  { version: '1.0' },
+  {
+    call: method({ data: t.bytes }, t.bytes),
+    many: method({ count: t.uint32 }, t.array(t.ref(Item))),
+    stream: method({ bytes: t.uint53 }, t.stream(t.bytes)),
+  },
+)
+const Plain = contract('bench.Plain', { version: '1.0' }, { call: method({ data: t.bytes }, t.bytes) })
+
+/** The same method without objects: one plain call of DCE/RPC. */
+const plain: ObjectStack = {
+  async serve(path) {
+    const env = nodeEnv()
+    const served = plainInterface(Plain, { call: ({ data }) => data })
+    const lookup = ({ uuid }: { uuid: string }) => (uuid === Plain.uuid ? served : undefined)
+    const groups = new AssociationGroups(env)
+    await listenUnix(path, { onLink: (link) => void new RpcServer(new RpcAccess(link), { env, lookup, groups }) })
+  },
+  async connect(path) {
+    const client = await plainClient(new RpcClient(new RpcAccess(await connectUnix(path)), { env: nodeEnv() }), Plain)
+    return { call: async (data) => (await client.call({ data })).length }
+  },
+}
+
+/** A pipe and nothing in it: the client says how much it wants, the server writes it. */
+const pipe: ObjectStack = {
+  async serve(path) {
+    const send = async (over: Pipe): Promise<void> => {
+      const data = new Uint8Array(CHUNK).fill(7)
+      for (let asked = await over.read(); asked !== undefined; asked = await over.read()) {
+        const bytes = Number(new TextDecoder().decode(asked))
+        for (let sent = 0; sent < bytes; sent += CHUNK) {
+          const room = over.write(data)
+          if (room instanceof Promise) await room
+        }
+      }
+    }
+    await listenUnix(path, { onLink: (link) => void send(pipeOver(link)) })
+  },
+  async connect(path) {
+    const over = pipeOver(await connectUnix(path))
+    return {
+      stream: async (bytes) => {
+        void over.write(new TextEncoder().encode(`${bytes}`))
+        let got = 0
+        while (got < bytes) got += (await over.read())?.length ?? Number.NaN
+        return got
+      },
+    }
+  },
+}
+
+type Link = ConstructorParameters<typeof Channel>[1]
+
+function pipeOver(link: Link): Pipe {
+  const description = { id: 1, partition: 'bench', service: 'bench', mode: 'byte', caller: undefined } as const
+  return new Pipe(new Channel(description, link, { closing() {}, orphaned() {} }))
+}
+
+/** Components of Busbar, over one association, no bus in between. */
+const objects: ObjectStack = {
+  async serve(path) {
+    const env = nodeEnv()
+    const classes = new ClassTable()
+    const item = { size: () => CHUNK }
+    classes.offer(Bench, {
+      call: ({ data }: { data: Uint8Array }) => data,
+      many: ({ count }) => Array.from({ length: count }, () => ({ ...item })),
+      stream: ({ bytes }) => chunks(bytes),
+    })
+    const caller = { partition: 'bench', epoch: 1 }
+    await listenUnix(path, { onLink: (link) => void new ObjectServer(new RpcAccess(link), { env, classes, caller }) })
+  },
+  async connect(path) {
+    const client = new ObjectClient(new RpcAccess(await connectUnix(path)), { env: nodeEnv() })
+    const bench: Client<typeof Bench> = await client.activate(Bench)
+    return {
+      call: async (data) => (await bench.call({ data })).length,
+      many: async (count) => {
+        const items = await bench.many({ count })
+        const release = async (): Promise<void> => {
+          await Promise.all(items.map((each) => each[Symbol.asyncDispose]()))
+        }
+        return { count: items.length, release }
+      },
+      stream: async (bytes) => {
+        let got = 0
+        for await (const chunk of bench.stream({ bytes })) got += chunk.length
+        return got
+      },
+    }
+  },
+}
+
+async function* chunks(bytes: number): AsyncGenerator<Uint8Array> {
+  const data = new Uint8Array(CHUNK).fill(7)
+  for (let sent = 0; sent < bytes; sent += CHUNK) yield data
+}
+
+class CapnItem extends RpcTarget {
+  size(): number {
+    return CHUNK
+  }
+}
+
+class CapnMain extends RpcTarget {
+  call(data: Uint8Array): Uint8Array {
+    return data
+  }
+
+  many(count: number): CapnItem[] {
+    return Array.from({ length: count }, () => new CapnItem())
+  }
+
+  stream(bytes: number): ReadableStream<Uint8Array> {
+    const from = chunks(bytes)
+    return new ReadableStream<Uint8Array>({
+      pull: async (controller) => {
+        const { done, value } = await from.next()
+        if (done === true) controller.close()
+        else controller.enqueue(value)
+      },
+    })
+  }
+}
+
+/** Cap'n Web over frames of MessagePack, as in the calls without objects. */
+const capnweb: ObjectStack = {
+  async serve(path) {
+    const server = createServer((socket) => void new RpcSession(new FrameTransport(socket), new CapnMain(), LIMITS))
+    server.listen(path)
+    await once(server, 'listening')
+  },
+  async connect(path) {
+    const socket = connect(path)
+    await once(socket, 'connect')
+    const main: RpcStub<CapnMain> = new RpcSession<CapnMain>(
+      new FrameTransport(socket),
+      undefined,
+      LIMITS,
+    ).getRemoteMain()
+    return {
+      call: async (data) => (await main.call(data)).length,
+      many: async (count) => {
+        const items = await main.many(count)
+        const release = async (): Promise<void> => items[Symbol.dispose]()
+        return { count: items.length, release }
+      },
+      stream: async (bytes) => {
+        let got = 0
+        for await (const chunk of await main.stream(bytes)) got += chunk.length
+        return got
+      },
+    }
+  },
+}
+
+export const OBJECT_STACKS = { plain, pipe, objects, capnweb } satisfies Record<string, ObjectStack>
+
+export type ObjectStackName = keyof typeof OBJECT_STACKS
