@@ -40,11 +40,14 @@ export class Activated {
   readonly methods: Methods
   /** Whether it was made for this activation alone, and so ends with it; or what to do when this pipe has released it. */
   readonly owned: Owned
+  /** The interface that it is given through. */
+  readonly through: Interface
 
-  constructor(contract: Contract, methods: Methods, owned: Owned) {
+  constructor(contract: Contract, methods: Methods, owned: Owned, through: Interface = contract) {
     this.contract = contract
     this.methods = methods
     this.owned = owned
+    this.through = through
   }
 }
 

@@ -18,6 +18,7 @@ import { ServedCall } from './context.ts'
 import { crossing, encodeError } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import type { Exported, ExportTable } from './exports.ts'
+import { type ForeignServing, RefusedReference } from './foreign-serving.ts'
 import { hresultOf, S_OK } from './hresult.ts'
 import { FIRST_OPNUM, type Interface, type Methods, type Operation } from './interface.ts'
 import type { ObjectLimits } from './limits.ts'
@@ -35,6 +36,8 @@ export interface DispatcherOptions {
   readonly caller: Caller
   /** What is on offer here; absent where nothing can be activated. */
   readonly classes: ClassTable | undefined
+  /** For a peer that has addresses in place of a pipe. */
+  readonly foreign?: ForeignServing
 }
 
 /**
@@ -48,17 +51,19 @@ export class Dispatcher {
   readonly #limits: ObjectLimits
   readonly #exchange: Exchange
   readonly #exports: ExportTable
+  readonly #foreign: ForeignServing | undefined
   readonly #rpc: RpcServer
   readonly #port: RefPort
 
   /** Takes the access object and the link behind it. */
-  constructor(access: RpcAccess, { env, limits, exchange, caller, classes }: DispatcherOptions) {
+  constructor(access: RpcAccess, { env, limits, exchange, caller, classes, foreign }: DispatcherOptions) {
     this.#env = env
     this.#limits = limits
     this.#exchange = exchange
     this.#exports = exchange.exports
     this.#caller = caller
     this.#classes = classes
+    this.#foreign = foreign
     this.#port = {
       give: (contract, value) => this.#give(contract, value),
       take: (contract, reference) => exchange.taken(contract, reference),
@@ -66,7 +71,9 @@ export class Dispatcher {
     this.#rpc = new RpcServer(access, {
       env,
       limits: limits.rpc,
-      lookup: ({ uuid, major, minor }) => (major === 0 && minor === 0 ? this.#interface(uuid) : undefined),
+      ...(foreign === undefined ? {} : { groups: foreign.groups, address: foreign.address }),
+      lookup: (id, group) =>
+        foreign?.beside(id, group) ?? (id.major === 0 && id.minor === 0 ? this.#interface(id.uuid) : undefined),
     })
   }
 
@@ -90,7 +97,20 @@ export class Dispatcher {
       // An interface of objects has no version of its own (MS-DCOM 3.1.1.5.4.2): another version has another identifier.
       id: { uuid, major: 0, minor: 0 },
       opnums: FIRST_OPNUM + numbersOf(found.procedures),
-      dispatch: (call) => this.#serve(found, call),
+      dispatch: (call) => (this.#foreign === undefined ? this.#serve(found, call) : this.#serveForeign(found, call)),
+    }
+  }
+
+  /** The same for a peer without a pipe, where a reference that cannot be taken is answered with an HRESULT. */
+  #serveForeign(through: Interface, call: IncomingCall): undefined {
+    const object = this.#exports.get(call.object)?.object
+    if (object !== undefined) this.#foreign?.called(object)
+    try {
+      this.#serve(through, call)
+    } catch (thrown) {
+      const operation = procedureAt(through.procedures, call.opnum - FIRST_OPNUM)
+      if (!(thrown instanceof RefusedReference) || operation === undefined) throw thrown
+      this.#answerZero(operation, call, encodeError(crossing(thrown)), thrown.hresult)
     }
   }
 
@@ -157,7 +177,8 @@ export class Dispatcher {
       if (reply.refs) {
         // Nobody will take what this answer gives: whatever it is must not wait for the pipe to close.
         if (call.cancelled) throw new BusbarError('CANCELLED', 'the caller is no longer waiting')
-        this.#exchange.commit()
+        const given = this.#exchange.commit()
+        this.#foreign?.gave(given)
       }
     } catch (thrown) {
       call.discard()
@@ -189,11 +210,14 @@ export class Dispatcher {
     this.#exports.finished(exported.object)
     const { share, object } = exported
     const error = crossing(thrown, share !== undefined || (object.value instanceof Producer && object.value.passedOn))
-    const { reply } = operation
-    const writer = beginAnswer(call, reply.measure(reply.zero) + 8, encodeError(error))
+    this.#answerZero(operation, call, encodeError(error), hresultOf(error.code))
+  }
+
+  #answerZero({ reply }: Operation, call: IncomingCall, error: Uint8Array, hresult: number): void {
+    const writer = beginAnswer(call, reply.measure(reply.zero) + 8, error)
     reply.write(writer, reply.zero, this.#port)
     writer.align(4)
-    writer.u32(hresultOf(error.code))
+    writer.u32(hresult)
     call.answer(writer)
   }
 
@@ -208,8 +232,8 @@ export class Dispatcher {
       return objref
     }
     if (value instanceof Activated) {
-      const { contract: own, methods, owned } = value
-      return this.#exports.give(own, { value: methods, key: methods, owned, stream: false })
+      const { contract: own, methods, owned, through } = value
+      return this.#exports.give(through, { value: methods, key: methods, owned, stream: false, contracts: [own] })
     }
     return this.#exchange.give(contract, value, (methods) => this.#owns(methods))
   }

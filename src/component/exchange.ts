@@ -1,7 +1,9 @@
 import { BusbarError } from '../errors/index.ts'
 import type { Contract, Env } from '../rpc/index.ts'
 import { methodsOf } from './classes.ts'
-import { ExportTable } from './exports.ts'
+import { ExportTable, type Given } from './exports.ts'
+import type { ForeignExports } from './foreign-exports.ts'
+import { RefusedReference } from './foreign-serving.ts'
 import type { Gift } from './gift.ts'
 import type { Held, Via } from './held.ts'
 import type { ImportTable } from './imports.ts'
@@ -23,10 +25,13 @@ export class Exchange {
   readonly exports: ExportTable
   /** Who calls objects of the peer; absent while nobody can. */
   taker: Taker | undefined
+  readonly #foreign: boolean
   #sentHome: Held[] = []
 
-  constructor(env: Env, limits: ObjectLimits) {
-    this.exports = new ExportTable(env, limits)
+  /** `foreign` for a peer that has addresses in place of a pipe. */
+  constructor(env: Env, limits: ObjectLimits, foreign?: ForeignExports) {
+    this.exports = new ExportTable(env, limits, foreign)
+    this.#foreign = foreign !== undefined
   }
 
   /** A reference in the arguments of a call: lent, its owner stays who it was. */
@@ -72,10 +77,10 @@ export class Exchange {
     return homeward(contract, held, 1)
   }
 
-  /** The answer is on its way. */
-  commit(): void {
-    this.exports.commit()
+  /** The answer is on its way. Returns what it gave. */
+  commit(): readonly Given[] {
     this.taker?.imports.commitLoans()
+    return this.exports.commit()
   }
 
   /** The answer will not be sent. Returns what it was to give. */
@@ -86,6 +91,7 @@ export class Exchange {
 
   /** A reference in the arguments of a call that is served. */
   taken(contract: Contract, reference: Uint8Array): unknown {
+    if (this.#foreign) return this.#takenFromForeign(contract, reference)
     const ref = decodeObjRef(reference)
     if (ref.oxid === this.exports.oxid) return this.#home(contract, ref)
     if (this.taker === undefined) {
@@ -98,6 +104,21 @@ export class Exchange {
       if (thrown instanceof BusbarError && thrown.code === 'LIMIT') throw new BusbarError('BUSY', thrown.message)
       throw thrown
     }
+  }
+
+  /** The addresses in a reference are never followed, so of a peer without a pipe only what comes home can be taken. */
+  #takenFromForeign(contract: Contract, reference: Uint8Array): object {
+    let ref: ObjRef
+    try {
+      ref = decodeObjRef(reference)
+      if (ref.oxid === this.exports.oxid) return this.#home(contract, ref)
+    } catch (thrown) {
+      throw RefusedReference.from(thrown)
+    }
+    throw new RefusedReference(
+      'not here',
+      `an object of exporter ${ref.oxid}: addresses in references are not followed`,
+    )
   }
 
   /** A reference in the answer to a call: a proxy, or an object of this side that came home. */

@@ -1,6 +1,7 @@
 import { type Guid, guidFromRandom } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import type { Env } from '../rpc/index.ts'
+import type { Contract, Env } from '../rpc/index.ts'
+import type { ForeignExports } from './foreign-exports.ts'
 import { forwarding } from './forwarding.ts'
 import { Held } from './held.ts'
 import { Identities } from './identities.ts'
@@ -20,6 +21,8 @@ export interface ExportedObject {
   readonly key: Methods | Held
   readonly owned: Owned
   readonly stream: boolean
+  /** What it implements besides what it says of itself. */
+  readonly contracts: readonly Contract[] | undefined
   /** Its interfaces that the peer holds. */
   readonly interfaces: Exported[]
   /** Calls that run on it. */
@@ -51,6 +54,8 @@ export interface Offering {
   /** Whether it is given for good: disposed of when the peer has released it. */
   readonly owned: Owned
   readonly stream: boolean
+  /** What it implements besides what it says of itself: the contract of its class. */
+  readonly contracts?: readonly Contract[] | undefined
 }
 
 /** How many objects of a contract the peer holds, with how many references, and how many calls run on them. */
@@ -69,6 +74,7 @@ export class ExportTable {
   readonly oxid: bigint
   readonly #env: Env
   readonly #limits: ObjectLimits
+  readonly #foreign: ForeignExports | undefined
   readonly #byIpid = new Map<Guid, Exported>()
   readonly #objects = new Identities<ExportedObject>()
   readonly #interfaces = new Map<Guid, Interface>()
@@ -79,9 +85,10 @@ export class ExportTable {
   /** What the message that is being written has given so far. */
   #journal: Given[] = []
 
-  constructor(env: Env, limits: ObjectLimits) {
+  constructor(env: Env, limits: ObjectLimits, foreign?: ForeignExports) {
     this.#env = env
     this.#limits = limits
+    this.#foreign = foreign
     this.oxid = new DataView(env.random(new Uint8Array(8)).buffer).getBigUint64(0)
   }
 
@@ -132,7 +139,8 @@ export class ExportTable {
   /** Adds an object that the peer knows without being given it: it is not counted and stays until the end. */
   install(ipid: Guid, served: Interface, methods: Methods): void {
     const interfaces: Exported[] = []
-    const object = { oid: 0n, value: methods, key: methods, owned: false, stream: false, interfaces, running: 0 }
+    const of = { value: methods, key: methods, owned: false, stream: false, contracts: undefined }
+    const object = { oid: 0n, ...of, interfaces, running: 0 }
     const references = Number.POSITIVE_INFINITY
     const installed = { ipid, interface: served, methods, object, share: undefined, references }
     interfaces.push(installed)
@@ -157,7 +165,8 @@ export class ExportTable {
     exported.references += references
     this.#journal.push({ exported, references })
     const { ipid } = exported
-    return encodeObjRef({ iid: served.uuid, ipid, references, oxid: this.oxid, oid: object.oid })
+    const ref = { iid: served.uuid, ipid, references, oxid: this.oxid, oid: object.oid }
+    return encodeObjRef(ref, this.#foreign?.bindings)
   }
 
   /** Forgets what the last message gave: it is on its way. Returns what that was. */
@@ -229,12 +238,12 @@ export class ExportTable {
     }
   }
 
-  #enter({ value, key, owned, stream }: Offering): ExportedObject {
+  #enter({ value, key, owned, stream, contracts }: Offering): ExportedObject {
     const { objects, streams } = this.#limits
     if (this.#size >= objects) throw new BusbarError('LIMIT', `the peer holds ${objects} objects; release some`)
     if (stream && this.#streams >= streams) throw new BusbarError('LIMIT', `the peer has ${streams} streams open`)
     this.#given++
-    const object = { oid: BigInt(this.#given), value, key, owned, stream, interfaces: [], running: 0 }
+    const object = { oid: BigInt(this.#given), value, key, owned, stream, contracts, interfaces: [], running: 0 }
     this.#objects.set(key, object)
     this.#size++
     if (stream) this.#streams++
@@ -264,6 +273,7 @@ export class ExportTable {
     this.#objects.delete(object.key)
     this.#size--
     if (object.stream) this.#streams--
+    this.#foreign?.gone(object.oid)
     if (object.running === 0 || object.stream) this.#end(object)
   }
 

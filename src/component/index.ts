@@ -3,6 +3,14 @@ export type { CallContext, Caller, CallOptions, Client, Implementation } from '.
 export { ClassTable, type ClassView, type Source } from './classes.ts'
 export { ObjectClient, type ObjectClientOptions, type ObjectClientView, type ReturnOptions } from './client.ts'
 export type { ExportedCounts } from './exports.ts'
+export {
+  type ForeignConnection,
+  ForeignPeer,
+  type ForeignPeerOptions,
+  type ForeignReferences,
+  type ServedConnection,
+} from './foreign-peer.ts'
+export { hresultOf } from './hresult.ts'
 export { implement, type ImplementationOfAll } from './implement.ts'
 export { DEFAULT_OBJECT_LIMITS, type ObjectLimits } from './limits.ts'
 export { decodeReturn, encodeReturn, isReturn, RETURN_BYTES, ReturnChannels } from './return-channels.ts'

@@ -30,20 +30,26 @@ export interface ObjRef {
   readonly oid: bigint
 }
 
-/** Writes an OBJREF. It names no address: the reference is good between the two ends of this pipe only. */
-export function encodeObjRef({ iid, ipid, references, oxid, oid }: ObjRef): Uint8Array {
-  const writer = new Writer(true, OBJREF_BYTES, OBJREF_BYTES)
+/**
+ * Writes an OBJREF. It names no address: the reference is good between the two ends of this pipe only. For peers without a pipe
+ * `bindings`, a DUALSTRINGARRAY, says where its exporter is reached, and its holder has to ping.
+ */
+export function encodeObjRef({ iid, ipid, references, oxid, oid }: ObjRef, bindings?: Uint8Array): Uint8Array {
+  const size = OBJREF_BYTES + (bindings?.length ?? 0)
+  const writer = new Writer(true, size, size)
   writer.u32(SIGNATURE)
   writer.u32(STANDARD)
   writeUuid(writer, iid, true)
-  writer.u32(NO_PING)
+  writer.u32(bindings === undefined ? NO_PING : 0)
   writer.u32(references)
   writer.u64(oxid)
   writer.u64(oid)
   writeUuid(writer, ipid, true)
-  writer.u16(NO_BINDINGS)
-  writer.u16(SECURITY_AT)
-  writer.zeros(NO_BINDINGS * 2)
+  if (bindings === undefined) {
+    writer.u16(NO_BINDINGS)
+    writer.u16(SECURITY_AT)
+    writer.zeros(NO_BINDINGS * 2)
+  } else writer.bytes(bindings)
   return writer.finish()
 }
 

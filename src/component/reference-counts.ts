@@ -39,9 +39,9 @@ export function remUnknownMethods(exchange: Exchange, known: (iid: Guid) => Inte
 }
 
 /** What every object of ours answers to, as an object of its own: it says what the one that was asked implements. */
-function describedBy({ interfaces, value }: ExportedObject, references: number): Queried {
+function describedBy({ interfaces, value, contracts: own = [] }: ExportedObject, references: number): Queried {
   const held = interfaces.map((each) => each.interface as Contract).filter((each) => 'version' in each)
-  const contracts = [...new Map([...held, ...contractsOf(value)].map((each) => [each.uuid, each])).values()]
+  const contracts = [...new Map([...held, ...own, ...contractsOf(value)].map((each) => [each.uuid, each])).values()]
   const methods = describing(() => contracts) as unknown as Methods
   return new Queried({ value: methods, key: methods, owned: false, stream: false }, references)
 }
@@ -58,7 +58,8 @@ async function find(
   if (iid === Described.uuid && share === undefined)
     return { contract: Described, given: describedBy(object, references) }
   const there = object.interfaces.find((each) => each.interface.uuid === iid)
-  const contract = there?.interface ?? contractsOf(value).find(({ uuid }) => uuid === iid)
+  const declared = [...(object.contracts ?? []), ...contractsOf(value)]
+  const contract = there?.interface ?? declared.find(({ uuid }) => uuid === iid)
   if (contract !== undefined) {
     const offering = { value, key: there?.share ?? key, owned, stream: false }
     return { contract: contract as Contract, given: new Queried(offering, references) }
