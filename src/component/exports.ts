@@ -1,4 +1,4 @@
-import { type Guid, guidFromRandom } from '../bytes/index.ts'
+import type { Guid } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import type { Contract, Env } from '../rpc/index.ts'
 import type { ForeignExports } from './foreign-exports.ts'
@@ -8,6 +8,7 @@ import { Identities } from './identities.ts'
 import type { Interface, Methods } from './interface.ts'
 import { MAX_REFERENCES, type ObjectLimits } from './limits.ts'
 import { encodeObjRef } from './objref.ts'
+import { RandomGuids } from './random-guids.ts'
 
 /** Whether an object's disposer is ours to call when the peer has released it; or who says so then. */
 export type Owned = boolean | (() => boolean)
@@ -72,7 +73,7 @@ export interface ExportedCounts {
 export class ExportTable {
   /** Identity of this table: what tells "yours" from "mine" in a reference. */
   readonly oxid: bigint
-  readonly #env: Env
+  readonly #ipids: RandomGuids
   readonly #limits: ObjectLimits
   readonly #foreign: ForeignExports | undefined
   readonly #byIpid = new Map<Guid, Exported>()
@@ -86,7 +87,7 @@ export class ExportTable {
   #journal: Given[] = []
 
   constructor(env: Env, limits: ObjectLimits, foreign?: ForeignExports) {
-    this.#env = env
+    this.#ipids = new RandomGuids(env)
     this.#limits = limits
     this.#foreign = foreign
     this.oxid = new DataView(env.random(new Uint8Array(8)).buffer).getBigUint64(0)
@@ -151,7 +152,7 @@ export class ExportTable {
 
   /** An identity that nobody can guess. */
   newIpid(): Guid {
-    return guidFromRandom(this.#env.random(new Uint8Array(16)))
+    return this.#ipids.next()
   }
 
   /** More references to an object, as OBJREF; the same object keeps its identity. `LIMIT` when there are too many. */

@@ -1,6 +1,6 @@
-import { type Guid, Reader, Writer } from '../bytes/index.ts'
+import { type Guid, Reader, Views, Writer } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import { readUuid, writeUuid } from '../rpc/index.ts'
+import { readUuid, writeUuid } from './guid-layout.ts'
 
 /** "MEOW" (MS-DCOM 2.2.18). */
 const SIGNATURE = 0x574f_454d
@@ -18,6 +18,9 @@ const OBJREF_BYTES = 24 + 40 + 4 + NO_BINDINGS * 2
 /** Where the STDOBJREF is in an OBJREF, and its size, `bytes` (MS-DCOM 2.2.18.2). */
 export const STD_AT = 24
 export const STD_BYTES = 40
+
+/** References of one message lie in one buffer. */
+const views = new Views()
 
 /** What a reference says: which object of which exporter, through which interface, and how many references come with it. */
 export interface ObjRef {
@@ -58,7 +61,7 @@ export function encodeObjRef({ iid, ipid, references, oxid, oid }: ObjRef, bindi
  * through the association it came on. `MALFORMED` when it is none, `UNAVAILABLE` for kinds that are not taken.
  */
 export function decodeObjRef(bytes: Uint8Array): ObjRef {
-  const reader = new Reader(bytes)
+  const reader = new Reader(bytes, true, views)
   const signature = reader.u32()
   if (signature !== SIGNATURE) throw new BusbarError('MALFORMED', `a reference begins with 0x${signature.toString(16)}`)
   const kind = reader.u32()

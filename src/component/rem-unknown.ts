@@ -1,6 +1,7 @@
 import type { Guid, Reader, Writer } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import { type Marshaller, readUuid, writeUuid } from '../rpc/index.ts'
+import type { Marshaller } from '../rpc/index.ts'
+import { readUuid, writeUuid } from './guid-layout.ts'
 import type { Interface, Operation } from './interface.ts'
 import { MAX_RELEASES } from './limits.ts'
 import { query2Reply, query2Request, queryReply, queryRequest, queryResult } from './rem-query.ts'
