@@ -2,6 +2,6 @@
 export { type AttachOptions, attach, type Bus } from './agent/index.ts'
 export { implement, perCaller, query, same } from './component/index.ts'
 export { BusbarError, type ErrorCode } from './errors/index.ts'
-export type { Caller, CallContext, CallOptions, Client, Contract, Implementation } from './rpc/index.ts'
+export type { Caller, CallContext, CallOptions, Client, Contract, Hop, Implementation } from './rpc/index.ts'
 export { contract, method, t } from './rpc/index.ts'
 export type { Pipe, PipeDuplex } from './pipe/index.ts'

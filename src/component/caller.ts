@@ -16,7 +16,7 @@ import { Consumer } from './consumer.ts'
 import { located } from './errors.ts'
 import type { Exchange, Taker } from './exchange.ts'
 import { type Gift, neverTaken } from './gift.ts'
-import { Guard, guards } from './guard.ts'
+import { type Guard, guardOf } from './guard.ts'
 import { Held } from './held.ts'
 import { ImportTable } from './imports.ts'
 import type { Interface, Operation } from './interface.ts'
@@ -28,6 +28,7 @@ import { type ProxyMaker, proxyMaker } from './proxy.ts'
 import { queryPeer } from './query.ts'
 import { type InterfaceRefs, REM_QUERY, REM_RELEASE, REM_UNKNOWN } from './rem-unknown.ts'
 import { Requests } from './requests.ts'
+import { type Terms, termsOf } from './terms.ts'
 
 /** Calls the objects of the peer on one association. When it is over, every pending call and stream settles at once. */
 export class ObjectCaller implements Taker {
@@ -130,14 +131,14 @@ export class ObjectCaller implements Taker {
     port: RefPort = this.#proxies,
   ): Promise<unknown> {
     try {
-      const guarded = guards(options)
-      if (operation.request.refs) return this.#lending(held, operation, args, guarded ? options : undefined, port)
-      if (!guarded && port === this.#proxies && !held.released) {
+      const terms = options === undefined ? undefined : termsOf(options)
+      if (operation.request.refs) return this.#lending(held, operation, args, terms, port)
+      if (terms === undefined && port === this.#proxies && !held.released) {
         const sent = this.#requests.invoke(held, operation, this.#packagingOf(held.interface, operation), args)
         if (sent !== undefined) return sent
       }
-      const stub = this.#pack(held, operation, args, guarded ? options.deadline : undefined)
-      const guard = guarded ? new Guard(this.#env, options) : undefined
+      const stub = this.#pack(held, operation, args, terms)
+      const guard = guardOf(this.#env, terms)
       const done = this.#requests.send(held, operation, stub, guard).then(
         (reply) => this.#unpack(operation, reply, port),
         (thrown: unknown) => this.#failed(held.interface, operation, thrown),
@@ -160,13 +161,13 @@ export class ObjectCaller implements Taker {
     held: Held,
     operation: Operation,
     args: unknown,
-    options: CallOptions | undefined,
+    terms: Terms | undefined,
     port: RefPort,
   ): Promise<unknown> {
-    const guard = options === undefined ? undefined : new Guard(this.#env, options)
+    const guard = guardOf(this.#env, terms)
     held.calls++
     try {
-      return this.#unpack(operation, await this.#lend(held, operation, args, options?.deadline, guard), port)
+      return this.#unpack(operation, await this.#lend(held, operation, args, terms, guard), port)
     } finally {
       held.settled()
       guard?.end()
@@ -177,10 +178,10 @@ export class ObjectCaller implements Taker {
     held: Held,
     operation: Operation,
     args: unknown,
-    deadline: number | undefined,
+    terms: Terms | undefined,
     guard: Guard | undefined,
   ): Promise<RpcReply> {
-    const { stub, gift } = this.#wrap(held, operation, args, deadline)
+    const { stub, gift } = this.#wrap(held, operation, args, terms)
     const { wayBack } = this.#options
     let left = false
     held.pin()
@@ -206,10 +207,10 @@ export class ObjectCaller implements Taker {
     held: Held,
     operation: Operation,
     args: unknown,
-    deadline: number | undefined,
+    terms: Terms | undefined,
   ): { stub: Uint8Array; gift: Gift | undefined } {
     try {
-      const stub = this.#pack(held, operation, args, deadline)
+      const stub = this.#pack(held, operation, args, terms)
       return { stub, gift: this.#exchange.lent() }
     } catch (thrown) {
       this.#exchange.unlend()
@@ -222,22 +223,22 @@ export class ObjectCaller implements Taker {
     const room = { maxItems: this.#limits.pageItems, maxBytes: this.#limits.pageBytes }
     // As with every call, the arguments are packaged now; only the sending waits until somebody reads. References are lent
     // with the sending, since a stream that nobody reads would keep them.
-    const { refs } = operation.request
-    const packed = refs ? undefined : this.#packed(held, operation, args, options)
+    const prepared = this.#prepared(held, operation, args, options)
     let guard: Guard | undefined
     const consumer = new Consumer({
       open: async () => {
-        if (packed instanceof BusbarError) throw packed
-        if (guards(options)) {
-          guard = new Guard(this.#env, options)
+        if (prepared instanceof BusbarError) throw prepared
+        const { terms, stub } = prepared
+        guard = guardOf(this.#env, terms)
+        if (guard !== undefined) {
           const { signal } = guard
           if (signal.aborted) throw BusbarError.from(signal.reason)
           signal.addEventListener('abort', () => consumer.fail(BusbarError.from(signal.reason)), { once: true })
         }
-        const reply = await (packed === undefined
-          ? this.#lend(held, operation, args, options?.deadline, guard)
+        const reply = await (stub === undefined
+          ? this.#lend(held, operation, args, terms, guard)
           : this.#requests
-              .send(held, operation, packed, guard)
+              .send(held, operation, stub, guard)
               .catch((thrown: unknown) => this.#failed(held.interface, operation, thrown)))
         return this.#unpack(operation, reply, this.#bare) as Held
       },
@@ -247,9 +248,15 @@ export class ObjectCaller implements Taker {
     return consumer
   }
 
-  #packed(held: Held, operation: Operation, args: unknown, options: CallOptions | undefined): Uint8Array | BusbarError {
+  #prepared(
+    held: Held,
+    operation: Operation,
+    args: unknown,
+    options: CallOptions | undefined,
+  ): { terms: Terms | undefined; stub: Uint8Array | undefined } | BusbarError {
     try {
-      return this.#pack(held, operation, args, guards(options) ? options.deadline : undefined)
+      const terms = termsOf(options)
+      return { terms, stub: operation.request.refs ? undefined : this.#pack(held, operation, args, terms) }
     } catch (thrown) {
       return BusbarError.from(thrown)
     }
@@ -266,12 +273,12 @@ export class ObjectCaller implements Taker {
     return packaging
   }
 
-  #pack(held: Held, { path, request }: Operation, args: unknown, deadline: number | undefined): Uint8Array {
+  #pack(held: Held, { path, request }: Operation, args: unknown, terms: Terms | undefined): Uint8Array {
     if (held.released) {
       throw new BusbarError('RELEASED', `${path} was called on a proxy that was released`, { cause: held.site })
     }
     const given = args === undefined ? {} : args
-    const writer = this.#front.begin(request.measure(given), deadline)
+    const writer = this.#front.begin(request.measure(given), terms?.extents)
     request.write(writer, given, this.#proxies)
     return writer.finish()
   }

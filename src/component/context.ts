@@ -1,5 +1,6 @@
 import { BusbarError } from '../errors/index.ts'
-import type { CallContext, Caller, Env, Timer } from '../rpc/index.ts'
+import type { CallContext, Caller, Env, Hop, Timer } from '../rpc/index.ts'
+import type { Said } from './orpc.ts'
 
 /** What the association tells about a call. */
 interface Watched {
@@ -14,19 +15,32 @@ export class ServedCall implements CallContext {
   readonly caller: Caller
   readonly #call: Watched
   readonly #env: Env
+  readonly #said: Said | undefined
   readonly #due: number | undefined
   readonly #streaming: boolean
   #controller: AbortController | undefined
   #timer: Timer | undefined
   #over: BusbarError | undefined
+  #chain: readonly Hop[] | undefined
 
-  /** `deadline` in milliseconds from now; `streaming` when the call may outlive its answer. */
-  constructor(caller: Caller, call: Watched, env: Env, deadline: number | undefined, streaming: boolean) {
+  /** `said` by the caller just now; `streaming` when the call may outlive its answer. */
+  constructor(caller: Caller, call: Watched, env: Env, said: Said | undefined, streaming: boolean) {
+    const deadline = said?.deadline
+    this.#said = said
     this.caller = caller
     this.#call = call
     this.#env = env
     this.#due = deadline === undefined ? undefined : env.now() + deadline
     this.#streaming = streaming
+  }
+
+  get trace(): string | undefined {
+    return this.#said?.trace
+  }
+
+  get chain(): readonly Hop[] {
+    this.#chain ??= Object.freeze([...(this.#said?.chain ?? []), Object.freeze({ ...this.caller, attested: true })])
+    return this.#chain
   }
 
   get deadline(): number | undefined {

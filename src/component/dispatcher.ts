@@ -126,10 +126,10 @@ export class Dispatcher {
       throw new BusbarError('NOT_IN_CONTRACT', `${through.name} has no method ${call.opnum - FIRST_OPNUM}`)
     }
     const reader = call.arguments()
-    const deadline = readThis(reader)
+    const said = readThis(reader)
     const args = operation.request.refs ? this.#taken(operation, reader) : operation.request.read(reader, this.#port)
     reader.done(operation.path)
-    const context = new ServedCall(this.#caller, call, this.#env, deadline, operation.pull !== undefined)
+    const context = new ServedCall(this.#caller, call, this.#env, said, operation.pull !== undefined)
     exported.object.running++
     let value: unknown
     try {

@@ -5,29 +5,46 @@ import { MAX_EXTENTS } from './limits.ts'
 
 /** In ORPCTHIS: how long the caller will wait. Data: u32 milliseconds, little-endian. */
 export const EXTENT_DEADLINE: Guid = guidFromName(BUSBAR_NAMESPACE, 'extent deadline 1')
+/** In ORPCTHIS: W3C trace context. Data: see `trace.ts`. */
+export const EXTENT_TRACE: Guid = guidFromName(BUSBAR_NAMESPACE, 'extent trace 1')
+/** In ORPCTHIS: who called whom before. Data: see `chain.ts`. */
+export const EXTENT_CHAIN: Guid = guidFromName(BUSBAR_NAMESPACE, 'extent chain 1')
 /** In ORPCTHAT: why the call failed. Data: see `docs/protocol/objects.md`. */
 export const EXTENT_ERROR: Guid = guidFromName(BUSBAR_NAMESPACE, 'extent error 1')
+
+/** One extent: whose it is, and what it says. */
+export interface Extent {
+  readonly id: Guid
+  readonly data: Uint8Array
+}
 
 /** Any value but zero: the pointer is not null. */
 const REFERENT = 0x0002_0000
 
 /**
- * Writes a list with one extent behind ORPCTHIS or ORPCTHAT, whose pointer was written as not null. The array of
+ * Writes the list of extents behind ORPCTHIS or ORPCTHAT, whose pointer was written as not null. The array of
  * pointers is rounded up to an even count and the data to a multiple of 8 (MS-DCOM 2.2.21.3, 2.2.21.4).
  */
-export function writeExtent(writer: Writer, id: Guid, data: Uint8Array): void {
-  writer.u32(1)
+export function writeExtents(writer: Writer, extents: readonly Extent[]): void {
+  const slots = (extents.length + 1) & ~1
+  writer.u32(extents.length)
   writer.u32(0)
   writer.u32(REFERENT)
-  writer.u32(2)
-  writer.u32(REFERENT)
-  writer.u32(0)
-  const rounded = (data.length + 7) & ~7
-  writer.u32(rounded)
-  writeUuid(writer, id, true)
-  writer.u32(data.length)
-  writer.bytes(data)
-  writer.zeros(rounded - data.length)
+  writer.u32(slots)
+  for (let i = 0; i < slots; i++) writer.u32(i < extents.length ? REFERENT + 4 * i : 0)
+  for (const { id, data } of extents) {
+    const rounded = (data.length + 7) & ~7
+    writer.u32(rounded)
+    writeUuid(writer, id, true)
+    writer.u32(data.length)
+    writer.bytes(data)
+    writer.zeros(rounded - data.length)
+  }
+}
+
+/** About the `bytes` of such a list. */
+export function measureExtents(extents: readonly Extent[]): number {
+  return extents.reduce((sum, { data }) => sum + 40 + data.length, 24)
 }
 
 /** The pointer to the list of extents, not null. */
@@ -36,10 +53,10 @@ export function pointToExtents(writer: Writer): void {
 }
 
 /**
- * Reads the list of extents behind ORPCTHIS or ORPCTHAT and gives the data of the one asked for; others are skipped, as
+ * Reads the list of extents behind ORPCTHIS or ORPCTHAT, and says of each what it holds; whoever does not know one skips it, as
  * MS-DCOM asks. `MALFORMED` or `LIMIT` when the list is not one.
  */
-export function readExtents(reader: Reader, wanted: Guid): Uint8Array | undefined {
+export function readExtents(reader: Reader, each: (id: Guid, data: Uint8Array) => void): void {
   reader.align(4)
   const count = reader.u32()
   reader.skip(4)
@@ -47,13 +64,12 @@ export function readExtents(reader: Reader, wanted: Guid): Uint8Array | undefine
   if (count > MAX_EXTENTS) throw new BusbarError('LIMIT', `${count} extents, at most ${MAX_EXTENTS} are taken`)
   if (pointer === 0) {
     if (count !== 0) throw new BusbarError('MALFORMED', `${count} extents behind a null pointer`)
-    return undefined
+    return
   }
   const slots = reader.u32()
   if (slots !== ((count + 1) & ~1)) throw new BusbarError('MALFORMED', `${slots} pointers for ${count} extents`)
   let present = 0
   for (let i = 0; i < slots; i++) if (reader.u32() !== 0) present++
-  let found: Uint8Array | undefined
   for (let i = 0; i < present; i++) {
     reader.align(4)
     const room = reader.u32()
@@ -62,7 +78,6 @@ export function readExtents(reader: Reader, wanted: Guid): Uint8Array | undefine
     if (room < size || room - size > 7)
       throw new BusbarError('MALFORMED', `extent of ${size} bytes in room for ${room}`)
     const data = reader.bytes(room)
-    if (id === wanted) found = data.subarray(0, size)
+    each(id, data.subarray(0, size))
   }
-  return found
 }

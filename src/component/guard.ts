@@ -1,19 +1,17 @@
 import { BusbarError } from '../errors/index.ts'
-import type { CallOptions, Env, Timer } from '../rpc/index.ts'
-
-/** Longest deadline, `milliseconds`: what 32 bits carry. Fixed by our extent; about 49 days. */
-const MAX_DEADLINE = 0xffff_ffff
+import type { Env, Timer } from '../rpc/index.ts'
+import type { Terms } from './terms.ts'
 
 /** Watches one call, or one stream, that was given a signal or a deadline. Calls without either have none. */
 export class Guard {
   readonly #controller = new AbortController()
-  readonly #outer: AbortSignal | undefined
-  readonly #forward = (): void => this.#abort(cancelled(this.#outer))
+  readonly #outer: readonly AbortSignal[]
+  readonly #forward = (): void => this.#abort(cancelled(this.#outer.find(({ aborted }) => aborted)))
   readonly #timer: Timer | undefined
 
-  constructor(env: Env, { signal, deadline }: CallOptions) {
-    this.#outer = signal
-    if (signal?.aborted === true) {
+  constructor(env: Env, { signals, deadline }: Terms) {
+    this.#outer = signals
+    if (signals.some(({ aborted }) => aborted)) {
       this.#forward()
       return
     }
@@ -21,7 +19,7 @@ export class Guard {
       const passed = new BusbarError('DEADLINE', `the deadline of ${deadline} ms passed first`)
       this.#timer = env.timer(deadline, () => this.#abort(passed))
     }
-    signal?.addEventListener('abort', this.#forward, { once: true })
+    for (const signal of signals) signal.addEventListener('abort', this.#forward, { once: true })
   }
 
   get signal(): AbortSignal {
@@ -41,7 +39,7 @@ export class Guard {
   /** What was guarded is over: the timer and the listener go. */
   end(): void {
     this.#timer?.cancel()
-    this.#outer?.removeEventListener('abort', this.#forward)
+    for (const signal of this.#outer) signal.removeEventListener('abort', this.#forward)
   }
 
   #abort(reason: BusbarError): void {
@@ -50,17 +48,10 @@ export class Guard {
   }
 }
 
-/** Whether the options ask for anything; `INVALID_ARGUMENT` when the deadline is none. */
-export function guards(options: CallOptions | undefined): options is CallOptions {
-  if (options === undefined || options === null) return false
-  const { deadline, signal } = options
-  if (deadline !== undefined && !(typeof deadline === 'number' && deadline >= 0 && deadline <= MAX_DEADLINE)) {
-    throw new BusbarError(
-      'INVALID_ARGUMENT',
-      `deadline ${deadline} is not a number of milliseconds up to ${MAX_DEADLINE}`,
-    )
-  }
-  return deadline !== undefined || signal !== undefined
+/** Watches a call, where its terms give anything to watch. */
+export function guardOf(env: Env, terms: Terms | undefined): Guard | undefined {
+  if (terms === undefined || (terms.deadline === undefined && terms.signals.length === 0)) return undefined
+  return new Guard(env, terms)
 }
 
 function cancelled(signal: AbortSignal | undefined): BusbarError {

@@ -13,6 +13,7 @@ import { CallFront } from './orpc.ts'
 import { Raw } from './raw.test.ts'
 import { REM_UNKNOWN } from './rem-unknown.ts'
 import { ObjectServer } from './server.ts'
+import { deadlineExtent } from './terms.ts'
 
 const REM_UNKNOWN_CALLS = REM_UNKNOWN.procedures
 
@@ -162,7 +163,7 @@ describe('a hostile caller', () => {
     const raw = new Raw(all)
     const { object } = await raw.activate(FileStore)
     const front = new CallFront(new Uint8Array(16), new Slab())
-    const writer = front.begin(0, 1000)
+    const writer = front.begin(0, [deadlineExtent(1000)])
     FileStore.procedures[0]!.request.write(writer, { path: '/a' }, { give: assert.fail, take: assert.fail })
     const good = writer.finish()
     await raw.bytes(FileStore.uuid, object.ipid, 3, good)

@@ -1,5 +1,5 @@
 /** Objects across VMs: identity, activation, interfaces, references, lifetime, streams. */
-export type { CallContext, Caller, CallOptions, Client, Implementation } from '../rpc/index.ts'
+export type { CallContext, Caller, CallOptions, Client, Hop, Implementation } from '../rpc/index.ts'
 export { ClassTable, type ClassView, type Source } from './classes.ts'
 export { ObjectClient, type ObjectClientOptions, type ObjectClientView, type ReturnOptions } from './client.ts'
 export type { ExportedCounts } from './exports.ts'

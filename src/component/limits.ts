@@ -47,6 +47,8 @@ export const MAX_ERROR_NAME = 100
 export const MAX_ERROR_MESSAGE = 1_000
 /** Most extents in one call or answer. Our choice: MS-DCOM defines two, and we add a few. */
 export const MAX_EXTENTS = 16
+/** Most callers that a call names behind the one that makes it, `hops`. Our choice: deeper chains keep the nearest. */
+export const MAX_HOPS = 15
 /** Most references released by one call. Fixed by the protocol as 65535 (MS-DCOM 3.1.1.5.6.1.3); ours keeps requests small. */
 export const MAX_RELEASES = 1_024
 /** Most interfaces asked for by one query. Our choice: far more than an object has. */

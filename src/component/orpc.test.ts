@@ -7,6 +7,7 @@ import { code } from './harness.test.ts'
 import { codeOf, failed, hresultOf } from './hresult.ts'
 import { decodeObjRef, encodeObjRef } from './objref.ts'
 import { beginAnswer, CallFront, readThat, readThis } from './orpc.ts'
+import { deadlineExtent } from './terms.ts'
 
 const RANDOM = Uint8Array.from({ length: 16 }, (_, i) => 0xf0 + i)
 
@@ -21,14 +22,14 @@ function plain(text: string): string {
 describe('ORPCTHIS', () => {
   test('without extents: version 5.7, flags, reserved, causality, null', () => {
     const front = new CallFront(RANDOM, new Slab())
-    front.begin(0, undefined).finish()
-    const bytes = front.begin(0, undefined).finish()
+    front.begin(0).finish()
+    const bytes = front.begin(0).finish()
     assert.equal(hex(bytes), plain('0500 0700 00000000 00000000 02000000 f4f5 f6f7 f8f9fafbfcfdfeff 00000000'))
     assert.equal(readThis(new Reader(bytes)), undefined)
   })
 
   test('with the extent that carries a deadline', () => {
-    const bytes = new CallFront(RANDOM, new Slab()).begin(0, 1500).finish()
+    const bytes = new CallFront(RANDOM, new Slab()).begin(0, [deadlineExtent(1500)]).finish()
     assert.equal(
       hex(bytes),
       plain(`0500 0700 00000000 00000000 01000000 f4f5 f6f7 f8f9fafbfcfdfeff 00000200
@@ -36,7 +37,7 @@ describe('ORPCTHIS', () => {
         08000000 ${hex(bytes.subarray(60, 76))} 04000000 dc05000000000000`),
     )
     const reader = new Reader(bytes)
-    assert.equal(readThis(reader), 1500)
+    assert.deepEqual(readThis(reader), { deadline: 1500 })
     reader.done('ORPCTHIS')
   })
 
@@ -46,12 +47,13 @@ describe('ORPCTHIS', () => {
       [0.2, 1],
       [2 ** 40, 0xffff_ffff],
     ] as const) {
-      assert.equal(readThis(new Reader(new CallFront(RANDOM, new Slab()).begin(0, given).finish())), read)
+      const bytes = new CallFront(RANDOM, new Slab()).begin(0, [deadlineExtent(given)]).finish()
+      assert.equal(readThis(new Reader(bytes))?.deadline, read)
     }
   })
 
   test('another major version is refused', () => {
-    const bytes = new CallFront(RANDOM, new Slab()).begin(0, undefined).finish().slice()
+    const bytes = new CallFront(RANDOM, new Slab()).begin(0).finish().slice()
     bytes[0] = 6
     assert.throws(() => readThis(new Reader(bytes)), code('VERSION', /6\.7/))
   })

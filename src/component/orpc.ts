@@ -1,7 +1,19 @@
 import { type Reader, type Slab, Writer } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import type { IncomingCall } from '../rpc/index.ts'
-import { EXTENT_DEADLINE, EXTENT_ERROR, pointToExtents, readExtents, writeExtent } from './extents.ts'
+import type { Hop, IncomingCall } from '../rpc/index.ts'
+import { decodeChain } from './chain.ts'
+import {
+  type Extent,
+  EXTENT_CHAIN,
+  EXTENT_DEADLINE,
+  EXTENT_ERROR,
+  EXTENT_TRACE,
+  measureExtents,
+  pointToExtents,
+  readExtents,
+  writeExtents,
+} from './extents.ts'
+import { decodeTrace } from './trace.ts'
 
 /** COM version 5.7 (MS-DCOM 2.2.11). */
 const MAJOR = 5
@@ -12,8 +24,6 @@ const CAUSALITY_AT = 12
 export const THIS_BYTES = 32
 /** ORPCTHAT without extents; fixed by the protocol (MS-DCOM 2.2.13.4), `bytes`. */
 const THAT_BYTES = 8
-/** A list with one short extent, `bytes`. */
-const EXTENT_BYTES = 64
 
 /**
  * Writes the front of every call. Each call is a causality of its own: random bytes of the association and a counter.
@@ -35,38 +45,56 @@ export class CallFront {
     this.#front = writer.finish()
   }
 
-  /** A writer that holds ORPCTHIS, with room for `measured` bytes more. `deadline` in milliseconds from now. */
-  begin(measured: number, deadline: number | undefined): Writer {
-    const extents = deadline === undefined ? 0 : EXTENT_BYTES
-    const writer = new Writer(true, 0x7fff_ffff, THIS_BYTES + extents + measured, this.#slab)
-    this.write(writer, deadline)
+  /** A writer that holds ORPCTHIS, with room for `measured` bytes more. */
+  begin(measured: number, extents: readonly Extent[] = NONE): Writer {
+    const room = extents.length === 0 ? 0 : measureExtents(extents)
+    const writer = new Writer(true, 0x7fff_ffff, THIS_BYTES + room + measured, this.#slab)
+    this.write(writer, extents)
     return writer
   }
 
   /** Writes ORPCTHIS at the start of a message. */
-  write(writer: Writer, deadline: number | undefined): void {
+  write(writer: Writer, extents: readonly Extent[] = NONE): void {
     this.#calls = (this.#calls + 1) >>> 0
-    if (deadline === undefined) {
+    if (extents.length === 0) {
       writer.bytes(this.#front)
     } else {
       writer.bytes(this.#front.subarray(0, THIS_BYTES - 4))
       pointToExtents(writer)
-      const data = new Uint8Array(4)
-      new DataView(data.buffer).setUint32(0, Math.min(Math.max(0, Math.ceil(deadline)), 0xffff_ffff), true)
-      writeExtent(writer, EXTENT_DEADLINE, data)
+      writeExtents(writer, extents)
     }
     writer.patchU32(CAUSALITY_AT, this.#calls)
   }
 }
 
-/** Reads ORPCTHIS and gives the milliseconds that the caller will wait; `undefined` when it did not say. */
-export function readThis(reader: Reader): number | undefined {
+const NONE: readonly Extent[] = Object.freeze([])
+
+/** What a caller says besides the arguments. */
+export interface Said {
+  /** Milliseconds that it will wait. */
+  deadline?: number
+  /** W3C `traceparent`. */
+  trace?: string
+  /** Who called whom before it, as it claims. */
+  chain?: readonly Hop[]
+}
+
+/** Reads ORPCTHIS and gives what the caller says; `undefined` when it says nothing. Throws what the extents' decoders throw. */
+export function readThis(reader: Reader): Said | undefined {
   const major = reader.u16()
   if (major !== MAJOR) throw new BusbarError('VERSION', `COM version ${major}.${reader.u16()}, only ${MAJOR} is known`)
   reader.skip(2 + 4 + 4 + 16)
   if (reader.u32() === 0) return undefined
-  const data = readExtents(reader, EXTENT_DEADLINE)
-  if (data === undefined) return undefined
+  const said: Said = {}
+  readExtents(reader, (id, data) => {
+    if (id === EXTENT_DEADLINE) said.deadline = readDeadline(data)
+    else if (id === EXTENT_TRACE) said.trace = decodeTrace(data)
+    else if (id === EXTENT_CHAIN) said.chain = decodeChain(data)
+  })
+  return said
+}
+
+function readDeadline(data: Uint8Array): number {
   if (data.length !== 4) throw new BusbarError('MALFORMED', `deadline extent of ${data.length} bytes, not 4`)
   return new DataView(data.buffer, data.byteOffset).getUint32(0, true)
 }
@@ -77,14 +105,14 @@ export function beginAnswer(
   measured: number,
   error: Uint8Array | undefined,
 ): Writer {
-  const extents = error === undefined ? 0 : EXTENT_BYTES + error.length
-  const writer = call.results(THAT_BYTES + extents + measured)
+  const extents = error === undefined ? NONE : [{ id: EXTENT_ERROR, data: error }]
+  const writer = call.results(THAT_BYTES + measureExtents(extents) + measured)
   writer.u32(0)
-  if (error === undefined) {
+  if (extents === NONE) {
     writer.u32(0)
   } else {
     pointToExtents(writer)
-    writeExtent(writer, EXTENT_ERROR, error)
+    writeExtents(writer, extents)
   }
   return writer
 }
@@ -92,7 +120,12 @@ export function beginAnswer(
 /** Reads ORPCTHAT and gives the data of the error extent, if there is one. */
 export function readThat(reader: Reader): Uint8Array | undefined {
   reader.skip(4)
-  return reader.u32() === 0 ? undefined : readExtents(reader, EXTENT_ERROR)
+  if (reader.u32() === 0) return undefined
+  let error: Uint8Array | undefined
+  readExtents(reader, (id, data) => {
+    if (id === EXTENT_ERROR) error = data
+  })
+  return error
 }
 
 /** The HRESULT, which is the last thing in every answer. Nothing of it may have been read. */

@@ -6,7 +6,7 @@ import type { ImportTable } from './imports.ts'
 import type { Operation } from './interface.ts'
 import { type CallFront, lastWord, readThat, THIS_BYTES } from './orpc.ts'
 
-/** How the calls of one operation are packaged on one association: those without deadline whose arguments hold no reference. */
+/** How the calls of one operation are packaged on one association: those that say nothing besides their arguments, and whose arguments hold no reference. */
 export class ObjectPackaging implements Packaging {
   readonly #operation: Operation
   readonly #front: CallFront
@@ -33,7 +33,7 @@ export class ObjectPackaging implements Packaging {
   }
 
   write(writer: Writer, args: unknown): void {
-    this.#front.write(writer, undefined)
+    this.#front.write(writer)
     this.#operation.request.write(writer, args, this.#port)
   }
 

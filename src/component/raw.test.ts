@@ -3,6 +3,7 @@ import { Reader, Slab } from '../bytes/index.ts'
 import { type Contract, RpcAccess, RpcClient, type RpcReply } from '../rpc/index.ts'
 import { memoryPair } from '../testing/index.ts'
 import { ACTIVATOR, ACTIVATOR_IPID } from './activator.ts'
+import type { Extent } from './extents.ts'
 import { settle, type World } from './harness.test.ts'
 import { FIRST_OPNUM } from './interface.ts'
 import { decodeObjRef, encodeObjRef, type ObjRef } from './objref.ts'
@@ -29,9 +30,14 @@ export class Raw {
   }
 
   /** A value that is an ObjRef stands for a reference with exactly those bytes. */
-  stub(contract: Pick<Contract, 'procedures'> | typeof REM_UNKNOWN, number: number, args: unknown): Uint8Array {
+  stub(
+    contract: Pick<Contract, 'procedures'> | typeof REM_UNKNOWN,
+    number: number,
+    args: unknown,
+    extents: readonly Extent[] = [],
+  ): Uint8Array {
     const { request } = contract.procedures[number]!
-    const writer = this.#front.begin(0, undefined)
+    const writer = this.#front.begin(0, extents)
     request.write(writer, args, { give: (_, value) => encodeObjRef(value as ObjRef), take: assert.fail })
     return writer.finish()
   }

@@ -10,9 +10,22 @@ export interface Caller {
   readonly epoch: number
 }
 
+/** One of those who called each other until a call came. */
+export interface Hop extends Caller {
+  /** Whether the bus of this side says so. What it does not say is what the hop behind it claims: a hint, and no proof. */
+  readonly attested: boolean
+}
+
 /** What an implementation is told about the call it serves. */
 export interface CallContext {
   readonly caller: Caller
+  /**
+   * Who called whom until this call came, the first one first and `caller` last. Only `caller` is attested; the others, at most 15, are
+   * there when each hop made its call `within` the one it served, and as each hop claims.
+   */
+  readonly chain: readonly Hop[]
+  /** W3C `traceparent` that the call came with; `undefined` when there was none. */
+  readonly trace: string | undefined
   /**
    * Aborts when the caller cancelled, when the deadline passed or when the pipe died; for a method with a stream result
    * also when the caller left the stream. Made on first use, so a method that does not look pays nothing.
@@ -27,6 +40,13 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
   /** Milliseconds from now after which the call rejects with `DEADLINE`. Travels with the call. */
   readonly deadline?: number | undefined
+  /**
+   * The call that is being served, when this one is made for its sake: it gets at most what is left of that call's time, ends when that
+   * call is cancelled, and carries on its trace and its chain. A context that stands in place of the options says the same.
+   */
+  readonly within?: CallContext | undefined
+  /** W3C `traceparent` that travels with the call; that of `within` when absent. */
+  readonly trace?: string | undefined
 }
 
 type CallArgs<M extends AnyMethod> =
