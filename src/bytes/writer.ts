@@ -30,7 +30,7 @@ export class Writer {
   #pieces: Uint8Array[] | undefined
   #before = 0
   /** `bytes` that come in one piece of at least this length are not copied. */
-  #leaveFrom = Number.POSITIVE_INFINITY
+  #leaveFrom = 0x7fff_ffff
 
   /** With a `slab` a short message is written there; it must be finished before the slab's next one begins. */
   constructor(little = true, max = 0x7fff_ffff, initial: number = INITIAL_BYTES, slab?: WriterMemory) {

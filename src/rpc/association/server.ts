@@ -207,12 +207,10 @@ export class RpcServer {
   #admit(header: PduHeader, view: DataView, at: number, offset: number): ServerCall | undefined {
     const { callId, flags, little } = header
     if (!this.#binding.bound) throw new BusbarError('PROTOCOL', 'a request before bind')
-    if ((flags & PFC.PENDING_CANCEL) !== 0) {
-      throw new BusbarError('PROTOCOL', `call ${callId} was cancelled before it began`)
-    }
-    if (this.#running.get(callId) !== undefined) throw new BusbarError('PROTOCOL', `call id ${callId} is in use`)
+    if ((flags & PFC.PENDING_CANCEL) !== 0) throw broken(callId, 'was cancelled before it began')
+    if (this.#running.get(callId) !== undefined) throw broken(callId, 'has an id that is in use')
     if (this.#running.size > 0 && !this.#binding.multiplexed) {
-      throw new BusbarError('PROTOCOL', 'a second call at the same time, without multiplexing')
+      throw broken(callId, 'came while another one runs, without multiplexing')
     }
     const contextId = readContextId(view, at, little)
     const opnum = readOpnum(view, at, little)
@@ -222,7 +220,8 @@ export class RpcServer {
     if (this.#running.size >= this.#limits.calls) return this.#refuse(callId, contextId, 'BUSY')
     const object = (flags & PFC.OBJECT_UUID) === 0 ? undefined : this.#uuids.read(view, at + REQUEST_BYTES, little)
     const silent = (flags & PFC.MAYBE) !== 0
-    const [start, length] = [at + offset, header.length - offset]
+    const start = at + offset
+    const length = header.length - offset
     return new ServerCall(callId, contextId, opnum, object, little, target, silent, this.#answers, view, start, length)
   }
 
@@ -276,4 +275,9 @@ export class RpcServer {
       call.cancel(reason)
     }
   }
+}
+
+/** Texts are made apart from the code that every call runs: there they cost even where nothing is wrong. */
+function broken(callId: number, how: string): BusbarError {
+  return new BusbarError('PROTOCOL', `call ${callId} ${how}`)
 }

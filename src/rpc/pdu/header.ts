@@ -1,5 +1,5 @@
 import { BusbarError } from '../../errors/index.ts'
-import { HEADER_BYTES, PDU_BY_NUMBER, pduName } from './table.ts'
+import { HEADER_BYTES, type KnownPdu, PDU_BY_NUMBER, pduName } from './table.ts'
 
 /** `pfc_flags` of the common header (C706 12.6.3.1, MS-RPCE 2.2.2.3). */
 export const PFC = {
@@ -50,24 +50,38 @@ export function emptyHeader(): PduHeader {
  * judge.
  */
 export function readHeader(view: DataView, at: number, into: PduHeader): void {
-  if (view.getUint8(at) !== VERSION) throw malformed(`major version ${view.getUint8(at)}, only ${VERSION} is known`)
-  const drep = view.getUint8(at + 4)
-  if ((drep !== DREP_LITTLE && drep !== 0) || view.getUint8(at + 5) !== 0) {
-    throw malformed(`data representation 0x${view.getUint16(at + 4).toString(16)}; only ASCII and IEEE are known`)
-  }
-  const little = drep === DREP_LITTLE
-  const type = view.getUint8(at + 2)
+  const front = view.getUint32(at)
+  const drep = view.getUint16(at + 4)
+  const type = (front >>> 8) & 0xff
   const known = PDU_BY_NUMBER[type]
-  if (known === undefined) throw malformed(`PDU type ${type} is not a connection-oriented one`)
+  if (front >>> 24 !== VERSION || (drep !== DREP_LITTLE << 8 && drep !== 0) || known === undefined) {
+    throw notAHeader(view, at)
+  }
+  const little = drep !== 0
   const length = view.getUint16(at + 8, little)
-  if (length < known.least) throw malformed(`${known.name} of ${length} bytes; it has at least ${known.least}`)
-  into.minor = view.getUint8(at + 1)
+  if (length < known.least) throw tooShort(known, length)
+  into.minor = (front >>> 16) & 0xff
   into.type = type
-  into.flags = view.getUint8(at + 3)
+  into.flags = front & 0xff
   into.little = little
   into.length = length
   into.authLength = view.getUint16(at + 10, little)
   into.callId = view.getUint32(at + 12, little)
+}
+
+/** Texts are made apart from the code that every PDU runs: there they cost even where nothing is wrong. */
+function notAHeader(view: DataView, at: number): BusbarError {
+  const version = view.getUint8(at)
+  if (version !== VERSION) return malformed(`major version ${version}, only ${VERSION} is known`)
+  const drep = view.getUint16(at + 4)
+  if (drep !== DREP_LITTLE << 8 && drep !== 0) {
+    return malformed(`data representation 0x${drep.toString(16)}; only ASCII and IEEE are known`)
+  }
+  return malformed(`PDU type ${view.getUint8(at + 2)} is not a connection-oriented one`)
+}
+
+function tooShort({ name, least }: KnownPdu, length: number): BusbarError {
+  return malformed(`${name} of ${length} bytes; it has at least ${least}`)
 }
 
 /** Writes the 16 bytes. Ours are little-endian; `little` is for those who play a big-endian peer. */

@@ -100,7 +100,7 @@ export function offsetOf(name: PduName, field: string): number {
   return found[1]
 }
 
-interface KnownPdu {
+export interface KnownPdu {
   readonly name: PduName
   readonly sender: 'client' | 'server'
   /** Common header and fixed fields, `bytes`. */
