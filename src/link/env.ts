@@ -16,6 +16,11 @@ export interface Env {
   random(into: Uint8Array): Uint8Array
   /** Calls `run` after everything that is ready now: one macrotask later. Used to gather small writes. */
   post(run: () => void): void
+  /**
+   * Memory for so many `bytes` that are all written before anybody reads them, so that nobody need fill it with zeros first.
+   * `new Uint8Array` does as well.
+   */
+  memory?(bytes: number): Uint8Array
   /** A named place where a simulator may inject a fault. Production does nothing there. */
   point?(name: string): void
 }

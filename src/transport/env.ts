@@ -23,5 +23,7 @@ export function nodeEnv(): Env {
     post: (run) => {
       setImmediate(run)
     },
+    // Not from the pool, which is shared: what is received may be kept for long.
+    memory: (bytes) => new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer),
   }
 }

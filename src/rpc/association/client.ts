@@ -41,7 +41,7 @@ export class RpcClient {
     this.#binding = new ClientBinding(this.#limits.fragment, this.#limits.contexts, options.group ?? 0)
     this.#requests = new Requests(access, this.#limits)
     this.#orphans = new Orphans(options.env, this.#limits.cancelGrace, (call) => this.#orphan(call))
-    this.#responses = new Responses(this.#limits)
+    this.#responses = new Responses(this.#limits, options.env)
     const pdu: PduHandler = (header, view, at) => this.#pdu(header, view, at)
     pdu.land = (header, view, at, here) => this.#land(header, view, at, here)
     pdu.landed = (header) => this.#landed(header)

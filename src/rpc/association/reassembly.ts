@@ -1,3 +1,5 @@
+import type { Env } from '../../link/index.ts'
+
 /**
  * Memory is taken for at most this many times the bytes that really came (our choice: the first of the largest fragments then makes
  * room for the largest request there is by default).
@@ -10,11 +12,13 @@ const TRUST = 64
  */
 export class Reassembly {
   readonly #limit: number
-  #bytes = new Uint8Array(0)
+  readonly #env: Env | undefined
+  #bytes: Uint8Array = new Uint8Array(0)
   #length = 0
 
-  constructor(limit: number) {
+  constructor(limit: number, env?: Env) {
     this.#limit = limit
+    this.#env = env
   }
 
   /** Bytes so far. */
@@ -43,7 +47,7 @@ export class Reassembly {
   /** Takes so much memory, and returns where in it the next `length` bytes go: they count with `took`. */
   room(length: number, memory: number): Uint8Array {
     if (memory > this.#bytes.length) {
-      const bigger = new Uint8Array(memory)
+      const bigger = this.#env?.memory?.(memory) ?? new Uint8Array(memory)
       bigger.set(this.#bytes.subarray(0, this.#length))
       this.#bytes = bigger
     }

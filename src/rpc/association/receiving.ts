@@ -1,4 +1,5 @@
 import { BusbarError } from '../../errors/index.ts'
+import type { Env } from '../../link/index.ts'
 import type { RpcLimits } from '../limits.ts'
 import { readHint } from '../pdu/call.ts'
 import { PFC, type PduHeader } from '../pdu/header.ts'
@@ -46,10 +47,12 @@ export interface Outcome {
 export class Receiving {
   readonly #limits: RpcLimits
   readonly #groups: AssociationGroups
+  readonly #env: Env
   #state: State
 
-  constructor(limits: RpcLimits, groups: AssociationGroups) {
+  constructor(limits: RpcLimits, groups: AssociationGroups, env: Env) {
     this.#limits = limits
+    this.#env = env
     this.#groups = groups
   }
 
@@ -69,7 +72,7 @@ export class Receiving {
     this.#state =
       call === undefined
         ? { ...begun, kind: 'skipping', skipped: 0 }
-        : { ...begun, kind: 'gathering', call, parts: new Reassembly(this.#limits.request) }
+        : { ...begun, kind: 'gathering', call, parts: new Reassembly(this.#limits.request, this.#env) }
   }
 
   /** Whether a fragment belongs to the request that is arriving; only behind an orphaned one may another begin. */

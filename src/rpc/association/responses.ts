@@ -1,5 +1,6 @@
 import { Reader } from '../../bytes/index.ts'
 import { BusbarError } from '../../errors/index.ts'
+import type { Env } from '../../link/index.ts'
 import type { RpcLimits } from '../limits.ts'
 import type { PendingCall } from './pending-call.ts'
 import { Reassembly } from './reassembly.ts'
@@ -7,10 +8,12 @@ import { Reassembly } from './reassembly.ts'
 /** The responses of one client: hands whole ones to their calls and puts together those that come in fragments. */
 export class Responses {
   readonly #limits: RpcLimits
+  readonly #env: Env
   #held = 0
 
-  constructor(limits: RpcLimits) {
+  constructor(limits: RpcLimits, env: Env) {
     this.#limits = limits
+    this.#env = env
   }
 
   /** What unfinished responses hold, `bytes`. */
@@ -28,7 +31,7 @@ export class Responses {
   part(call: PendingCall, stub: Uint8Array, hint: number, last: boolean): void {
     const { response, reassembly } = this.#limits
     call.state = 'receiving'
-    call.parts ??= new Reassembly(response)
+    call.parts ??= new Reassembly(response, this.#env)
     const room = this.#room(call.parts, hint, stub.length)
     if (room === undefined) {
       call.fail(tooLarge(call.parts.fits(stub.length) ? reassembly : response))

@@ -62,7 +62,7 @@ export class RpcServer {
     const { lookup, address = '' } = options
     this.#binding = new ServerBinding({ lookup, groups: this.#groups, fragment, contexts, address })
     this.#running = new RunningCalls(this.#limits.calls)
-    this.#receiving = new Receiving(this.#limits, this.#groups)
+    this.#receiving = new Receiving(this.#limits, this.#groups, this.#env)
     this.#answers = new Answers(access, this.#limits, this.#running, this.#groups)
     const pdu: PduHandler = (header, view, at) => this.#pdu(header, view, at)
     pdu.tooLong = (header) => this.#tooLong(header)
@@ -179,6 +179,8 @@ export class RpcServer {
     if ((header.flags & PFC.LAST) !== 0) {
       if (call !== undefined) this.#dispatch(call)
     } else {
+      // What came first must not keep the chunk that it came in.
+      if (call !== undefined) call.stub = NOTHING
       this.#receiving.begin(header.callId, call)
       this.#fragment(header, view, at, offset)
     }
@@ -276,6 +278,8 @@ export class RpcServer {
     }
   }
 }
+
+const NOTHING = new Uint8Array(0)
 
 /** Texts are made apart from the code that every call runs: there they cost even where nothing is wrong. */
 function broken(callId: number, how: string): BusbarError {
