@@ -1,4 +1,6 @@
 /** Ready components for common resources. */
+export { type DcomConnection, type DcomPeerView, DcomServer, type DcomServerOptions } from './dcom/dcom-server.ts'
+export { DEFAULT_DCOM_LIMITS, type DcomLimits } from './dcom/limits.ts'
 export { File, FileStore } from './files/contract.ts'
 export { DiskFileStore } from './files/disk-file-store.ts'
 export { HOST_PARTITION, Operator } from './operator.ts'
