@@ -1,6 +1,7 @@
 import { BusbarError } from '../errors/index.ts'
 import type { Page, Stream } from '../rpc/index.ts'
 import type { Held } from './held.ts'
+import { MAX_AHEAD } from './limits.ts'
 
 /** How a stream reaches the object behind it. */
 export interface PageSource {
@@ -17,26 +18,35 @@ interface Waiter {
   readonly reject: (reason: unknown) => void
 }
 
+/** A page that was asked for, and what came of it. Answers are taken in the order in which they were asked for. */
+interface Asked {
+  outcome: Page | { readonly reason: unknown } | undefined
+}
+
 type State =
   /** Nothing was asked for. */
   | { readonly kind: 'idle' }
   /** The call that opens it is out. */
   | { readonly kind: 'opening' }
-  /** Pages come from `held`; `asked` while one is under way. */
-  | { readonly kind: 'open'; readonly held: Held; asked: boolean }
+  /** Pages come from `held`. */
+  | { readonly kind: 'open'; readonly held: Held }
   /** No more pages will come; what is here can still be read. */
   | { readonly kind: 'over'; failure: unknown }
 
 /**
- * The calling side of one stream. Holds at most the page that is being read and the next one, so a slow reader stops the
- * component. Leaving, in whatever way, releases the component's side at once.
+ * The calling side of one stream. Asks for one page ahead, and for more, up to `MAX_AHEAD`, each time that its reader had to wait:
+ * a fast reader keeps both sides at work, a slow one stops the component. Leaving, in whatever way, releases the component's
+ * side at once.
  */
 export class Consumer implements Stream<unknown> {
   readonly #source: PageSource
   #state: State = { kind: 'idle' }
   #items: unknown[] = []
   #at = 0
-  #following: unknown[] | undefined
+  /** Pages behind the one that is read, those still under way, and how many of both there may be. */
+  #following: unknown[][] = []
+  #asked: Asked[] = []
+  #ahead = 1
   #waiters: Waiter[] = []
 
   constructor(source: PageSource) {
@@ -59,7 +69,7 @@ export class Consumer implements Stream<unknown> {
   return(): Promise<IteratorResult<unknown, undefined>> {
     this.#items = []
     this.#at = 0
-    this.#following = undefined
+    this.#following = []
     this.#finish(undefined)
     return Promise.resolve({ done: true, value: undefined })
   }
@@ -73,7 +83,7 @@ export class Consumer implements Stream<unknown> {
     if (this.#state.kind === 'over') return
     this.#items = []
     this.#at = 0
-    this.#following = undefined
+    this.#following = []
     this.#finish({ reason })
   }
 
@@ -82,8 +92,7 @@ export class Consumer implements Stream<unknown> {
     // The memory of what was read goes at once, not with its page.
     this.#items[this.#at++] = undefined
     if (this.#at === this.#items.length) {
-      this.#items = this.#following ?? []
-      this.#following = undefined
+      this.#items = this.#following.shift() ?? []
       this.#at = 0
       this.#ask()
     }
@@ -108,12 +117,18 @@ export class Consumer implements Stream<unknown> {
       )
       return
     }
-    if (state.kind !== 'open' || state.asked || this.#following !== undefined) return
-    state.asked = true
-    this.#source.next(state.held).then(
-      (page) => this.#arrived(page),
-      (reason: unknown) => this.#finish({ reason }),
-    )
+    if (state.kind !== 'open') return
+    while (this.#asked.length + this.#following.length < this.#ahead) this.#askOne(state.held)
+  }
+
+  #askOne(held: Held): void {
+    const asked: Asked = { outcome: undefined }
+    const settle = (outcome: NonNullable<Asked['outcome']>): void => {
+      asked.outcome = outcome
+      this.#arrived()
+    }
+    this.#asked.push(asked)
+    this.#source.next(held).then(settle, (reason: unknown) => settle({ reason }))
   }
 
   #opened(held: Held): void {
@@ -121,23 +136,33 @@ export class Consumer implements Stream<unknown> {
       void held.release()
       return
     }
-    this.#state = { kind: 'open', held, asked: false }
+    this.#state = { kind: 'open', held }
     this.#ask()
   }
 
-  #arrived({ items, done }: Page): void {
-    if (this.#state.kind !== 'open') return
-    this.#state.asked = false
-    if (items.length > 0) {
-      if (this.#at < this.#items.length) this.#following = items
-      else {
-        this.#items = items
-        this.#at = 0
-      }
+  /** Takes the pages that are there, in order. */
+  #arrived(): void {
+    for (let [first] = this.#asked; first?.outcome !== undefined; [first] = this.#asked) {
+      if (this.#state.kind !== 'open') return
+      this.#asked.shift()
+      const { outcome } = first
+      if ('reason' in outcome) return this.#finish(outcome)
+      this.#add(outcome.items)
+      if (outcome.done) return this.#finish(undefined)
     }
+    this.#ask()
+  }
+
+  #add(items: unknown[]): void {
+    if (items.length === 0) return
+    if (this.#at < this.#items.length) {
+      this.#following.push(items)
+      return
+    }
+    this.#items = items
+    this.#at = 0
+    if (this.#waiters.length > 0) this.#ahead = Math.min(MAX_AHEAD, this.#ahead * 2)
     while (this.#waiters.length > 0 && this.#at < this.#items.length) this.#waiters.shift()?.resolve(this.#take())
-    if (done) this.#finish(undefined)
-    else this.#ask()
   }
 
   #finish(failure: { readonly reason: unknown } | undefined): void {

@@ -55,3 +55,7 @@ export const MAX_RELEASES = 1_024
 export const MAX_QUERIES = 64
 /** Most references to one object that a peer may hold, `references`. Our choice: no counter overflows. */
 export const MAX_REFERENCES = 0x7fff_ffff
+/** Most pages of one stream asked for at a time. Our choice: twice what we ask for. */
+export const MAX_ASKED = 8
+/** Pages that the reader of a stream asks for, or holds, beyond the one it reads. Our choice, measured: more is not faster over a socket. */
+export const MAX_AHEAD = 4

@@ -1,7 +1,7 @@
 import { BusbarError } from '../errors/index.ts'
 import type { Env, Marshaller, Page } from '../rpc/index.ts'
 import type { ServedCall } from './context.ts'
-import type { ObjectLimits } from './limits.ts'
+import { MAX_ASKED, type ObjectLimits } from './limits.ts'
 
 /** What the caller of `next` has room for. */
 interface Room {
@@ -31,7 +31,9 @@ export class Producer {
   #failure: { readonly thrown: unknown } | undefined
   #ended = false
   #wake: ((reason: BusbarError) => void) | undefined
-  #asked = false
+  /** Pages that were asked for and have not left, and when the last of them has. */
+  #asked = 0
+  #last: Promise<unknown> = Promise.resolve()
   #disposed = false
 
   /** Takes what the component returned; `BAD_VALUE` when it cannot be iterated. `page` marshals the pages. */
@@ -52,16 +54,21 @@ export class Producer {
     this.#limits = limits
   }
 
+  /** The next page. Several may be asked for: they are filled one after the other, in that order. */
   async next(room: Room): Promise<Page> {
-    if (this.#asked) throw new BusbarError('BUSY', 'the next items of this stream were asked for already')
+    if (this.#asked >= MAX_ASKED) {
+      throw new BusbarError('BUSY', `${MAX_ASKED} pages of this stream were asked for already`)
+    }
     const maxItems = Math.min(room.maxItems, this.#limits.pageItems)
     const maxBytes = Math.min(room.maxBytes, this.#limits.pageBytes)
     if (maxItems === 0 || maxBytes === 0) throw new BusbarError('INVALID_ARGUMENT', 'no room for a single item')
-    this.#asked = true
+    this.#asked++
+    const filled = this.#last.then(() => this.#fill(maxItems, maxBytes))
+    this.#last = filled.catch(() => {})
     try {
-      return await this.#fill(maxItems, maxBytes)
+      return await filled
     } finally {
-      this.#asked = false
+      this.#asked--
       this.#wake = undefined
     }
   }
@@ -70,7 +77,7 @@ export class Producer {
   [Symbol.dispose](): void {
     if (this.#disposed) return
     this.#disposed = true
-    const reason = new BusbarError('CANCELLED', 'the caller left the stream')
+    const reason = left()
     this.#wake?.(reason)
     this.#context.end(this.#ended ? undefined : reason)
     if (this.#ended) return
@@ -83,6 +90,7 @@ export class Producer {
   }
 
   async #fill(maxItems: number, maxBytes: number): Promise<Page> {
+    if (this.#disposed) throw left()
     const items: unknown[] = []
     let bytes = 0
     let patience: Promise<undefined> | undefined
@@ -148,6 +156,10 @@ export class Producer {
     this.#ended = true
     this.#context.end()
   }
+}
+
+function left(): BusbarError {
+  return new BusbarError('CANCELLED', 'the caller left the stream')
 }
 
 function open(returned: unknown, path: string): Source {

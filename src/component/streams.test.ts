@@ -87,11 +87,19 @@ describe('streams', () => {
     const stream = store.list({ path: '/endless' })
     await stream.next()
     await settle()
-    // The page that is read and the one after it.
-    assert.equal(all.store.produced, 20)
+    // The page that is read and the two after it: the reader waited once.
+    assert.equal(all.store.produced, 30)
     for (let i = 0; i < 9; i++) await stream.next()
     await settle()
-    assert.equal(all.store.produced, 30)
+    assert.equal(all.store.produced, 40)
+    // However often it waits, there are no more than four.
+    for (let i = 0; i < 500; i++) {
+      await stream.next()
+      if (i % 10 === 0) await Promise.all(Array.from({ length: 60 }, () => stream.next()))
+    }
+    const read = 1 + 9 + 500 + 50 * 60
+    await settle()
+    assert.ok(all.store.produced - read <= 50 && all.store.produced - read > 30, `${all.store.produced - read} ahead`)
     await stream.return()
     await end(all)
   })
@@ -103,12 +111,46 @@ describe('streams', () => {
     const sizes: number[] = []
     for await (const chunk of store.chunks({ count: 6, size: 4000 })) sizes.push(chunk.length)
     assert.deepEqual(sizes, [4000, 4000, 4000, 4000, 4000, 4000])
-    // Opening, and three pages of two chunks each.
-    assert.equal(all.client.inspect().rpc.calls.made - made, 4)
+    // Opening, three pages of two chunks each, and what was asked for before the third said that it was the last.
+    assert.equal(all.client.inspect().rpc.calls.made - made, 7)
     sizes.length = 0
     for await (const chunk of store.chunks({ count: 3, size: 50_000 })) sizes.push(chunk.length)
     assert.deepEqual(sizes, [50_000, 50_000, 50_000])
     await settle()
+    await end(all)
+  })
+
+  test('an error and an end behind pages that were asked for at once come after their items', async () => {
+    const all = world({ client: { pageItems: 3 } })
+    const store = await all.client.activate(FileStore)
+    const seen: unknown[] = []
+    await assert.rejects(
+      async () => {
+        for await (const { size } of store.list({ path: '/broken' })) seen.push(size)
+      },
+      code('FAULT', /broken entry/),
+    )
+    assert.deepEqual(seen, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    let count = 0
+    for await (const { size } of store.list({ path: '/' })) assert.equal(size, count++)
+    assert.equal(count, 2500)
+    await settle()
+    await end(all)
+  })
+
+  test('leaving while several pages are asked for', async () => {
+    const all = world({ client: { pageItems: 2 } })
+    const store = await all.client.activate(FileStore)
+    const stream = store.list({ path: '/stuck' })
+    for (let i = 0; i < 3; i++) assert.equal((await stream.next()).value?.size, i)
+    const pending = stream.next()
+    await settle()
+    assert.ok(counts(all)['running']! > 1)
+    await stream.return()
+    assert.deepEqual(await pending, { done: true, value: undefined })
+    await settle()
+    assert.deepEqual(all.store.ended, ['aborted'])
+    assert.equal(counts(all)['running'], 0)
     await end(all)
   })
 
