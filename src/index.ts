@@ -1,5 +1,6 @@
 /** Busbar: call objects and stream bytes between virtual machines, with no network in between. */
 export { type AttachOptions, attach, type Bus } from './agent/index.ts'
+export type { Authorize, CallInterceptor, OutgoingCall, ServedMethod, ServeInterceptor } from './component/index.ts'
 export { implement, perCaller, query, same } from './component/index.ts'
 export { BusbarError, type ErrorCode } from './errors/index.ts'
 export type { Caller, CallContext, CallOptions, Client, Contract, Hop, Implementation } from './rpc/index.ts'

@@ -3,9 +3,10 @@ import { DialledCarrier, Endpoint, MuxCarrier } from '../bus/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { connectUnix, fdLink, nodeEnv } from '../transport/index.ts'
 import { Bus } from './bus.ts'
+import type { BusOptions } from './bus-hooks.ts'
 import { defaultBusSocket } from './paths.ts'
 
-export interface AttachOptions {
+export interface AttachOptions extends BusOptions {
   /** Path of the socket of a guest's agent or of a broker. */
   socket?: string
   /** Descriptor of a socket pair whose other end is the bus. */
@@ -30,11 +31,11 @@ export async function attach(options: AttachOptions = {}): Promise<Bus> {
       channels === undefined
         ? new MuxCarrier(fdLink(fd), { side: 'partition', env })
         : new DialledCarrier(fdLink(fd), () => connectUnix(channels))
-    return new Bus(await Endpoint.attach(carrier, { env }), env)
+    return new Bus(await Endpoint.attach(carrier, { env }), env, options)
   }
   const path = options.socket ?? process.env['BUSBAR_SOCKET'] ?? (await findSocket())
   const dial = () => connectUnix(path)
-  return new Bus(await Endpoint.attach(new DialledCarrier(await dial(), dial), { env }), env)
+  return new Bus(await Endpoint.attach(new DialledCarrier(await dial(), dial), { env }), env, options)
 }
 
 /** The descriptor that the launcher left for this program. It can be opened once, so it is taken out of the environment. */

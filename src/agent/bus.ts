@@ -1,9 +1,18 @@
 import type { Caller, Endpoint, Offer, OfferChange, PipeMode, VisibleOffer } from '../bus/index.ts'
-import { ClassTable, ObjectClient, ObjectServer, ReturnChannels, type Source } from '../component/index.ts'
+import {
+  type CallInterceptor,
+  ClassTable,
+  ObjectClient,
+  ObjectServer,
+  PeerUsages,
+  ReturnChannels,
+  type Source,
+} from '../component/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import type { ByteLink, Env } from '../link/index.ts'
 import { openChannel, offerPipe, openPipe, type Pipe, PipeDuplex, type PipeOpenOptions } from '../pipe/index.ts'
 import { type Client, type Contract, RpcAccess } from '../rpc/index.ts'
+import { type BusOptions, type ComponentOfferOptions, hooksOf } from './bus-hooks.ts'
 import { arrival, beginReturn } from './return-link.ts'
 
 export interface ActivateOptions {
@@ -14,6 +23,8 @@ export interface ActivateOptions {
   /** Wait until the partition offers it, instead of failing with `NOT_READY` or `NO_SUCH_SERVICE`. */
   wait?: boolean
   signal?: AbortSignal
+  /** Stands around each call on the proxy, and on those that its calls give. */
+  intercept?: CallInterceptor
 }
 
 /** One of several contracts: `is` is what it was called in what was asked for. */
@@ -29,9 +40,14 @@ export interface StreamOfferOptions {
 /** Takes a pipe that somebody opened, with the caller as the bus attests it. */
 export type PipeHandler = (pipe: PipeDuplex, caller: Caller) => void
 
-/** One service of this partition that serves components: all classes offered under its name, and the offer itself. */
-interface ComponentService {
+/** What is served under one name, and what stands around it. */
+interface Served {
   readonly classes: ClassTable
+  readonly hooks: ComponentOfferOptions
+}
+
+/** One service of this partition that serves components: all classes offered under its name, and the offer itself. */
+interface ComponentService extends Served {
   readonly offer: Promise<Offer>
 }
 
@@ -48,6 +64,8 @@ interface ServiceName {
 export class Bus implements AsyncDisposable {
   readonly #endpoint: Endpoint
   readonly #env: Env
+  readonly #options: BusOptions
+  readonly #usages = new PeerUsages()
   readonly #services = new Map<string, ComponentService>()
   readonly #servers = new Set<ObjectServer>()
   readonly #clients = new Set<ObjectClient>()
@@ -57,7 +75,8 @@ export class Bus implements AsyncDisposable {
   readonly #onProxy = (proxy: object, release: () => void): void => this.#forgotten.register(proxy, release)
 
   /** Takes the endpoint. */
-  constructor(endpoint: Endpoint, env: Env) {
+  constructor(endpoint: Endpoint, env: Env, options: BusOptions = {}) {
+    this.#options = options
     this.#endpoint = endpoint
     this.#env = env
     this.#returns = new ReturnChannels(env)
@@ -90,17 +109,18 @@ export class Bus implements AsyncDisposable {
 
   /**
    * Offers a component under its contract's name: one object for all callers, `perCaller`, or a function that makes one for each
-   * activation. Each caller gets a pipe, and references, of its own.
+   * activation. Each caller gets a pipe, and references, of its own. What `options` say holds for all versions of the contract that are
+   * offered: they come with the first.
    */
-  offer<C extends Contract>(contract: C, implementation: Source<C>): Promise<Offer>
+  offer<C extends Contract>(contract: C, implementation: Source<C>, options?: ComponentOfferOptions): Promise<Offer>
   /** Offers a plain stream under a name: `serve` gets each pipe that is opened. */
   offer(service: string, serve: PipeHandler, options?: StreamOfferOptions): Promise<Offer>
   offer<C extends Contract>(
     what: C | string,
     how: PipeHandler | Source<C>,
-    options: StreamOfferOptions = {},
+    options: StreamOfferOptions & ComponentOfferOptions = {},
   ): Promise<Offer> {
-    if (typeof what !== 'string') return this.#offerComponent(what, how as Source<C>)
+    if (typeof what !== 'string') return this.#offerComponent(what, how as Source<C>, options)
     const serve = how as PipeHandler
     return offerPipe(this.#endpoint, what, {
       ...options,
@@ -110,10 +130,10 @@ export class Bus implements AsyncDisposable {
 
   /** Finds the component that a partition offers for this contract, and gives a proxy. Disposing of it closes the pipe. */
   async activate<C extends Contract>(contract: C, options: ActivateOptions): Promise<Client<C>> {
-    const { in: partition, ...rest } = options
+    const { in: partition, intercept, ...rest } = options
     const name = { partition, service: contract.name }
     const channel = await openChannel(this.#endpoint, `${partition}/${contract.name}`, rest)
-    const client: ObjectClient = this.#client(channel, name, () => client.close())
+    const client: ObjectClient = this.#client(channel, name, () => client.close(), intercept)
     try {
       return await client.activate(contract, rest)
     } catch (thrown) {
@@ -130,7 +150,7 @@ export class Bus implements AsyncDisposable {
     contracts: C,
     options: ActivateOptions,
   ): Promise<Found<C>> {
-    const { in: partition, ...rest } = options
+    const { in: partition, intercept, ...rest } = options
     const entries = Object.entries<Contract>(contracts)
     const names = new Set(entries.map(([, { name }]) => name))
     const [name] = names
@@ -141,7 +161,7 @@ export class Bus implements AsyncDisposable {
       )
     }
     const channel = await openChannel(this.#endpoint, `${partition}/${name}`, rest)
-    const client: ObjectClient = this.#client(channel, { partition, service: name }, () => client.close())
+    const client: ObjectClient = this.#client(channel, { partition, service: name }, () => client.close(), intercept)
     try {
       for (const [is, contract] of entries) {
         try {
@@ -191,44 +211,59 @@ export class Bus implements AsyncDisposable {
     }
   }
 
-  async #offerComponent<C extends Contract>(contract: C, implementation: Source<C>): Promise<Offer> {
+  async #offerComponent<C extends Contract>(
+    contract: C,
+    implementation: Source<C>,
+    hooks: ComponentOfferOptions,
+  ): Promise<Offer> {
     const known = this.#services.get(contract.name)
     if (known !== undefined) {
+      if (Object.keys(hooks).length > 0) {
+        throw new BusbarError('INVALID_ARGUMENT', `options of ${contract.name} belong to its first offer`)
+      }
       await known.offer
       known.classes.offer(contract, implementation)
       return { service: contract.name, withdraw: () => known.classes.withdraw(contract) }
     }
     const classes = new ClassTable()
     classes.offer(contract, implementation)
+    const service = { classes, hooks }
     const offer = this.#endpoint.offer(contract.name, {
       contract: `${contract.name}@${contract.version}`,
       decide: (opening, caller) => {
         opening.accept(caller).then(
-          (channel) => this.#arrived(channel, classes, caller),
+          (channel) => this.#arrived(channel, service, caller),
           // Taken back while it was being opened: there is nobody left to serve.
           () => {},
         )
       },
     })
-    this.#services.set(contract.name, { classes, offer })
+    this.#services.set(contract.name, { ...service, offer })
     try {
-      const { service, withdraw } = await offer
+      const { service: name, withdraw } = await offer
       const forget = (): void => {
         this.#services.delete(contract.name)
         withdraw()
       }
-      return { service, withdraw: forget }
+      return { service: name, withdraw: forget }
     } catch (thrown) {
       this.#services.delete(contract.name)
       throw thrown
     }
   }
 
-  #client(link: ByteLink, { partition, service }: ServiceName, onIdle: () => void = () => {}): ObjectClient {
+  #client(
+    link: ByteLink,
+    { partition, service }: ServiceName,
+    onIdle: () => void = () => {},
+    calls?: CallInterceptor,
+  ): ObjectClient {
     const client = new ObjectClient(new RpcAccess(link), {
       env: this.#env,
       onProxy: this.#onProxy,
       onIdle,
+      hooks: hooksOf(this.#options, calls === undefined ? {} : { calls }),
+      limits: this.#options.limits ?? {},
       returns: {
         // The bus says which partition a name leads to; which of its attachments, only the side that is called learns.
         peer: { partition, epoch: 0 },
@@ -244,25 +279,32 @@ export class Bus implements AsyncDisposable {
     return client
   }
 
-  async #arrived(channel: ByteLink, classes: ClassTable, caller: Caller): Promise<void> {
+  async #arrived(channel: ByteLink, service: Served, caller: Caller): Promise<void> {
     try {
       const { link, token } = await arrival(channel)
-      if (token === undefined) this.#serve(link, classes, caller)
+      if (token === undefined) this.#serve(link, service, caller)
       else this.#returns.claim(token, caller, new RpcAccess(link))
     } catch {
       // It is closed, and whoever opened it hears why.
     }
   }
 
-  #serve(link: ByteLink, classes: ClassTable, caller: Caller): void {
+  #serve(link: ByteLink, { classes, hooks }: Served, caller: Caller): void {
+    const { usage, over } = this.#usages.enter(caller)
     const server = new ObjectServer(new RpcAccess(link), {
       env: this.#env,
       classes,
       caller,
+      usage,
+      hooks: hooksOf(this.#options, hooks),
+      limits: this.#options.limits ?? {},
       returns: this.#returns,
       onProxy: this.#onProxy,
     })
     this.#servers.add(server)
-    void server.closed.then(() => this.#servers.delete(server))
+    void server.closed.then(() => {
+      this.#servers.delete(server)
+      over()
+    })
   }
 }

@@ -1,6 +1,7 @@
 import type { BusbarError } from '../errors/index.ts'
 import type { Contract, Env } from '../rpc/index.ts'
 import type { Exchange } from './exchange.ts'
+import type { CallInterceptor } from './hooks.ts'
 import type { ObjectLimits } from './limits.ts'
 
 /** What the calling side of an association needs. */
@@ -14,6 +15,8 @@ export interface CallerOptions {
   readonly onProxy: ((proxy: object, release: () => void) => void) | undefined
   /** Told each time the last reference was released. */
   readonly onIdle: (() => void) | undefined
+  /** What stands around the calls of proxies, the outermost first. */
+  readonly intercept?: readonly CallInterceptor[]
   /** Names the versions of both sides, when the peer's contract has no method of that number. */
   readonly notServed?: (contract: Contract, method: string) => Promise<BusbarError>
 }

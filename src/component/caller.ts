@@ -24,7 +24,8 @@ import type { ObjectLimits } from './limits.ts'
 import { decodeObjRef } from './objref.ts'
 import { CallFront } from './orpc.ts'
 import { ObjectPackaging, unpack } from './packaging.ts'
-import { type ProxyMaker, proxyMaker } from './proxy.ts'
+import { intercepted } from './intercepted.ts'
+import { type Invoke, type ProxyMaker, proxyMaker } from './proxy.ts'
 import { queryPeer } from './query.ts'
 import { type InterfaceRefs, REM_QUERY, REM_RELEASE, REM_UNKNOWN } from './rem-unknown.ts'
 import { Requests } from './requests.ts'
@@ -92,7 +93,9 @@ export class ObjectCaller implements Taker {
     const { uuid } = held.interface
     let maker = this.#makers.get(uuid)
     if (maker === undefined) {
-      maker = proxyMaker(held.interface, (on, operation, args, options) => this.invoke(on, operation, args, options))
+      const invoke: Invoke = (on, operation, args, options) => this.invoke(on, operation, args, options)
+      const { intercept = [] } = this.#options
+      maker = proxyMaker(held.interface, intercept.length === 0 ? invoke : intercepted(intercept, invoke))
       this.#makers.set(uuid, maker)
     }
     const proxy = maker.make(held)

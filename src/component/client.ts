@@ -20,6 +20,7 @@ import { Exchange } from './exchange.ts'
 import type { ExportedCounts } from './exports.ts'
 import type { Held } from './held.ts'
 import type { Operation } from './interface.ts'
+import { type Hooks, NO_HOOKS } from './hooks.ts'
 import { type ObjectLimits, objectLimits } from './limits.ts'
 import { decodeObjRef } from './objref.ts'
 import { remUnknownMethods } from './reference-counts.ts'
@@ -28,6 +29,8 @@ import { REM_UNKNOWN_2 } from './rem-unknown.ts'
 export interface ObjectClientOptions {
   readonly env: Env
   readonly limits?: Partial<ObjectLimits>
+  /** What stands around the calls of this pipe, in both directions. */
+  readonly hooks?: Hooks
   /**
    * Told of every proxy, with a function that releases it and does not keep it alive: the place for a
    * FinalizationRegistry, as a safety net under proxies that nobody disposed of. Without it only disposal releases.
@@ -81,6 +84,7 @@ export class ObjectClient {
   readonly #env: Env
   readonly #limits: ObjectLimits
   readonly #returns: ReturnOptions | undefined
+  readonly #hooks: Hooks
   readonly #exchange: Exchange
   readonly #caller: ObjectCaller
   readonly #activator: Held
@@ -93,6 +97,7 @@ export class ObjectClient {
     this.#env = options.env
     this.#limits = objectLimits(options.limits)
     this.#returns = options.returns
+    this.#hooks = options.hooks ?? NO_HOOKS
     this.#exchange = new Exchange(this.#env, this.#limits)
     const { exports } = this.#exchange
     this.#remUnknown = exports.newIpid()
@@ -108,6 +113,7 @@ export class ObjectClient {
       wayBack: () => this.#openWayBack(),
       onProxy: options.onProxy,
       onIdle: options.onIdle,
+      intercept: this.#hooks.calls,
       notServed: (contract, method) => this.#notServed(contract, method),
     })
     this.#activator = this.#caller.wellKnown(ACTIVATOR, ACTIVATOR_IPID)
@@ -190,6 +196,7 @@ export class ObjectClient {
       exchange: this.#exchange,
       caller: returns.peer,
       classes: undefined,
+      hooks: this.#hooks,
     })
     this.#returning = returning
     // The two channels are one pipe: neither outlives the other.

@@ -13,6 +13,8 @@ interface Watched {
  */
 export class ServedCall implements CallContext {
   readonly caller: Caller
+  /** Of the call's arguments, `bytes`. */
+  readonly size: number
   readonly #call: Watched
   readonly #env: Env
   readonly #said: Said | undefined
@@ -23,8 +25,9 @@ export class ServedCall implements CallContext {
   #over: BusbarError | undefined
   #chain: readonly Hop[] | undefined
 
-  /** `said` by the caller just now; `streaming` when the call may outlive its answer. */
-  constructor(caller: Caller, call: Watched, env: Env, said: Said | undefined, streaming: boolean) {
+  /** `said` by the caller just now; `size` of the arguments in `bytes`; `streaming` when the call may outlive its answer. */
+  constructor(caller: Caller, call: Watched, env: Env, said: Said | undefined, streaming: boolean, size = 0) {
+    this.size = size
     const deadline = said?.deadline
     this.#said = said
     this.caller = caller

@@ -19,14 +19,17 @@ import { crossing, encodeError } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import type { Exported, ExportTable } from './exports.ts'
 import { type ForeignServing, RefusedReference } from './foreign-serving.ts'
+import { authorized, type Hooks, NO_HOOKS, through } from './hooks.ts'
 import { hresultOf, S_OK } from './hresult.ts'
-import { FIRST_OPNUM, type Interface, type Methods, type Operation } from './interface.ts'
+import { FIRST_OPNUM, type Interface, type Method, type Methods, type Operation } from './interface.ts'
 import type { ObjectLimits } from './limits.ts'
 import { beginAnswer, readThis } from './orpc.ts'
+import { PipeUsage } from './peer-usage.ts'
 import { Producer } from './producer.ts'
 import { heldOf } from './proxy.ts'
 import { referencesIn } from './references.ts'
 import { type Found, Queried } from './rem-query.ts'
+import { REM_UNKNOWN_2 } from './rem-unknown.ts'
 
 export interface DispatcherOptions {
   readonly env: Env
@@ -36,6 +39,7 @@ export interface DispatcherOptions {
   readonly caller: Caller
   /** What is on offer here; absent where nothing can be activated. */
   readonly classes: ClassTable | undefined
+  readonly hooks?: Hooks
   /** For a peer that has addresses in place of a pipe. */
   readonly foreign?: ForeignServing
 }
@@ -52,11 +56,15 @@ export class Dispatcher {
   readonly #exchange: Exchange
   readonly #exports: ExportTable
   readonly #foreign: ForeignServing | undefined
+  readonly #hooks: Hooks
+  readonly #hooked: boolean
+  readonly #usage: PipeUsage
   readonly #rpc: RpcServer
   readonly #port: RefPort
 
   /** Takes the access object and the link behind it. */
-  constructor(access: RpcAccess, { env, limits, exchange, caller, classes, foreign }: DispatcherOptions) {
+  constructor(access: RpcAccess, options: DispatcherOptions) {
+    const { env, limits, exchange, caller, classes, foreign, hooks = NO_HOOKS } = options
     this.#env = env
     this.#limits = limits
     this.#exchange = exchange
@@ -64,6 +72,9 @@ export class Dispatcher {
     this.#caller = caller
     this.#classes = classes
     this.#foreign = foreign
+    this.#hooks = hooks
+    this.#hooked = hooks.serves.length > 0 || hooks.authorize.length > 0
+    this.#usage = new PipeUsage(exchange.usage, limits)
     this.#port = {
       give: (contract, value) => this.#give(contract, value),
       take: (contract, reference) => exchange.taken(contract, reference),
@@ -75,6 +86,7 @@ export class Dispatcher {
       lookup: (id, group) =>
         foreign?.beside(id, group) ?? (id.major === 0 && id.minor === 0 ? this.#interface(id.uuid) : undefined),
     })
+    void this.#rpc.closed.then(() => this.#usage.end())
   }
 
   /** Settles once: `undefined` when the association ended in order, else why it did not. */
@@ -126,11 +138,19 @@ export class Dispatcher {
       throw new BusbarError('NOT_IN_CONTRACT', `${through.name} has no method ${call.opnum - FIRST_OPNUM}`)
     }
     const reader = call.arguments()
-    const said = readThis(reader)
-    const args = operation.request.refs ? this.#taken(operation, reader) : operation.request.read(reader, this.#port)
-    reader.done(operation.path)
-    const context = new ServedCall(this.#caller, call, this.#env, said, operation.pull !== undefined)
+    const size = reader.left
+    const context = new ServedCall(this.#caller, call, this.#env, readThis(reader), operation.pull !== undefined, size)
+    const full = this.#usage.full(size)
+    if (full !== undefined && exported.interface !== REM_UNKNOWN_2) {
+      // As an answer this could say which limit it was, but then the references among the arguments would count as taken.
+      if (operation.request.refs) throw full
+      this.#answerZero(operation, call, encodeError(crossing(full)), hresultOf(full.code))
+      return
+    }
+    if (this.#hooked && isComponent(exported)) return this.#hook(exported, operation, method, call, context, reader)
+    const args = this.#arguments(operation, reader)
     exported.object.running++
+    this.#usage.begin(size)
     let value: unknown
     try {
       value = method.call(exported.methods, args, context)
@@ -138,12 +158,67 @@ export class Dispatcher {
       this.#failure(exported, operation, call, context, thrown)
       return
     }
+    this.#settle(exported, operation, call, context, value)
+  }
+
+  /** The same with hooks around it. The object stays while it is decided whether the call may be served. */
+  #hook(
+    exported: Exported,
+    operation: Operation,
+    method: Method,
+    call: IncomingCall,
+    context: ServedCall,
+    reader: Reader,
+  ): undefined {
+    const called = { contract: exported.interface.name, method: operation.name, path: operation.path }
+    const run = (): undefined => {
+      const args = this.#arguments(operation, reader)
+      let value: unknown
+      try {
+        value = through(this.#hooks.serves, { ...called, args, context }, (passed) =>
+          method.call(exported.methods, passed.args, passed.context),
+        )
+      } catch (thrown) {
+        this.#failure(exported, operation, call, context, thrown)
+        return
+      }
+      this.#settle(exported, operation, call, context, value)
+    }
+    exported.object.running++
+    this.#usage.begin(context.size)
+    try {
+      const allowed = authorized(this.#hooks.authorize, context, called)
+      if (allowed === undefined) return run()
+      allowed
+        .then(() => (this.#usage.over ? this.#finish(exported, context) : run()))
+        .catch((thrown: unknown) => {
+          this.#finish(exported, context)
+          call.fail(thrown)
+        })
+    } catch (thrown) {
+      this.#finish(exported, context)
+      throw thrown
+    }
+  }
+
+  #finish({ object }: Exported, { size }: ServedCall): void {
+    this.#usage.finish(size)
+    this.#exports.finished(object)
+  }
+
+  #settle(exported: Exported, operation: Operation, call: IncomingCall, context: ServedCall, value: unknown): void {
     if (isPromise(value)) {
       value.then(
         (result) => this.#answer(exported, operation, call, context, result),
         (thrown: unknown) => this.#failure(exported, operation, call, context, thrown),
       )
     } else this.#answer(exported, operation, call, context, value)
+  }
+
+  #arguments(operation: Operation, reader: Reader): unknown {
+    const args = operation.request.refs ? this.#taken(operation, reader) : operation.request.read(reader, this.#port)
+    reader.done(operation.path)
+    return args
   }
 
   /** Arguments with references: all of them are taken, or none, and then the fault says so. */
@@ -188,7 +263,7 @@ export class Dispatcher {
     }
     call.answer(writer)
     if (pull === undefined) context.end()
-    this.#exports.finished(exported.object)
+    this.#finish(exported, context)
   }
 
   /** Ends everything that an answer which will not be sent was to give. A proxy stays its owner's. */
@@ -207,7 +282,7 @@ export class Dispatcher {
 
   #failure(exported: Exported, operation: Operation, call: IncomingCall, context: ServedCall, thrown: unknown): void {
     context.end()
-    this.#exports.finished(exported.object)
+    this.#finish(exported, context)
     const { share, object } = exported
     const error = crossing(thrown, share !== undefined || (object.value instanceof Producer && object.value.passedOn))
     this.#answerZero(operation, call, encodeError(error), hresultOf(error.code))
@@ -242,6 +317,11 @@ export class Dispatcher {
   #owns(methods: Methods): boolean {
     return this.#classes?.keeps(methods) !== true
   }
+}
+
+/** An object that was given: not what the peer knows without that, and not the items of a stream. */
+function isComponent({ references, object }: Exported): boolean {
+  return references !== Number.POSITIVE_INFINITY && !object.stream
 }
 
 function isPromise(value: unknown): value is Promise<unknown> {

@@ -10,6 +10,7 @@ import type { ImportTable } from './imports.ts'
 import type { Interface, Methods } from './interface.ts'
 import type { ObjectLimits } from './limits.ts'
 import { decodeObjRef, encodeObjRef, type ObjRef } from './objref.ts'
+import { PeerUsage } from './peer-usage.ts'
 import { heldOf } from './proxy.ts'
 
 /** Who takes references from the peer and makes calls on them. */
@@ -23,14 +24,17 @@ export interface Taker extends Via {
  */
 export class Exchange {
   readonly exports: ExportTable
+  /** What the peer uses, here and on its other pipes. */
+  readonly usage: PeerUsage
   /** Who calls objects of the peer; absent while nobody can. */
   taker: Taker | undefined
   readonly #foreign: boolean
   #sentHome: Held[] = []
 
   /** `foreign` for a peer that has addresses in place of a pipe. */
-  constructor(env: Env, limits: ObjectLimits, foreign?: ForeignExports) {
-    this.exports = new ExportTable(env, limits, foreign)
+  constructor(env: Env, limits: ObjectLimits, foreign?: ForeignExports, usage: PeerUsage = new PeerUsage()) {
+    this.usage = usage
+    this.exports = new ExportTable(env, limits, foreign, usage)
     this.#foreign = foreign !== undefined
   }
 

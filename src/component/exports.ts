@@ -8,6 +8,7 @@ import { Identities } from './identities.ts'
 import type { Interface, Methods } from './interface.ts'
 import { MAX_REFERENCES, type ObjectLimits } from './limits.ts'
 import { encodeObjRef } from './objref.ts'
+import { PeerUsage } from './peer-usage.ts'
 import { RandomGuids } from './random-guids.ts'
 
 /** Whether an object's disposer is ours to call when the peer has released it; or who says so then. */
@@ -75,6 +76,7 @@ export class ExportTable {
   readonly oxid: bigint
   readonly #ipids: RandomGuids
   readonly #limits: ObjectLimits
+  readonly #usage: PeerUsage
   readonly #foreign: ForeignExports | undefined
   readonly #byIpid = new Map<Guid, Exported>()
   readonly #objects = new Identities<ExportedObject>()
@@ -86,7 +88,8 @@ export class ExportTable {
   /** What the message that is being written has given so far. */
   #journal: Given[] = []
 
-  constructor(env: Env, limits: ObjectLimits, foreign?: ForeignExports) {
+  constructor(env: Env, limits: ObjectLimits, foreign?: ForeignExports, usage: PeerUsage = new PeerUsage()) {
+    this.#usage = usage
     this.#ipids = new RandomGuids(env)
     this.#limits = limits
     this.#foreign = foreign
@@ -225,6 +228,7 @@ export class ExportTable {
     this.#byIpid.clear()
     this.#objects.clear()
     this.#interfaces.clear()
+    this.#usage.objects -= this.#size
     this.#size = 0
     this.#streams = 0
     this.#journal = []
@@ -240,13 +244,17 @@ export class ExportTable {
   }
 
   #enter({ value, key, owned, stream, contracts }: Offering): ExportedObject {
-    const { objects, streams } = this.#limits
-    if (this.#size >= objects) throw new BusbarError('LIMIT', `the peer holds ${objects} objects; release some`)
-    if (stream && this.#streams >= streams) throw new BusbarError('LIMIT', `the peer has ${streams} streams open`)
+    const { objects, streams, peerObjects } = this.#limits
+    if (this.#size >= objects) throw tooMany('objects', `the peer holds ${objects} objects on this pipe; release some`)
+    if (stream && this.#streams >= streams) throw tooMany('streams', `the peer has ${streams} streams open`)
+    if (this.#usage.objects >= peerObjects) {
+      throw tooMany('peerObjects', `the peer holds ${peerObjects} objects on all its pipes; release some`)
+    }
     this.#given++
     const object = { oid: BigInt(this.#given), value, key, owned, stream, contracts, interfaces: [], running: 0 }
     this.#objects.set(key, object)
     this.#size++
+    this.#usage.objects++
     if (stream) this.#streams++
     return object
   }
@@ -273,6 +281,7 @@ export class ExportTable {
     if (object.interfaces.length > 0) return
     this.#objects.delete(object.key)
     this.#size--
+    this.#usage.objects--
     if (object.stream) this.#streams--
     this.#foreign?.gone(object.oid)
     if (object.running === 0 || object.stream) this.#end(object)
@@ -296,6 +305,10 @@ export class ExportTable {
       this.#failures++
     }
   }
+}
+
+function tooMany(limit: keyof ObjectLimits, what: string): BusbarError {
+  return new BusbarError('LIMIT', `limit ${limit}: ${what}`)
 }
 
 const EMPTY: ExportedCounts = { objects: 0, references: 0, running: 0 }

@@ -4,7 +4,9 @@ import { type MemoryLink, memoryPair, StillEnv } from '../testing/index.ts'
 import { type CallContext, type Caller, contract, method, RpcAccess, t } from '../rpc/index.ts'
 import { ClassTable } from './classes.ts'
 import { ObjectClient, type ObjectClientOptions } from './client.ts'
+import type { Hooks } from './hooks.ts'
 import type { ObjectLimits } from './limits.ts'
+import type { PeerUsage } from './peer-usage.ts'
 import { ReturnChannels } from './return-channels.ts'
 import { ObjectServer } from './server.ts'
 
@@ -145,6 +147,9 @@ interface Settings {
   onProxy?: ObjectClientOptions['onProxy']
   onBorrowed?: ObjectClientOptions['onProxy']
   caller?: Caller
+  clientHooks?: Hooks
+  serverHooks?: Hooks
+  usage?: PeerUsage
 }
 
 export function world(settings: Settings = {}): World {
@@ -162,6 +167,8 @@ export function world(settings: Settings = {}): World {
     caller,
     returns: channels,
     ...(settings.onBorrowed === undefined ? {} : { onProxy: settings.onBorrowed }),
+    ...(settings.serverHooks === undefined ? {} : { hooks: settings.serverHooks }),
+    ...(settings.usage === undefined ? {} : { usage: settings.usage }),
     ...(settings.server === undefined ? {} : { limits: settings.server }),
   })
   const client = new ObjectClient(new RpcAccess(links[0]), {
@@ -175,6 +182,7 @@ export function world(settings: Settings = {}): World {
         return new RpcAccess(pair[0])
       },
     },
+    ...(settings.clientHooks === undefined ? {} : { hooks: settings.clientHooks }),
     ...(settings.client === undefined ? {} : { limits: settings.client }),
     ...(settings.onProxy === undefined ? {} : { onProxy: settings.onProxy }),
   })

@@ -64,7 +64,7 @@ export class ImportTable {
       throw new BusbarError('NO_SUCH_INTERFACE', `a reference to interface ${iid} in place of ${wanted.name}`)
     }
     if (this.#held.size >= this.#max) {
-      throw new BusbarError('LIMIT', `${this.#max} references are held on this pipe; release some`)
+      throw new BusbarError('LIMIT', `limit objects: ${this.#max} references are held on this pipe; release some`)
     }
     const held = new Held(this.#via, wanted, ref)
     this.#held.add(held)

@@ -11,6 +11,16 @@ export {
   type ServedConnection,
 } from './foreign-peer.ts'
 export { hresultOf } from './hresult.ts'
+export type {
+  Authorize,
+  CalledMethod,
+  CallInterceptor,
+  Hooks,
+  OutgoingCall,
+  ServedMethod,
+  ServeInterceptor,
+} from './hooks.ts'
+export { PeerUsages } from './peer-usage.ts'
 export { implement, type ImplementationOfAll } from './implement.ts'
 export { DEFAULT_OBJECT_LIMITS, type ObjectLimits } from './limits.ts'
 export { decodeReturn, encodeReturn, isReturn, RETURN_BYTES, ReturnChannels } from './return-channels.ts'

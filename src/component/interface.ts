@@ -25,8 +25,11 @@ export interface Interface {
   readonly base?: Interface
 }
 
+/** One function of a component. */
+export type Method = (args: unknown, context: CallContext) => unknown
+
 /** What provides the methods of an interface. Reached only by the names in the interface's own table. */
-export type Methods = Readonly<Record<string, (args: unknown, context: CallContext) => unknown>>
+export type Methods = Readonly<Record<string, Method>>
 
 /** Opnums 0 to 2 belong to IUnknown, which never travels (MS-DCOM 3.1.1.5.4). */
 export const FIRST_OPNUM = 3

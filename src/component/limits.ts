@@ -11,6 +11,12 @@ export interface ObjectLimits {
   readonly pageItems: number
   /** Size of one page; a single larger item still travels, alone, `bytes`. */
   readonly pageBytes: number
+  /** Objects that one peer holds, on all its pipes together, `objects`. */
+  readonly peerObjects: number
+  /** Calls of one peer that run at the same time, on all its pipes together, `calls`. */
+  readonly peerCalls: number
+  /** Arguments of those calls, `bytes`. A call that runs alone is only bound by what one request may be. */
+  readonly peerBytes: number
   /** Limits of the association below, calls at a time among them. */
   readonly rpc: Partial<RpcLimits>
 }
@@ -24,13 +30,27 @@ export const DEFAULT_OBJECT_LIMITS: ObjectLimits = {
   pageItems: 1_024,
   /** Our choice: fills a socket's buffer, stays far from the 4 MiB that foreign peers take. */
   pageBytes: 262_144,
+  /** Our choice: what four pipes of one peer may hold. */
+  peerObjects: 262_144,
+  /** Our choice: four times what one pipe takes at a time. */
+  peerCalls: 4_096,
+  /** Our choice: 64 requests of the largest default size. */
+  peerBytes: 256 * 1024 * 1024,
   rpc: {},
 }
 
 /** The defaults with `chosen` over them; `INVALID_ARGUMENT` names the limit that cannot be. */
 export function objectLimits(chosen: Partial<ObjectLimits> = {}): ObjectLimits {
   const limits = { ...DEFAULT_OBJECT_LIMITS, ...chosen }
-  for (const name of ['objects', 'streams', 'pageItems', 'pageBytes'] as const) {
+  for (const name of [
+    'objects',
+    'streams',
+    'pageItems',
+    'pageBytes',
+    'peerObjects',
+    'peerCalls',
+    'peerBytes',
+  ] as const) {
     const value = limits[name]
     if (!(Number.isInteger(value) && value >= 1 && value <= 0x7fff_ffff)) {
       throw new BusbarError(

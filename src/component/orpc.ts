@@ -106,7 +106,7 @@ export function beginAnswer(
   error: Uint8Array | undefined,
 ): Writer {
   const extents = error === undefined ? NONE : [{ id: EXTENT_ERROR, data: error }]
-  const writer = call.results(THAT_BYTES + measureExtents(extents) + measured)
+  const writer = call.results(THAT_BYTES + (extents === NONE ? 0 : measureExtents(extents)) + measured)
   writer.u32(0)
   if (extents === NONE) {
     writer.u32(0)

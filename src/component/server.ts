@@ -8,7 +8,9 @@ import { Dispatcher } from './dispatcher.ts'
 import { Exchange } from './exchange.ts'
 import type { ExportedCounts } from './exports.ts'
 import type { Methods } from './interface.ts'
+import { type Hooks, NO_HOOKS } from './hooks.ts'
 import { type ObjectLimits, objectLimits } from './limits.ts'
+import type { PeerUsage } from './peer-usage.ts'
 import { remUnknownMethods } from './reference-counts.ts'
 import { REM_UNKNOWN_2 } from './rem-unknown.ts'
 import type { Invitation, ReturnChannels } from './return-channels.ts'
@@ -19,6 +21,10 @@ export interface ObjectServerOptions {
   /** Who is at the other end of the pipe, as attested by the bus. */
   readonly caller: Caller
   readonly limits?: Partial<ObjectLimits>
+  /** What stands around the calls of this pipe, in both directions. */
+  readonly hooks?: Hooks
+  /** What the caller uses on all its pipes; this pipe alone counts when absent. */
+  readonly usage?: PeerUsage
   /** Where return channels arrive; without them callers cannot give references in arguments. */
   readonly returns?: ReturnChannels
   /** As in `ObjectClientOptions`, for the objects that callers lend. */
@@ -62,7 +68,7 @@ export class ObjectServer {
     const { env, classes, caller } = options
     this.#options = options
     this.#limits = objectLimits(options.limits)
-    this.#exchange = new Exchange(env, this.#limits)
+    this.#exchange = new Exchange(env, this.#limits, undefined, options.usage)
     const { exports } = this.#exchange
     const remUnknown = exports.newIpid()
     exports.install(
@@ -77,6 +83,7 @@ export class ObjectServer {
       exchange: this.#exchange,
       caller,
       classes,
+      hooks: options.hooks ?? NO_HOOKS,
     })
     void this.#dispatcher.closed.then((reason) => this.#over(reason))
   }
@@ -135,13 +142,14 @@ export class ObjectServer {
   }
 
   #callBack(access: RpcAccess, remUnknown: Guid): void {
-    const { env, onProxy } = this.#options
+    const { env, onProxy, hooks = NO_HOOKS } = this.#options
     const returning = new ObjectCaller(access, {
       env,
       limits: this.#limits,
       exchange: this.#exchange,
       onProxy,
       onIdle: undefined,
+      intercept: hooks.calls,
     })
     returning.countWith(remUnknown)
     this.#returning = returning

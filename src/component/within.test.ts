@@ -111,7 +111,11 @@ describe('a call within a call', () => {
       else middle.all.links[0].close()
       await assert.rejects(outer)
       await settle()
-      const expected = { 'is cancelled': 'CANCELLED', 'runs out of time': 'DEADLINE', 'loses its caller': 'RESET' } as const
+      const expected = {
+        'is cancelled': 'CANCELLED',
+        'runs out of time': 'DEADLINE',
+        'loses its caller': 'RESET',
+      } as const
       assert.equal(failures.length, 2)
       for (const failure of failures) code(expected[how])(failure)
       assert.equal(counts(last.all)['running'], 0)
