@@ -192,9 +192,10 @@ export class ObjectCaller implements Taker {
       if (wayBack !== undefined && gift !== undefined && gift.exported.length > 0) {
         await (guard === undefined ? wayBack() : guard.until(wayBack()))
       }
-      const sent = this.#requests.send(held, operation, stub, guard)
-      left = guard?.signal.aborted !== true
-      return await sent
+      left = true
+      return await this.#requests.send(held, operation, stub, guard, () => {
+        left = false
+      })
     } catch (thrown) {
       // One that was cancelled on its way may have arrived: then the other side has the references, and gives them back.
       const cancelled = left && guard?.signal.aborted === true

@@ -58,7 +58,14 @@ export class Requests {
     )
   }
 
-  send(held: Held, operation: Operation, stub: Uint8Array, guard: Guard | undefined): Promise<RpcReply> {
+  /** `unsent` is told when the guard fired before the request left. */
+  send(
+    held: Held,
+    operation: Operation,
+    stub: Uint8Array,
+    guard: Guard | undefined,
+    unsent?: () => void,
+  ): Promise<RpcReply> {
     const opnum = FIRST_OPNUM + operation.number
     const context = this.#contexts.get(held.interface.uuid)
     if (guard === undefined) {
@@ -67,9 +74,14 @@ export class Requests {
     }
     const { signal } = guard
     const late = operation.reply.refs ? (reply: RpcReply) => this.#late(operation, reply) : undefined
-    const options = { ...held.target, signal, ...(late === undefined ? {} : { late }) }
+    const options = {
+      ...held.target,
+      signal,
+      ...(late === undefined ? {} : { late }),
+      ...(unsent === undefined ? {} : { unsent }),
+    }
     if (context !== undefined) return this.#rpc.call(context, opnum, stub, options)
-    return this.#whenBound(held, guard, (bound) => this.#rpc.call(bound, opnum, stub, options))
+    return this.#whenBound(held, guard, (bound) => this.#rpc.call(bound, opnum, stub, options), unsent)
   }
 
   /** Sends as soon as the interface is agreed on; a release of the same object does not overtake the call. */
@@ -77,12 +89,16 @@ export class Requests {
     held: Held,
     guard: Guard | undefined,
     send: (context: PresentationContext) => Promise<RpcReply>,
+    unsent?: () => void,
   ): Promise<RpcReply> {
     held.pin()
     let sent: Promise<RpcReply>
     try {
       const binding = this.#bind(held.interface.uuid)
       sent = send(await (guard === undefined ? binding : guard.until(binding)))
+    } catch (thrown) {
+      unsent?.()
+      throw thrown
     } finally {
       held.unpin()
     }

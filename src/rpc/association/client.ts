@@ -83,10 +83,14 @@ export class RpcClient {
   ): Promise<R> {
     return new Promise((resolve, reject) => {
       const wrong = this.#check(context, opnum, options.signal)
-      if (wrong !== undefined) return resolve(rejection(packaging.failed(wrong)))
+      if (wrong !== undefined) {
+        options.unsent?.()
+        return resolve(rejection(packaging.failed(wrong)))
+      }
       const settle = resolve as (result: unknown) => void
       const call = new PendingCall(packaging as Packaging, settle, reject, options.counter)
       call.late = options.late
+      call.unsent = options.unsent
       const { object, signal } = options
       if (signal !== undefined) call.watch(signal, () => this.#abort(call, abortError(signal)))
       try {
@@ -247,6 +251,7 @@ export class RpcClient {
 
   #abort(call: PendingCall, reason: BusbarError): void {
     const { state } = call
+    if (state === 'queued') call.unsent?.()
     call.fail(reason)
     if (call.late !== undefined && state !== 'queued') call.handOver()
     else {

@@ -39,6 +39,8 @@ export interface CallOptions {
    * was never sent, when it failed, or when the link ends first.
    */
   readonly late?: (reply: RpcReply) => void
+  /** Told, before the call rejects, that its signal fired while it was still on this side: the request was never sent. */
+  readonly unsent?: () => void
 }
 
 type State =
@@ -63,6 +65,7 @@ export class PendingCall implements Numbered {
   orphanAt = 0
   /** Who takes the answer once the caller has its outcome. */
   late: ((reply: RpcReply) => void) | undefined
+  unsent: (() => void) | undefined
   readonly #packaging: Packaging
   readonly #resolve: (result: unknown) => void
   readonly #reject: (reason: BusbarError) => void
