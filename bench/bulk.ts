@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Broker, CarrierListener } from 'busbar/bus'
-import { BusyPoller, listenUnix, nodeEnv, socketLink } from 'busbar/transport'
+import { BusyPoller, listenUnix, nodeEnv, RingAllocator, socketLink } from 'busbar/transport'
 import { type Child, startChild } from './children.ts'
 import { type Row, rowOf } from './rows.ts'
 
@@ -14,23 +14,25 @@ const WARMING = 2
 export async function withPeers<T>(
   run: (peers: { client: Child; server: Child }) => Promise<T>,
   peer = 'bus',
+  vars: Readonly<Record<string, string>> = { BUSBAR_RINGS: 'off' },
 ): Promise<T> {
   const env = nodeEnv()
   const everyone = { allowed: true, rule: 'benchmark' }
-  const broker = new Broker({ env, policy: { decide: () => everyone, sees: () => true } })
+  const rings = vars['BUSBAR_RINGS'] === 'on' ? await RingAllocator.load() : undefined
+  const broker = new Broker({ env, policy: { decide: () => everyone, sees: () => true }, rings })
   // As the host does it: a descriptor for the control stream, a socket for each channel.
   const poller = new BusyPoller()
   const carriers = new CarrierListener({ env, onCarrier: (carrier) => carrier.close() })
   const directory = await mkdtemp(join(tmpdir(), 'busbar-bench-'))
   const path = join(directory, 's')
   const listener = await listenUnix(path, { onLink: (link) => carriers.accept(link), poller })
-  const [client, server] = await Promise.all([startChild(peer, path), startChild(peer, path)])
+  const [client, server] = await Promise.all([startChild(peer, path, vars), startChild(peer, path, vars)])
   try {
     for (const [name, child] of [
       ['client', client],
       ['server', server],
     ] as const) {
-      broker.attach(name, carriers.adopt(socketLink(child.socket, {}, poller)))
+      broker.attach(name, carriers.adopt(socketLink(child.socket, {}, poller)), { here: true })
     }
     return await run({ client, server })
   } finally {

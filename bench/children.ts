@@ -16,12 +16,21 @@ export interface Child {
   stop(): Promise<void>
 }
 
-/** Starts `bench/peers/NAME.ts` and waits until it is ready. `channels`: where it dials the sockets of its channels. */
-export async function startChild(name: string, channels?: string): Promise<Child> {
+/** Starts `bench/peers/NAME.ts` and waits until it is ready. `channels`: where it dials the sockets of its channels. `vars`: environment. */
+export async function startChild(
+  name: string,
+  channels?: string,
+  vars: Readonly<Record<string, string>> = {},
+): Promise<Child> {
   const path = fileURLToPath(new URL(`./peers/${name}.ts`, import.meta.url))
   const child = fork(path, {
     execArgv: ['--import', 'tsx', '--expose-gc'],
-    env: { ...process.env, BUSBAR_FD: `${BUS_FD}`, ...(channels === undefined ? {} : { BUSBAR_CHANNELS: channels }) },
+    env: {
+      ...process.env,
+      ...vars,
+      BUSBAR_FD: `${BUS_FD}`,
+      ...(channels === undefined ? {} : { BUSBAR_CHANNELS: channels }),
+    },
     stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'ipc'],
   })
   const socket = child.stdio[BUS_FD] as unknown as Socket

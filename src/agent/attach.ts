@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { DialledCarrier, Endpoint, MuxCarrier } from '../bus/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import { connectUnix, fdLink, nodeEnv } from '../transport/index.ts'
+import { connectUnix, fdLink, nodeEnv, RingMedium, RingPoller } from '../transport/index.ts'
 import { Bus } from './bus.ts'
 import type { BusOptions } from './bus-hooks.ts'
 import { defaultBusSocket } from './paths.ts'
@@ -31,7 +31,8 @@ export async function attach(options: AttachOptions = {}): Promise<Bus> {
       channels === undefined
         ? new MuxCarrier(fdLink(fd), { side: 'partition', env })
         : new DialledCarrier(fdLink(fd), () => connectUnix(channels))
-    return new Bus(await Endpoint.attach(carrier, { env }), env, options)
+    const rings = channels === undefined ? undefined : await ringMedium()
+    return new Bus(await Endpoint.attach(carrier, { env, rings }), env, options)
   }
   const path = options.socket ?? process.env['BUSBAR_SOCKET'] ?? (await findSocket())
   const dial = () => connectUnix(path)
@@ -48,6 +49,17 @@ function inheritedDescriptor(): number | undefined {
   }
   delete process.env['BUSBAR_FD']
   return fd
+}
+
+/** Rings, when the bus has them, nobody turned them off (`BUSBAR_RINGS`), and this machine lets; without them channels are sockets. */
+async function ringMedium(): Promise<RingMedium | undefined> {
+  if (process.env['BUSBAR_RINGS'] !== 'on') return undefined
+  const window = process.env['BUSBAR_POLL']
+  try {
+    return await RingMedium.load(new RingPoller(window === undefined ? undefined : Number(window)))
+  } catch {
+    return undefined
+  }
 }
 
 async function findSocket(): Promise<string> {

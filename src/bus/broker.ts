@@ -10,6 +10,7 @@ import type { PipeMode } from './messages.ts'
 import { isPartitionName, isServiceName } from './names.ts'
 import { OfferRegistry, type RegisteredOffer } from './registry.ts'
 import { type Relay, relay } from './relay.ts'
+import { type JoinedEnd, raiseToRings, type RingAllocator } from './rings.ts'
 import { type OfferDescription, ServerSession, type SessionHost } from './server-session.ts'
 
 /** What policy is asked: may `caller` open `service` of `target`? */
@@ -45,6 +46,8 @@ export interface BrokerOptions {
   env: Env
   policy: AccessPolicy
   limits?: Partial<BusLimits>
+  /** Makes the memory of rings; without it all bytes go through the bus. */
+  rings?: RingAllocator | undefined
   /** What it throws is dropped: whoever looks on changes nothing. */
   observe?(event: BusEvent): void
 }
@@ -67,11 +70,13 @@ export class Broker implements SessionHost {
   /** Who hears of offers, and which it was told of: what it was told it is told the end of, whatever policy says by then. */
   readonly #watchers = new Map<ServerSession, Set<RegisteredOffer>>()
   readonly #relays = new Set<Relay>()
+  readonly #rings: RingAllocator | undefined
   readonly #followers = new PipeFollowers()
   /** Why the whole bus is over. */
   #closed: BusbarError | undefined
 
-  constructor({ env, policy, limits = {}, observe = () => {} }: BrokerOptions) {
+  constructor({ env, policy, limits = {}, rings, observe = () => {} }: BrokerOptions) {
+    this.#rings = rings
     this.#env = env
     this.#policy = policy
     this.#limits = { ...DEFAULT_BUS_LIMITS, ...limits }
@@ -91,9 +96,10 @@ export class Broker implements SessionHost {
   /**
    * Attaches a partition by its link: whatever comes in on this carrier is from that partition, in a new epoch. A session
    * of an earlier epoch that is still there is closed with `STALE_EPOCH`. Takes the carrier, also when it throws
-   * `INVALID_ARGUMENT` for the name. On a bus that was closed the session is over at once, for the same reason.
+   * `INVALID_ARGUMENT` for the name. On a bus that was closed the session is over at once, for the same reason. `here`: it is a process of this
+   * host, with which memory can be shared.
    */
-  attach(partition: string, carrier: Carrier): ServerSession {
+  attach(partition: string, carrier: Carrier, { here = false }: { here?: boolean } = {}): ServerSession {
     try {
       this.declare(partition)
     } catch (thrown) {
@@ -103,7 +109,8 @@ export class Broker implements SessionHost {
     const entry = this.#partitions.get(partition) as Partition
     const epoch = ++entry.epoch
     entry.session?.close(new BusbarError('STALE_EPOCH', `partition "${partition}" attached again`))
-    const options = { partition, epoch, env: this.#env, host: this, limits: this.#limits }
+    const rings = here && this.#rings !== undefined
+    const options = { partition, epoch, env: this.#env, host: this, limits: this.#limits, rings }
     const session = new ServerSession(carrier, options)
     entry.session = session
     if (this.#closed !== undefined) session.close(this.#closed)
@@ -133,9 +140,13 @@ export class Broker implements SessionHost {
         .all()
         .map(({ partition, service, mode, contract }) => ({ partition, service, mode, contract })),
       pipes: [...this.#relays].map((relay) => {
-        const { toService, toCaller } = relay.passed()
+        const { caller, medium, refused } = relay
         const pipe = `${relay.partition}/${relay.service}`
-        return { caller: relay.caller, pipe, bytesToService: toService, bytesToCaller: toCaller }
+        const noRings = refused && `${refused.code}: ${refused.message}`
+        // What went through rings, the bus cannot know.
+        if (medium === 'ring') return { caller, pipe, medium }
+        const { toService, toCaller } = relay.passed()
+        return { caller, pipe, medium, noRings, bytesToService: toService, bytesToCaller: toCaller }
       }),
     }
   }
@@ -206,9 +217,19 @@ export class Broker implements SessionHost {
       signal: opening.signal,
     }
     const openTarget = () => offer.session.open(request)
-    void relay(opening, session.partition, openTarget, this.#relays, (joined, origin) => {
+    void relay(opening, session.partition, openTarget, this.#relays, (joined, origin, target) => {
       this.#followers.joined(joined, session.epoch, mode, origin)
+      void this.#raise(joined, { session, channel: origin }, { session: offer.session, channel: target })
     })
+  }
+
+  /** Brings a pipe over to rings, unless somebody wants to hear its bytes. */
+  async #raise(joined: Relay, caller: JoinedEnd, service: JoinedEnd): Promise<void> {
+    const rings = this.#rings
+    const allowed = (): boolean => !this.#followers.any
+    if (rings === undefined || !caller.session.hasRings || !service.session.hasRings || !allowed()) return
+    joined.refused = await raiseToRings(caller, service, rings, allowed)
+    if (joined.refused === undefined) joined.medium = 'ring'
   }
 
   /** The offer, if the caller may open it in that mode. Policy comes first: a refusal tells nothing about what exists. */

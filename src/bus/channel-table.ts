@@ -10,7 +10,12 @@ import { streamInTime } from './stream-in-time.ts'
 /** What one id of a session stands for. */
 type Slot =
   /** We asked the peer to open; it has not answered. */
-  | { state: 'opening'; caller: string; settle: (result: BusbarError | undefined) => void }
+  | {
+      state: 'opening'
+      caller: string
+      settle: (result: BusbarError | undefined) => void
+      opened: Promise<Channel> | undefined
+    }
   /** The peer asked us; whoever decides has not. */
   | { state: 'deciding'; abort: (reason: BusbarError) => void }
   /** Both sides may send. `caller` is whom we opened it for; nobody, where the peer opened it. */
@@ -43,11 +48,20 @@ export class ChannelTable implements ChannelOwner {
   readonly #limits: BusLimits
   readonly #send: (message: Message) => void
   readonly #peerParity: 0 | 1
+  readonly #wrap: (stream: ByteLink) => ByteLink
   #failure: BusbarError | undefined
 
-  /** `peerParity` is 1 where the ids of the peer's channels are odd: on the bus's side. */
-  constructor(carrier: Carrier, env: Env, limits: BusLimits, send: (message: Message) => void, peerParity: 0 | 1) {
+  /** `peerParity` is 1 where the ids of the peer's channels are odd: on the bus's side. `wrap` is given the stream of each channel. */
+  constructor(
+    carrier: Carrier,
+    env: Env,
+    limits: BusLimits,
+    send: (message: Message) => void,
+    peerParity: 0 | 1,
+    wrap: (stream: ByteLink) => ByteLink = (stream) => stream,
+  ) {
     this.#peerParity = peerParity
+    this.#wrap = wrap
     this.#carrier = carrier
     this.#env = env
     this.#limits = limits
@@ -156,6 +170,13 @@ export class ChannelTable implements ChannelOwner {
     else slot?.channel.fail(reason)
   }
 
+  /** The channel under this id, once it is open: the peer may speak of it in the same bytes that opened it. */
+  channel(id: number): Awaitable<Channel> | undefined {
+    const slot = this.#slots.get(id)
+    if (slot?.state === 'open') return slot.channel
+    return slot?.state === 'opening' ? slot.opened : undefined
+  }
+
   /** The session is over: so is everything in it. */
   fail(reason: BusbarError): void {
     this.#failure ??= reason
@@ -179,8 +200,8 @@ export class ChannelTable implements ChannelOwner {
   inspect(): unknown {
     return [...this.#slots].map(([id, slot]) => {
       if (slot.state !== 'open') return { id, state: slot.state }
-      const { partition, service, mode, caller } = slot.channel
-      return { id, state: 'open', partition, service, mode, caller }
+      const { partition, service, mode, caller, medium } = slot.channel
+      return { id, state: 'open', partition, service, mode, caller, medium }
     })
   }
 
@@ -191,7 +212,8 @@ export class ChannelTable implements ChannelOwner {
     unwanted: AbortController,
   ): Promise<Channel> {
     const { partition, service, mode, signal } = request
-    return new Promise((resolve, reject) => {
+    let slot: Extract<Slot, { state: 'opening' }> | undefined
+    const opened = new Promise<Channel>((resolve, reject) => {
       // Until the stream is there: a peer that answers yes and never dials must not get past the deadline.
       const stopWaiting = (): void => {
         timer.cancel()
@@ -227,7 +249,7 @@ export class ChannelTable implements ChannelOwner {
         const what = `${partition}/${service} did not answer within ${deadline} ms`
         give(new BusbarError('DEADLINE', what, { stage: 'open' }))
       })
-      const slot: Slot = { state: 'opening', caller: request.caller, settle }
+      slot = { state: 'opening', caller: request.caller, settle, opened: undefined }
       this.#slots.set(id, slot)
       signal?.addEventListener('abort', abort)
       if (link instanceof Promise) {
@@ -236,6 +258,8 @@ export class ChannelTable implements ChannelOwner {
         })
       }
     })
+    if (slot !== undefined) slot.opened = opened
+    return opened
   }
 
   /** The session is shared by all who call: throws `BUSY` when this caller has its share of it. */
@@ -251,7 +275,7 @@ export class ChannelTable implements ChannelOwner {
   }
 
   #adopt(description: ChannelDescription, stream: ByteLink, caller: string): Channel {
-    const channel = new Channel(description, stream, this)
+    const channel = new Channel(description, this.#wrap(stream), this)
     const { id } = description
     this.#slots.set(id, { state: 'open', caller, channel })
     void channel.closed.then(() => this.#slots.delete(id))

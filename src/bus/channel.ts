@@ -9,6 +9,7 @@ import {
   type PumpTap,
 } from '../link/index.ts'
 import type { PipeMode } from './messages.ts'
+import type { PipeMedium, RaisableLink } from './rings.ts'
 
 /** Who a channel is from, as the bus attests it: by the link the request came in on, never by what the bytes say. */
 export interface Caller {
@@ -66,6 +67,16 @@ export class Channel implements ByteLink, ChannelDescription {
 
   get closed(): Promise<BusbarError | undefined> {
     return this.#closing.closed
+  }
+
+  /** What carries the bytes that are written here now. */
+  get medium(): PipeMedium {
+    return this.raisable?.medium ?? 'stream'
+  }
+
+  /** The stream below, if it can go over to rings. */
+  get raisable(): RaisableLink | undefined {
+    return 'raise' in this.#stream ? (this.#stream as RaisableLink) : undefined
   }
 
   /** Whether the bytes travel in pipe packets. */

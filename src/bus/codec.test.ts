@@ -60,6 +60,21 @@ const VECTORS: readonly [Message, string][] = [
     { kind: 'attachStream', token: TOKEN_BYTES, channelId: 7 },
     '18000000 43000000 000102030405060708090a0b0c0d0e0f 07000000',
   ],
+  [
+    {
+      kind: 'offerRing',
+      channelId: 7,
+      process: 4711,
+      memory: 20,
+      callerBell: 21,
+      serviceBell: 23,
+      side: 1,
+      key: TOKEN_BYTES,
+    },
+    '2c000000 44000000 07000000 67120000 14000000 15000000 17000000 01000000 000102030405060708090a0b0c0d0e0f',
+  ],
+  [{ kind: 'ringResult', channelId: 7, code: 1006, text: 'no' }, '10000000 45000000 07000000 ee030000 0200 6e6f'],
+  [{ kind: 'useRing', channelId: 7, code: 0, text: '' }, '0e000000 46000000 07000000 00000000 0000'],
 ]
 
 const utf8 = (max: number): fc.Arbitrary<string> =>

@@ -2,8 +2,11 @@
 export const OLDEST_VERSION = 1
 export const NEWEST_VERSION = 1
 
-/** Feature bits that this build knows; both sides must set a bit for it to hold. None is assigned in version 1. */
-export const FEATURES = 0
+/** Feature bits; both sides must set a bit for it to hold. */
+export const FEATURES = {
+  /** Channels may go over to rings: the partition is a process of the host, and both have what that takes. */
+  RINGS: 1,
+} as const
 
 /** The newest version both ranges hold; 0 when they share none. */
 export function chooseVersion(oldest: number, newest: number): number {

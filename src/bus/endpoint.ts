@@ -1,7 +1,7 @@
-import { BusbarError, escapePeerText } from '../errors/index.ts'
+import { BusbarError, codeNumber, escapePeerText } from '../errors/index.ts'
 import { Closing, type Env } from '../link/index.ts'
 import type { Carrier } from './carrier.ts'
-import type { Caller, Channel } from './channel.ts'
+import { type Caller, Channel } from './channel.ts'
 import { ChannelTable, type Incoming } from './channel-table.ts'
 import { FEATURES, NEWEST_VERSION, OLDEST_VERSION } from './contact.ts'
 import { ControlStream } from './control.ts'
@@ -9,11 +9,14 @@ import { type BusLimits, DEFAULT_BUS_LIMITS } from './limits.ts'
 import type { Message, Messages, PipeMode } from './messages.ts'
 import { isContractText, isServiceName, parsePipeName } from './names.ts'
 import { OfferView } from './offer-view.ts'
-import { reasonFrom } from './reasons.ts'
+import { reasonFrom, textFor } from './reasons.ts'
+import type { RingMedium } from './rings.ts'
 
 export interface EndpointOptions {
   env: Env
   limits?: Partial<BusLimits>
+  /** What channels need to go over to rings; without it their bytes go through the bus. */
+  rings?: RingMedium | undefined
 }
 
 export interface OfferOptions {
@@ -57,14 +60,17 @@ export class Endpoint {
   readonly #unloaded: () => void
   readonly #attaching: Promise<BusbarError | undefined>
   readonly #unloading: Promise<void>
+  /** While the bus has not said that it has rings too, no channel is open. */
+  #rings: RingMedium | undefined
   /** Most `ms` that the bus may take to answer the first message, and the last. */
   readonly #contactTime: number
   #identity: Caller | undefined
   #lastOffer = 0
 
   /** Takes the carrier: when the endpoint is closed, so is the carrier. Wait for `ready` before anything else. */
-  private constructor(carrier: Carrier, { env, limits }: EndpointOptions) {
+  private constructor(carrier: Carrier, { env, limits, rings }: EndpointOptions) {
     this.env = env
+    this.#rings = rings
     this.#carrier = carrier
     const all = { ...DEFAULT_BUS_LIMITS, ...limits }
     this.#contactTime = all.contactTime
@@ -74,7 +80,14 @@ export class Endpoint {
       (message) => this.#received(message),
       (reason) => this.close(reason),
     )
-    this.#channels = new ChannelTable(carrier, env, all, (message) => this.#control.send(message), 0)
+    this.#channels = new ChannelTable(
+      carrier,
+      env,
+      all,
+      (message) => this.#control.send(message),
+      0,
+      (stream) => this.#rings?.wrap(stream) ?? stream,
+    )
     this.offers = new OfferView(() => this.#control.send({ kind: 'requestOffers' }), all.knownOffers)
     let attached: (result: BusbarError | undefined) => void = () => {}
     this.#attaching = new Promise((resolve) => {
@@ -95,7 +108,8 @@ export class Endpoint {
     void carrier.closed.then((reason) =>
       this.close(reason ?? new BusbarError('LINK_LOST', 'the link to the bus ended')),
     )
-    this.#control.send({ kind: 'initiateContact', oldest: OLDEST_VERSION, newest: NEWEST_VERSION, features: FEATURES })
+    const features = rings === undefined ? 0 : FEATURES.RINGS
+    this.#control.send({ kind: 'initiateContact', oldest: OLDEST_VERSION, newest: NEWEST_VERSION, features })
   }
 
   /** Makes contact with the bus. Rejects with `VERSION`, `DEADLINE`, `LINK_LOST` or the reason the bus closed. */
@@ -218,19 +232,26 @@ export class Endpoint {
           ?.settle(message.code === 0 ? undefined : reasonFrom(message.code, message.text))
       case 'unloadResponse':
         return this.#unloaded()
+      case 'offerRing':
+        this.#checkRings()
+        return void this.#takeRing(message)
+      case 'useRing':
+        this.#checkRings()
+        return this.#useRing(message)
       case 'initiateContact':
       case 'requestOffers':
       case 'unload':
       case 'makeOffer':
       case 'withdrawOffer':
       case 'attachStream':
+      case 'ringResult':
         throw new BusbarError('PROTOCOL', `${message.kind} is not for a partition`)
       default:
         message satisfies never
     }
   }
 
-  #contacted({ version, partition, epoch, token }: Messages['versionResponse']): void {
+  #contacted({ version, features, partition, epoch, token }: Messages['versionResponse']): void {
     if (this.#identity !== undefined) throw new BusbarError('PROTOCOL', 'a second versionResponse')
     if (version < OLDEST_VERSION || version > NEWEST_VERSION) {
       const found = version === 0 ? 'the bus speaks none of them' : `the bus chose ${version}`
@@ -240,8 +261,36 @@ export class Endpoint {
       })
     }
     this.#identity = { partition, epoch }
+    if ((features & FEATURES.RINGS) === 0) this.#rings = undefined
     this.#carrier.authorise(token)
     this.#attached(undefined)
+  }
+
+  #checkRings(): void {
+    if (this.#rings === undefined) throw new BusbarError('PROTOCOL', 'rings were not agreed on')
+  }
+
+  /** The bus offers rings for a channel. Not to have them is no failure: the channel stays as it is. */
+  async #takeRing(message: Messages['offerRing']): Promise<void> {
+    const { channelId, process, memory, callerBell, serviceBell, side, key } = message
+    const result = { kind: 'ringResult', channelId } as const
+    try {
+      const channel = await this.#channels.channel(channelId)
+      const stream = channel?.raisable
+      if (stream === undefined) throw new BusbarError('CLOSED', `channel ${channelId} is not open`)
+      stream.take({ process, memory, callerBell, serviceBell, side, key })
+      this.#control.send({ ...result, code: 0, text: '' })
+    } catch (thrown) {
+      const reason = BusbarError.from(thrown)
+      this.#control.send({ ...result, code: codeNumber(reason.code), text: textFor(reason) })
+    }
+  }
+
+  #useRing({ channelId, code }: Messages['useRing']): void {
+    const channel = this.#channels.channel(channelId)
+    const stream = channel instanceof Channel ? channel.raisable : undefined
+    if (code === 0) stream?.raise()
+    else stream?.abandon()
   }
 
   #accept(opening: Incoming): void {

@@ -52,6 +52,11 @@ export class PipeFollowers {
     }
   }
 
+  /** Whether anybody hears, or may hear, what pipes carry. */
+  get any(): boolean {
+    return this.#followers.size > 0
+  }
+
   /** A pipe was joined: `origin` is the caller's channel. */
   joined(relay: Relay, callerEpoch: number, mode: PipeMode, origin: Channel): void {
     const { caller, partition, service } = relay

@@ -311,6 +311,18 @@ export const ONE_OF_EACH: { readonly [K in MessageKind]: Message } = {
   offerResult: { kind: 'offerResult', offerId: 1, code: 0, text: '' },
   withdrawOffer: { kind: 'withdrawOffer', offerId: 1 },
   attachStream: { kind: 'attachStream', token: NO_TOKEN, channelId: 1 },
+  offerRing: {
+    kind: 'offerRing',
+    channelId: 77,
+    process: 1,
+    memory: 3,
+    callerBell: 4,
+    serviceBell: 6,
+    side: 0,
+    key: NO_TOKEN,
+  },
+  ringResult: { kind: 'ringResult', channelId: 77, code: 0, text: '' },
+  useRing: { kind: 'useRing', channelId: 77, code: 0, text: '' },
 }
 
 /** Offers `echo`; gives the channels that were accepted. */

@@ -46,6 +46,23 @@ export interface Messages {
   withdrawOffer: { offerId: number }
   /** First and only message on a stream of a carrier that gives each channel a socket of its own. */
   attachStream: { token: Uint8Array; channelId: number }
+  /**
+   * Memory for the rings of an open channel, as descriptors of a process of this user: the region, and the pipes by which the ends are woken.
+   * `side` 0 is the caller's end, 1 the service's.
+   */
+  offerRing: {
+    channelId: number
+    process: number
+    memory: number
+    callerBell: number
+    serviceBell: number
+    side: number
+    key: Uint8Array
+  }
+  /** The answer to `offerRing`: code 0 means mapped. */
+  ringResult: { channelId: number; code: number; text: string }
+  /** Code 0: both ends have the rings, use them. Else they are not used, for this reason. */
+  useRing: { channelId: number; code: number; text: string }
 }
 
 export type MessageKind = keyof Messages
@@ -107,6 +124,22 @@ export const MESSAGES: { readonly [K in MessageKind]: MessageSpec<K> } = {
   offerResult: { number: 65, direction: 'down', since: 1, fields: { offerId: ID, code: CODE, text: TEXT } },
   withdrawOffer: { number: 66, direction: 'up', since: 1, fields: { offerId: ID } },
   attachStream: { number: 67, direction: 'up', since: 1, fields: { token: TOKEN, channelId: ID } },
+  offerRing: {
+    number: 68,
+    direction: 'down',
+    since: 1,
+    fields: {
+      channelId: ID,
+      process: U32,
+      memory: U32,
+      callerBell: U32,
+      serviceBell: U32,
+      side: U32,
+      key: TOKEN,
+    },
+  },
+  ringResult: { number: 69, direction: 'up', since: 1, fields: { channelId: ID, code: CODE, text: TEXT } },
+  useRing: { number: 70, direction: 'down', since: 1, fields: { channelId: ID, code: CODE, text: TEXT } },
 }
 
 const kinds = Object.keys(MESSAGES) as MessageKind[]

@@ -2,12 +2,17 @@ import { BusbarError } from '../errors/index.ts'
 import { join, type PumpCount, type PumpTap } from '../link/index.ts'
 import type { Channel } from './channel.ts'
 import type { Incoming } from './channel-table.ts'
+import type { PipeMedium } from './rings.ts'
 
 /** Two channels joined into one, while it lasts. */
 export interface Relay {
   readonly caller: string
   readonly partition: string
   readonly service: string
+  /** What carries the bytes; those in rings do not pass. */
+  medium: PipeMedium
+  /** Why there are no rings, where there could have been. */
+  refused: BusbarError | undefined
   /** Payload that has passed, `bytes`. */
   passed(): { readonly toService: number; readonly toCaller: number }
   /** From now on `tap`, or nobody, hears the bytes of that direction. */
@@ -23,7 +28,7 @@ export async function relay(
   caller: string,
   openTarget: () => Promise<Channel>,
   relays: Set<Relay>,
-  onJoined?: (relay: Relay, origin: Channel) => void,
+  onJoined?: (relay: Relay, origin: Channel, target: Channel) => void,
 ): Promise<void> {
   let target: Channel
   try {
@@ -55,9 +60,9 @@ export async function relay(
     toService: up.bytes - origin.headersRead,
     toCaller: down.bytes - target.headersRead,
   })
-  const joined: Relay = { caller, partition, service, passed, listen }
+  const joined: Relay = { caller, partition, service, medium: 'stream', refused: undefined, passed, listen }
   relays.add(joined)
-  onJoined?.(joined, origin)
+  onJoined?.(joined, origin, target)
   await join(origin, target, up, down)
   relays.delete(joined)
 }

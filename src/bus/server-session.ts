@@ -10,6 +10,8 @@ import type { Message, Messages } from './messages.ts'
 import { isContractText, isServiceName } from './names.ts'
 import { OfferFeed } from './offer-feed.ts'
 import { textFor } from './reasons.ts'
+import { RingOffers } from './ring-offers.ts'
+import type { RingGrant, RingSession } from './rings.ts'
 
 /** A service as others see it. */
 export interface OfferDescription {
@@ -44,6 +46,8 @@ export interface ServerSessionOptions {
   env: Env
   host: SessionHost
   limits?: Partial<BusLimits>
+  /** Its channels may go over to rings, if it has them: it is a process of this host. */
+  rings?: boolean
 }
 
 type State =
@@ -55,7 +59,7 @@ type State =
   | 'over'
 
 /** The bus's end of one session: answers the partition's control messages and asks its host what to decide. */
-export class ServerSession {
+export class ServerSession implements RingSession {
   readonly partition: string
   readonly epoch: number
   readonly #peer: string
@@ -71,18 +75,23 @@ export class ServerSession {
   readonly #limits: BusLimits
   readonly #closing = new Closing()
   readonly #contactTimer: Timer
+  readonly #ringOffers: RingOffers
+  /** Feature bits that this side can grant, then those that both have. */
+  #features: number
   #state: State = 'contacting'
   /** The peer was told that there is no common version: however the session ends now, this is why. */
   #mismatch: BusbarError | undefined
 
   /** Takes the carrier: when the session is over, so is the carrier. */
-  constructor(carrier: Carrier, { partition, peer, epoch, env, host, limits }: ServerSessionOptions) {
+  constructor(carrier: Carrier, { partition, peer, epoch, env, host, limits, rings }: ServerSessionOptions) {
     this.partition = partition
     this.#peer = peer ?? `partition "${partition}"`
     this.epoch = epoch
     this.#carrier = carrier
     this.#host = host
     this.#limits = { ...DEFAULT_BUS_LIMITS, ...limits }
+    this.#features = rings === true ? FEATURES.RINGS : 0
+    this.#ringOffers = new RingOffers(env, this.#limits.openTime)
     this.#control = new ControlStream(
       carrier,
       this.#limits,
@@ -114,6 +123,21 @@ export class ServerSession {
   /** Opens a channel to the partition. */
   open(request: OpenRequest): Promise<Channel> {
     return this.#channels.open(request)
+  }
+
+  get hasRings(): boolean {
+    return this.attached && (this.#features & FEATURES.RINGS) !== 0
+  }
+
+  offerRing(channel: Channel, grant: RingGrant): Promise<void> {
+    const answer = this.#ringOffers.offered(channel)
+    this.#control.send({ kind: 'offerRing', channelId: channel.id, ...grant })
+    return answer
+  }
+
+  useRing({ id }: Channel, refused: BusbarError | undefined): void {
+    const code = refused === undefined ? 0 : codeNumber(refused.code)
+    this.#control.send({ kind: 'useRing', channelId: id, code, text: refused === undefined ? '' : textFor(refused) })
   }
 
   /** Tells the partition of a service, as soon as it has room for that. */
@@ -167,7 +191,8 @@ export class ServerSession {
     const { oldest, newest } = message
     const version = chooseVersion(oldest, newest)
     const { token } = this.#carrier
-    const features = message.features & FEATURES
+    this.#features &= message.features
+    const features = this.#features
     this.#control.send({ kind: 'versionResponse', version, features, partition, epoch, token })
     if (version === 0) {
       // The peer closes when it has read that there is no common version; the contact timer does, if it does not.
@@ -195,6 +220,9 @@ export class ServerSession {
       case 'withdrawOffer':
         if (this.#offers.delete(message.offerId)) this.#host.withdraw(this, message.offerId)
         return
+      case 'ringResult':
+        if (!this.hasRings) throw new BusbarError('PROTOCOL', 'rings were not agreed on')
+        return this.#ringOffers.answered(message)
       case 'requestOffers':
         return this.#host.watch(this)
       case 'unload':
@@ -208,6 +236,8 @@ export class ServerSession {
       case 'offerResult':
       case 'unloadResponse':
       case 'attachStream':
+      case 'offerRing':
+      case 'useRing':
         throw new BusbarError('PROTOCOL', `${message.kind} is not for the bus in this state`)
       default:
         message satisfies never

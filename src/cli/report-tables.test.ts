@@ -9,7 +9,10 @@ const report: Report = {
       { partition: 'storage', service: 'files.Store', mode: 'byte', contract: 'files.Store@1.2' },
       { partition: 'storage', service: 'log', mode: 'message', contract: '' },
     ],
-    pipes: [{ caller: 'web', pipe: 'storage/log', bytesToService: 12, bytesToCaller: 3456 }],
+    pipes: [
+      { caller: 'web', pipe: 'storage/log', medium: 'stream', bytesToService: 12, bytesToCaller: 3456 },
+      { caller: 'api', pipe: 'storage/log', medium: 'ring' },
+    ],
   },
   partitions: [{ name: 'storage', kind: 'qemu', running: { pid: 7 }, log: '/var/log/it' }],
 }
@@ -23,8 +26,9 @@ test('partitions, services and pipes, each in a table', () => {
     'storage/files.Store  byte     files.Store@1.2',
     'storage/log          message  a plain stream',
     '',
-    'PIPE                TO SERVICE  TO CALLER',
-    'web -> storage/log  12 B        3.5 kB',
+    'PIPE                MEDIUM  TO SERVICE  TO CALLER',
+    'web -> storage/log  stream  12 B        3.5 kB',
+    'api -> storage/log  ring    -           -',
   ])
 })
 

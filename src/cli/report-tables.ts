@@ -14,8 +14,11 @@ export interface Report {
     readonly pipes: readonly {
       readonly caller: string
       readonly pipe: string
-      readonly bytesToService: number
-      readonly bytesToCaller: number
+      /** `ring` or `stream`; absent in the reports of older buses. */
+      readonly medium?: string
+      /** Absent where the bytes do not pass the bus. */
+      readonly bytesToService?: number
+      readonly bytesToCaller?: number
     }[]
   }
   readonly partitions: readonly {
@@ -48,16 +51,17 @@ export function reportTables({ bus, partitions, access }: Report): string[] {
       ...(access === undefined ? [] : [callersText(may ?? [])]),
     ]
   })
-  const pipes = bus.pipes.map(({ caller, pipe, bytesToService, bytesToCaller }) => [
+  const pipes = bus.pipes.map(({ caller, pipe, medium = '-', bytesToService, bytesToCaller }) => [
     `${caller} -> ${pipe}`,
-    renderBytes(bytesToService),
-    renderBytes(bytesToCaller),
+    medium,
+    bytesToService === undefined ? '-' : renderBytes(bytesToService),
+    bytesToCaller === undefined ? '-' : renderBytes(bytesToCaller),
   ])
   const serviceHeads = ['SERVICE', 'MODE', 'CONTRACT', ...(access === undefined ? [] : ['WHO MAY CALL'])]
   return [
     ...renderTable([['PARTITION', 'KIND', 'STATE', 'EPOCH', 'PID', 'LOG'], ...rows]),
     ...(offers.length === 0 ? [] : ['', ...renderTable([serviceHeads, ...offers])]),
-    ...(pipes.length === 0 ? [] : ['', ...renderTable([['PIPE', 'TO SERVICE', 'TO CALLER'], ...pipes])]),
+    ...(pipes.length === 0 ? [] : ['', ...renderTable([['PIPE', 'MEDIUM', 'TO SERVICE', 'TO CALLER'], ...pipes])]),
   ]
 }
 

@@ -7,7 +7,7 @@ import { type Env, memoryPair } from '../link/index.ts'
 import { AcceleratorProbe, buildImage, type GuestImage } from '../partition/index.ts'
 import type { BusConfig, Decision, Question } from '../policy/index.ts'
 import { HOST_PARTITION, Operator } from '../services/index.ts'
-import { BusyPoller, listenUnix, nodeEnv, type UnixListener } from '../transport/index.ts'
+import { BusyPoller, listenUnix, nodeEnv, RingAllocator, type UnixListener } from '../transport/index.ts'
 import { type BusCaptureFile, BusCapture, captureService, startCapture } from './capture.ts'
 import type { HostEvent } from './host-events.ts'
 import { type Launched, launch } from './launched.ts'
@@ -26,6 +26,8 @@ export interface BusHostOptions {
   packageDirectory: string
   /** Where programs of this host attach; none when absent. */
   socket?: string
+  /** Whether channels between programs of this host may go over to shared memory. Default: unless `BUSBAR_RINGS` is `off`. */
+  rings?: boolean
   /** Stops building an image and waiting for partitions. */
   signal?: AbortSignal
   observe?(event: HostEvent): void
@@ -45,17 +47,20 @@ export class BusHost implements AsyncDisposable {
   readonly #partitions = new Map<string, Entry>()
   readonly #probe = new AcceleratorProbe()
   readonly #poller = new BusyPoller()
+  readonly #rings: RingAllocator | BusbarError
   #image: Promise<GuestImage> | undefined
   #listener: UnixListener | undefined
   #channels: Promise<ProcessChannels> | undefined
   #bus: Bus | undefined
 
-  private constructor(options: BusHostOptions) {
+  private constructor(options: BusHostOptions, rings: RingAllocator | BusbarError) {
     this.#options = options
+    this.#rings = rings
     this.#env = nodeEnv()
     this.#broker = new Broker({
       env: this.#env,
       policy: options.policy,
+      rings: rings instanceof BusbarError ? undefined : rings,
       observe: (event) => {
         if (event.kind === 'attached') this.#partitions.get(event.partition)?.attached.resolve(event.epoch)
         this.#observe(event)
@@ -69,7 +74,7 @@ export class BusHost implements AsyncDisposable {
 
   /** A bus without any partition started yet. Rejects when the socket cannot be listened on. */
   static async open(options: BusHostOptions): Promise<BusHost> {
-    const host = new BusHost(options)
+    const host = new BusHost(options, await ringsOrWhyNot(options.rings))
     try {
       await mkdir(options.logDirectory, { recursive: true, mode: 0o700 })
       await host.#attachSelf()
@@ -105,6 +110,7 @@ export class BusHost implements AsyncDisposable {
       logDirectory: this.#options.logDirectory,
       probe: this.#probe,
       poller: this.#poller,
+      rings: this.#rings instanceof RingAllocator,
       image: () => this.image(),
       channels: () => (this.#channels ??= ProcessChannels.open(this.#env, this.#poller)),
       observe: (event) => this.#observe(event),
@@ -171,6 +177,7 @@ export class BusHost implements AsyncDisposable {
   inspect(): unknown {
     return {
       bus: this.#broker.inspect(),
+      rings: this.#rings instanceof BusbarError ? `${this.#rings.code}: ${this.#rings.message}` : 'available',
       partitions: [...this.#partitions].map(([name, { launched }]) => ({
         name,
         kind: this.#options.config.partitions.get(name)?.kind,
@@ -241,6 +248,18 @@ export class BusHost implements AsyncDisposable {
 
   #observe(event: HostEvent): void {
     this.#options.observe?.(event)
+  }
+}
+
+/** What makes rings, or why there are none. */
+async function ringsOrWhyNot(
+  wanted: boolean = process.env['BUSBAR_RINGS'] !== 'off',
+): Promise<RingAllocator | BusbarError> {
+  if (!wanted) return new BusbarError('UNAVAILABLE', 'rings are turned off')
+  try {
+    return await RingAllocator.load()
+  } catch (thrown) {
+    return BusbarError.from(thrown)
   }
 }
 

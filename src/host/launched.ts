@@ -38,6 +38,8 @@ export interface Surroundings {
   /** Where consoles and logs of the partitions are kept. */
   readonly logDirectory: string
   readonly probe: AcceleratorProbe
+  /** Whether programs of this host may have rings. */
+  readonly rings: boolean
   image(): Promise<GuestImage>
   /** Where programs of this host dial their channels; opened when the first one starts. */
   channels(): Promise<ProcessChannels>
@@ -106,11 +108,15 @@ async function launchProgram(name: string, config: ProcessPartitionConfig, aroun
     // `node` is the Node that runs the bus: the one that is known to be new enough.
     command: program === 'node' ? process.execPath : program,
     args,
-    env: { ...Object.fromEntries(config.env), BUSBAR_CHANNELS: channels.path },
+    env: {
+      BUSBAR_RINGS: around.rings ? 'on' : 'off',
+      ...Object.fromEntries(config.env),
+      BUSBAR_CHANNELS: channels.path,
+    },
     cwd: resolve(directory, config.cwd ?? '.'),
     onLine: (line, from) => observe({ kind: 'output', partition: name, line, from }),
   })
-  const session = broker.attach(name, channels.carrier(socketLink(running.socket, {}, poller)))
+  const session = broker.attach(name, channels.carrier(socketLink(running.socket, {}, poller)), { here: true })
   const detach = (): void => session.close(new BusbarError('CLOSED', 'the bus let the partition go'))
   return { running, log: undefined, detach }
 }

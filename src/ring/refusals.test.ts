@@ -73,6 +73,7 @@ export function checkRefusals({ Block, RingReader, RingWriter }: Ring): void {
       () => writer.end(),
       () => writer.publish(),
       () => writer.waitForSpace(8),
+      () => writer.hasSpace(8),
       () => reader.read(),
       () => reader.readInto(into),
       () => reader.release(),

@@ -182,11 +182,22 @@ export class RingWriter {
   waitForSpace(length: number): boolean {
     if (this.#fault !== undefined) throw this.#fault
     if (this.#unpublished !== 0) this.#publish()
-    const needed = PACKET_BYTES + padded(Math.min(length, this.maxPayload))
-    const least = this.#message ? needed : Math.min(needed, this.#quarter)
+    const least = this.#least(length)
     this.#pending = true
     this.#mem.store(CELLS.PENDING_SEND, Math.max(least, this.#quarter) + END_BYTES)
     return !this.#roomFor(least)
+  }
+
+  /** Whether there is the space that `waitForSpace` waits for, after a look: for whoever looks by himself instead of waiting. */
+  hasSpace(length: number): boolean {
+    if (this.#fault !== undefined) throw this.#fault
+    return this.#roomFor(this.#least(length))
+  }
+
+  /** Bytes in the ring that a write of so many needs to go on. */
+  #least(length: number): number {
+    const needed = PACKET_BYTES + padded(Math.min(length, this.maxPayload))
+    return this.#message ? needed : Math.min(needed, this.#quarter)
   }
 
   /** Whether so many bytes are free, after a look at the read index. */

@@ -11,6 +11,13 @@ export {
   TRANSPORT_LIMITS,
   type TransportLimits,
 } from './limits.ts'
+export { RingAllocator, type RingMemory } from './mapped/allocator.ts'
+export type { Bell } from './mapped/bell.ts'
+export { type Libc, loadLibc, type Mapping } from './mapped/libc.ts'
+export { RING_LIMITS, RING_PAYLOAD, type RingLimits } from './mapped/limits.ts'
+export { MappedStream, type RingGrant, RingMedium } from './mapped/medium.ts'
+export { type Polled, RingPoller } from './mapped/poller.ts'
+export { type Rings, RingStream } from './mapped/stream.ts'
 export { DeviceOpener } from './serial/device.ts'
 export { type FindOptions, findSerialPort } from './serial/find.ts'
 export { serialGuest, type SerialGuestOptions } from './serial/guest.ts'

@@ -1,0 +1,30 @@
+import { PAGE_BYTES } from '../../ring/index.ts'
+
+/** Every limit of rings in mapped memory: the default, its unit, the reason. */
+export interface RingLimits {
+  /** Data of one ring, `bytes`: a channel has two. What is in flight in one direction at most. */
+  readonly ringBytes: number
+  /** Arrived and not read before the ring is left as it is, `bytes`. */
+  readonly unread: number
+  /** Taken out of one ring before everything else has its turn, `bytes`. */
+  readonly turn: number
+  /** How long a process looks for more before it sleeps, `ms`; 0: never. */
+  readonly window: number
+}
+
+export const RING_LIMITS: RingLimits = {
+  // As much as a Unix socket takes; both rings of a channel stay in the second-level cache.
+  ringBytes: 262_144,
+  // The ring itself is the buffer: one read ahead is enough.
+  unread: 65_536,
+  // As sockets do (`socket/turn.ts`), and one ring full.
+  turn: 262_144,
+  // A call by doorbell takes 60 to 150 µs on the machines measured, more on a busy one: twice that, so that calls that follow each other are
+  // noticed as such. It bounds what a process burns after the last byte.
+  window: 0.3,
+}
+
+/** Longest payload of one packet, `bytes`. Fixed by version 1 of the region: one write of a bulk stream. */
+export const RING_PAYLOAD = 65_536
+/** Largest ring that is mapped, `bytes` of data (our choice). */
+export const MAX_RING_BYTES: number = 4096 * PAGE_BYTES

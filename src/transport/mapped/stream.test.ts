@@ -1,0 +1,114 @@
+import { memoryPair } from '../../link/index.ts'
+import { RingReader, RingWriter } from '../../ring/index.ts'
+import { flowing, type LinkPair, linkSuite } from '../../testing/index.ts'
+import type { Bell } from './bell.ts'
+import { RING_PAYLOAD } from './limits.ts'
+import { RingPoller } from './poller.ts'
+import { formatRegion, openRegion, regionBytes } from './region.ts'
+import { type Rings, RingStream } from './stream.ts'
+
+const KEY = new Uint8Array(16).fill(7)
+
+/** Rings the other one a macrotask later, as a kernel would. */
+function bells(): [Bell, Bell] {
+  const heard: ((() => void) | undefined)[] = [undefined, undefined]
+  const rung = [0, 0]
+  const bell = (own: number, other: number): Bell => {
+    const tell = (side: number): void => {
+      if ((rung[side] as number) > 0) {
+        rung[side] = 0
+        heard[side]?.()
+      }
+    }
+    return {
+      ring: () => {
+        rung[other] = 1
+        setImmediate(() => heard[other] !== undefined && tell(other))
+      },
+      listen: (listener) => {
+        heard[own] = listener
+        setImmediate(() => tell(own))
+      },
+      close: () => {
+        heard[own] = undefined
+      },
+    }
+  }
+  return [bell(0, 1), bell(1, 0)]
+}
+
+interface How {
+  memory?: (bytes: number) => ArrayBufferLike
+  ringBytes?: number
+  /** When the ends have the rings, and when they use them; at once when absent. */
+  later?: (side: number, what: () => void) => void
+  raised?: boolean
+  window?: number
+}
+
+/** Two ends over one region, each with the memory seen through a view of its own. */
+function pair({
+  memory = (bytes) => new ArrayBuffer(bytes),
+  ringBytes = 65_536,
+  later = (_, what) => what(),
+  raised = true,
+  window,
+}: How = {}): LinkPair<RingStream> & { region: Uint8Array } {
+  const region = new Uint8Array(memory(regionBytes(ringBytes)))
+  formatRegion(region, ringBytes, KEY)
+  const [near, far] = memoryPair()
+  const ends = bells()
+  const streams = [near, far].map((link) => new RingStream(link, new RingPoller(window)))
+  const [a, b] = streams as [RingStream, RingStream]
+  for (const [side, stream] of streams.entries()) {
+    later(side, () => stream.prepare(ringsOf(region, side, ends[side] as Bell)))
+  }
+  for (const [side, stream] of streams.entries()) {
+    later(side, () => (raised ? stream.raise() : stream.abandon()))
+  }
+  return {
+    a,
+    b,
+    region,
+    dispose: async () => {
+      a.close()
+      b.close()
+    },
+  }
+}
+
+function ringsOf(region: Uint8Array, side: number, bell: Bell): Rings {
+  const blocks = openRegion(region, KEY)
+  const options = { mode: 'byte', maxPayload: RING_PAYLOAD } as const
+  return {
+    writer: new RingWriter(blocks[side] as (typeof blocks)[0], options),
+    reader: new RingReader(blocks[1 - side] as (typeof blocks)[0], options),
+    bell,
+    release: () => {},
+  }
+}
+
+const shared = (bytes: number): SharedArrayBuffer => new SharedArrayBuffer(bytes)
+/** The ends hear of the rings while bytes are on their way, one much later than the other. */
+const whileBytesFlow =
+  (slow: number) =>
+  (side: number, what: () => void): void => {
+    let turns = side === slow ? 12 : 2
+    const wait = (): void => {
+      if (turns-- > 0) setImmediate(wait)
+      else what()
+    }
+    wait()
+  }
+
+linkSuite('rings', async () => pair())
+linkSuite('rings in shared memory', async () => pair({ memory: shared }))
+linkSuite('rings of one page', async () => pair({ ringBytes: 4096 }))
+linkSuite('rings without polling', async () => pair({ window: 0 }))
+linkSuite('rings that are always polled', async () => pair({ window: 1e9 }))
+linkSuite('rings read through flow', async () => flowing(pair()))
+linkSuite('a stream that goes over to rings, the first end first', async () => pair({ later: whileBytesFlow(1) }))
+linkSuite('a stream that goes over to rings, the second end first', async () =>
+  pair({ later: whileBytesFlow(0), window: 0 }),
+)
+linkSuite('a stream whose rings are called off', async () => pair({ later: whileBytesFlow(0), raised: false }))
