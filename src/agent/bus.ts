@@ -128,14 +128,23 @@ export class Bus implements AsyncDisposable {
     })
   }
 
-  /** Finds the component that a partition offers for this contract, and gives a proxy. Disposing of it closes the pipe. */
+  /**
+   * Finds the component that a partition offers for this contract, and gives a proxy. Disposing of it closes the pipe. When the
+   * pipe dies, a call of a method that the contract declares idempotent is made once more on a component activated anew, within the call's time; with
+   * `wait` also when the partition must come back first. All other calls fail as the pipe did.
+   */
   async activate<C extends Contract>(contract: C, options: ActivateOptions): Promise<Client<C>> {
     const { in: partition, intercept, ...rest } = options
     const name = { partition, service: contract.name }
-    const channel = await openChannel(this.#endpoint, `${partition}/${contract.name}`, rest)
-    const client: ObjectClient = this.#client(channel, name, () => client.close(), intercept)
+    const connect = async (how: PipeOpenOptions): Promise<ObjectClient> => {
+      const channel = await openChannel(this.#endpoint, `${partition}/${contract.name}`, how)
+      const client: ObjectClient = this.#client(channel, name, () => client.close(), intercept)
+      return client
+    }
+    const client = await connect(rest)
+    const { signal: _first, ...again } = rest
     try {
-      return await client.activate(contract, rest)
+      return await client.activate(contract, rest, () => connect(again))
     } catch (thrown) {
       client.close()
       throw thrown

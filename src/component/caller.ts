@@ -71,6 +71,10 @@ export class ObjectCaller implements Taker {
     return this.#requests.closed
   }
 
+  get over(): boolean {
+    return this.#requests.over
+  }
+
   /** The object of the peer that counts references, once it is known. */
   countWith(ipid: string): void {
     this.#remUnknown ??= this.wellKnown(REM_UNKNOWN, ipid)
@@ -89,13 +93,12 @@ export class ObjectCaller implements Taker {
     return this.#requests.inspect()
   }
 
-  proxy(held: Held): object {
+  /** `invoke` makes the calls of this one proxy, where they are not like those of all others. */
+  proxy(held: Held, invoke?: Invoke): object {
     const { uuid } = held.interface
-    let maker = this.#makers.get(uuid)
+    let maker = invoke === undefined ? this.#makers.get(uuid) : this.#maker(held.interface, invoke)
     if (maker === undefined) {
-      const invoke: Invoke = (on, operation, args, options) => this.invoke(on, operation, args, options)
-      const { intercept = [] } = this.#options
-      maker = proxyMaker(held.interface, intercept.length === 0 ? invoke : intercepted(intercept, invoke))
+      maker = this.#maker(held.interface, (on, operation, args, options) => this.invoke(on, operation, args, options))
       this.#makers.set(uuid, maker)
     }
     const proxy = maker.make(held)
@@ -264,6 +267,11 @@ export class ObjectCaller implements Taker {
     } catch (thrown) {
       return BusbarError.from(thrown)
     }
+  }
+
+  #maker(of: Interface, invoke: Invoke): ProxyMaker {
+    const { intercept = [] } = this.#options
+    return proxyMaker(of, intercept.length === 0 ? invoke : intercepted(intercept, invoke))
   }
 
   #packagingOf(through: Interface, operation: Operation): ObjectPackaging {

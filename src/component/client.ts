@@ -25,6 +25,7 @@ import { type ObjectLimits, objectLimits } from './limits.ts'
 import { decodeObjRef } from './objref.ts'
 import { remUnknownMethods } from './reference-counts.ts'
 import { REM_UNKNOWN_2 } from './rem-unknown.ts'
+import { mayRepeat, Revival } from './revival.ts'
 
 export interface ObjectClientOptions {
   readonly env: Env
@@ -68,6 +69,9 @@ export interface ObjectClientView {
 
 /** Most `ms` that a refused call waits to learn which version refused it. Our choice: the refusal itself is known. */
 const MAX_ASKING = 2_000
+
+/** Most `ms` for activating an object anew, once its pipe is open. Our choice: as for opening one. */
+const MAX_REVIVING = 10_000
 
 interface Activated {
   readonly remUnknown: Guid
@@ -130,9 +134,29 @@ export class ObjectClient {
 
   /**
    * Makes an object of the class that is named by `contract`, and gives its proxy. Rejects with `NO_SUCH_CLASS` when it
-   * is not offered, with what its factory threw, or as every call does.
+   * is not offered, with what its factory threw, or as every call does. With `again`, which opens another pipe to the same service
+   * in bounded time, idempotent methods of the proxy outlive the pipe: see `Revival`.
    */
-  async activate<C extends Contract>(contract: C, options?: CallOptions): Promise<Client<C>> {
+  async activate<C extends Contract>(
+    contract: C,
+    options?: CallOptions,
+    again?: () => Promise<ObjectClient>,
+  ): Promise<Client<C>> {
+    const object = await this.#activate(contract, options)
+    if (again === undefined || !contract.procedures.some(mayRepeat)) return this.#caller.proxy(object) as Client<C>
+    const revival = new Revival(this.#env, object, async () => {
+      const client = await again()
+      try {
+        return await client.#activate(contract, { deadline: MAX_REVIVING })
+      } catch (thrown) {
+        client.close()
+        throw thrown
+      }
+    })
+    return this.#caller.proxy(object, revival.invoke) as Client<C>
+  }
+
+  async #activate(contract: Contract, options: CallOptions | undefined): Promise<Held> {
     const ids = { classId: contract.uuid, interfaceId: contract.uuid }
     const made = await this.#caller.call(this.#activator, ACTIVATE, ids, options, {
       give: () => refuse(),
@@ -141,7 +165,7 @@ export class ObjectClient {
     })
     const { remUnknown, object } = made as Activated
     this.#caller.countWith(remUnknown)
-    return this.#caller.proxy(object) as Client<C>
+    return object
   }
 
   /** Closes the pipe: pending calls and streams reject with `reason` (default `CLOSED`). Idempotent. */

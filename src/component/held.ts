@@ -1,10 +1,14 @@
 import type { Guid } from '../bytes/index.ts'
+import type { BusbarError } from '../errors/index.ts'
 import type { CallCounter, CallOptions, Contract } from '../rpc/index.ts'
 import type { Interface, Operation } from './interface.ts'
 import type { ObjRef } from './objref.ts'
 
 /** The side of a pipe that a reference belongs to: who calls through it, and who gives it back. */
 export interface Via {
+  /** Nothing can be called any more, and `closed` has settled or is about to: with the reason, or `undefined` when all ended in order. */
+  readonly over: boolean
+  readonly closed: Promise<BusbarError | undefined>
   /** Makes a call: a promise of its result, or a stream. */
   invoke(held: Held, operation: Operation, args: unknown, options: CallOptions | undefined): unknown
   /** The proxy of another interface of the same object; `NO_SUCH_INTERFACE` when it has none of that kind. */
@@ -33,6 +37,8 @@ export class Held implements CallCounter {
   calls = 0
   /** Where its proxy was disposed of, for whoever uses it afterwards. */
   site: Error | undefined
+  /** Told once, when it is released. */
+  ended: (() => void) | undefined
   #pins = 0
   #forgotten = false
   #released: Promise<void> | undefined
@@ -56,7 +62,9 @@ export class Held implements CallCounter {
    * rejecting, when the peer confirmed, when it is gone, or at once when it has to wait.
    */
   release(): Promise<void> {
-    this.#released ??= this.#pins === 0 ? this.via.letGo(this) : Promise.resolve()
+    if (this.#released !== undefined) return this.#released
+    this.#released = this.#pins === 0 ? this.via.letGo(this) : Promise.resolve()
+    this.ended?.()
     return this.#released
   }
 

@@ -1,4 +1,4 @@
-import type { CallContext, Contract, Marshaller, TypeNode } from '../rpc/index.ts'
+import type { CallContext, Contract, Marshaller, MethodOptions, TypeNode } from '../rpc/index.ts'
 
 /** One operation of an interface: a procedure of a contract, or one of IRemUnknown that has no contract. */
 export interface Operation {
@@ -8,6 +8,8 @@ export interface Operation {
   readonly number: number
   readonly request: Marshaller
   readonly reply: Marshaller
+  /** What its contract says of it besides. */
+  readonly options?: MethodOptions
   /** What it returns; absent where that can hold no reference. */
   readonly result?: TypeNode
   /** The interface of the stream that it returns, if it returns one. */

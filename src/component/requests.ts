@@ -37,6 +37,10 @@ export class Requests {
     return this.#rpc.closed
   }
 
+  get over(): boolean {
+    return this.#rpc.inspect().state === 'closed'
+  }
+
   close(reason?: BusbarError): void {
     this.#rpc.close(reason)
   }

@@ -44,7 +44,8 @@ export function deadlineExtent(deadline: number): Extent {
   return { id: EXTENT_DEADLINE, data }
 }
 
-function isContext(options: CallOptions | CallContext): options is CallContext {
+/** Whether a context stands in place of options. */
+export function isContext(options: CallOptions | CallContext): options is CallContext {
   return 'caller' in options && 'chain' in options
 }
 

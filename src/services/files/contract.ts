@@ -21,7 +21,7 @@ export const FileStore = contract(
   'busbar.FileStore',
   { version: '1.0' },
   {
-    stat: method({ path: t.string }, Entry),
+    stat: method({ path: t.string }, Entry, { idempotent: true }),
     list: method({ path: t.string }, t.stream(Entry)),
     open: method({ path: t.string }, t.ref(File)),
   },
