@@ -54,7 +54,7 @@ export function uploadSocket(repetitions: number, peers: readonly PeerName[]): P
   ])
 }
 
-/** `call-socket-under-bulk-p50`: small calls while 4 MiB uploads run on a second connection to the same server. */
+/** `call-socket-under-bulk-p50`: small calls while 4 MiB uploads run: ours on the same association, the others on a second connection. */
 export function callSocketUnderBulk(repetitions: number, peers: readonly PeerName[]): Promise<Row[]> {
   return measure(repetitions, peers, [
     {

@@ -2,6 +2,7 @@ import { Writer } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { type ByteLink, flow } from '../link/index.ts'
 import { PduCutter, type PduHandler } from './pdu/cutter.ts'
+import { Outgoing } from './outgoing.ts'
 import { PduSlab } from './pdu-slab.ts'
 
 /** From this many `bytes` on PDUs leave inside a turn (our choice: so both ends work at once, 40 % more calls, 64 in flight). */
@@ -26,15 +27,15 @@ export interface AccessEvents {
  * are not gathered but written as they are. Incoming chunks are cut into PDUs. Takes the link: closing this closes that.
  */
 export class RpcAccess {
+  /** Fragments of different calls may mix: long ones leave by `bulk`. */
+  interleaves = false
   readonly #link: ByteLink
   #events: AccessEvents | undefined
   #cutter: PduCutter | undefined
   #pauseAbove = Number.POSITIVE_INFINITY
 
   readonly #slab: PduSlab = new PduSlab((gathered) => this.#push(gathered))
-  #queue: Uint8Array[] = []
-  #head = 0
-  #unsent = 0
+  readonly #outgoing = new Outgoing()
   #offered = 0
   #pdus = 0
   #seen = 0
@@ -64,7 +65,7 @@ export class RpcAccess {
 
   /** Bytes that wait here, and those that the link took and asked to wait for; of a link that is over, none. */
   get unsent(): number {
-    return this.#over ? 0 : this.#offered + this.#unsent + this.#slab.gathered
+    return this.#over ? 0 : this.#offered + this.#outgoing.bytes + this.#slab.gathered
   }
 
   /** Bytes of an unfinished incoming PDU. */
@@ -122,6 +123,13 @@ export class RpcAccess {
   append(bytes: Uint8Array): void {
     this.#seal()
     this.#push(bytes)
+    if (!this.#scheduled) this.#schedule()
+  }
+
+  /** Sends a fragment of bulk, in pieces, when nothing else waits: only where `interleaves`. They pass to the link. */
+  bulk(fragment: readonly Uint8Array[]): void {
+    if (this.#over) return
+    this.#outgoing.pushBulk(fragment)
     if (!this.#scheduled) this.#schedule()
   }
 
@@ -187,9 +195,7 @@ export class RpcAccess {
   #close(reason: BusbarError | undefined): void {
     if (this.#over) return
     this.#over = true
-    this.#queue = []
-    this.#head = 0
-    this.#unsent = 0
+    this.#outgoing.clear()
     this.#offered = 0
     this.#cutter?.stop()
     this.#resume?.()
@@ -227,15 +233,13 @@ export class RpcAccess {
   }
 
   #push(bytes: Uint8Array): void {
-    if (this.#over) return
-    this.#queue.push(bytes)
-    this.#unsent += bytes.length
+    if (!this.#over) this.#outgoing.push(bytes)
   }
 
   #flush(): void {
     this.#hurried = false
     if (this.#blocked || this.#over) return
-    if (this.#queue.length === 0) {
+    if (this.#outgoing.empty) {
       const gathered = this.#slab.leave()
       if (gathered !== undefined) this.#write(gathered)
     } else {
@@ -254,15 +258,10 @@ export class RpcAccess {
   }
 
   #drain(): void {
-    while (this.#head < this.#queue.length) {
-      const chunk = this.#queue[this.#head] as Uint8Array
-      this.#head++
-      this.#unsent -= chunk.length
+    for (let chunk = this.#outgoing.next(); chunk !== undefined; chunk = this.#outgoing.next()) {
       const room = this.#link.write(chunk)
       if (room !== undefined) return this.#block(room, chunk.length)
     }
-    this.#queue = []
-    this.#head = 0
   }
 
   /** The link holds `offered` bytes and asks to wait. */
@@ -278,10 +277,6 @@ export class RpcAccess {
   #unblock(): void {
     this.#blocked = false
     this.#offered = 0
-    if (this.#head >= 64) {
-      this.#queue.splice(0, this.#head)
-      this.#head = 0
-    }
     this.#flush()
   }
 

@@ -22,6 +22,8 @@ export interface Agreement {
   readonly multiplexed: boolean
   /** The connection outlives an orphaned call. */
   readonly keepOnOrphan: boolean
+  /** Fragments of different calls may mix, in both directions. */
+  readonly interleaved: boolean
 }
 
 type State =
@@ -116,7 +118,7 @@ export class ClientBinding {
     if (agreement !== undefined) {
       return encodeBind(PDUS.alter_context.number, WHOLE, callId, { ...sizes, contexts: [offer] })
     }
-    const transfers = [featureSyntax(FEATURE.KEEP_ON_ORPHAN)]
+    const transfers = [featureSyntax(FEATURE.KEEP_ON_ORPHAN | FEATURE.INTERLEAVED)]
     const features = { id: FEATURES_CONTEXT, abstract: offer.abstract, transfers }
     this.#state = { kind: 'binding' }
     return encodeBind(PDUS.bind.number, WHOLE | PFC.CONC_MPX, callId, { ...sizes, contexts: [offer, features] })
@@ -140,6 +142,7 @@ export class ClientBinding {
         group: ack.group,
         multiplexed: (flags & PFC.CONC_MPX) !== 0,
         keepOnOrphan: (bits & FEATURE.KEEP_ON_ORPHAN) !== 0,
+        interleaved: (flags & PFC.CONC_MPX) !== 0 && (bits & FEATURE.INTERLEAVED) !== 0,
       },
     }
     this.#settle(wanted, first)

@@ -216,6 +216,7 @@ export class RpcClient {
         this.#binding.acknowledged(header.callId, header.flags, decodeBindAck(pdu, header.little))
         const agreement = this.#binding.agreement
         this.#requests.fragment = agreement?.transmit ?? this.#limits.fragment
+        this.#access.interleaves = agreement?.interleaved === true
         this.#requests.window = agreement?.multiplexed === true ? this.#limits.calls : 1
         return this.#ask()
       }

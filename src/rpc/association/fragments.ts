@@ -14,7 +14,7 @@ import { COPY_BELOW } from '../pdu-slab.ts'
 /** A marshalled stub in pieces that follow one another. They pass to the link. */
 export type Stub = readonly Uint8Array[]
 
-/** Sends a request in as many fragments as it takes, one behind the other: fragments of two requests never mix. */
+/** Sends a request in as many fragments as it takes: one behind the other, with nothing between them unless fragments may mix. */
 export function sendRequest(
   access: RpcAccess,
   max: number,
@@ -26,16 +26,16 @@ export function sendRequest(
 ): void {
   const front = object === undefined ? REQUEST_BYTES : REQUEST_BYTES + OBJECT_BYTES
   const first: number = object === undefined ? PFC.FIRST : PFC.FIRST | PFC.OBJECT_UUID
-  send(access, max, front, stub, (view, at, size, left, place) => {
+  send(access, max, front, stub, (bytes, view, at, size, left, place) => {
     const flags = (place & PFC.FIRST ? first : first & ~PFC.FIRST) | (place & PFC.LAST)
     writeRequest(view, at, flags, front + size, callId, left, contextId, opnum)
-    if (object !== undefined) access.bytes.set(object, at + REQUEST_BYTES)
+    if (object !== undefined) bytes.set(object, at + REQUEST_BYTES)
   })
 }
 
 /** Sends a response in as many fragments as it takes. */
 export function sendResponse(access: RpcAccess, max: number, callId: number, contextId: number, stub: Stub): void {
-  send(access, max, RESPONSE_BYTES, stub, (view, at, size, left, place) => {
+  send(access, max, RESPONSE_BYTES, stub, (_, view, at, size, left, place) => {
     writeResponse(view, at, place, RESPONSE_BYTES + size, callId, left, contextId)
   })
 }
@@ -55,7 +55,7 @@ export function sendFault(
  * Writes the front of a fragment at `at`: `size` bytes of stub are in it, `left` come with it and behind it, and `place` says by
  * PFC flags whether it is the first and the last.
  */
-type WriteFront = (view: DataView, at: number, size: number, left: number, place: number) => void
+type WriteFront = (bytes: Uint8Array, view: DataView, at: number, size: number, left: number, place: number) => void
 
 function send(access: RpcAccess, max: number, front: number, stub: Stub, write: WriteFront): void {
   const most = (max - front) & ~7
@@ -63,14 +63,18 @@ function send(access: RpcAccess, max: number, front: number, stub: Stub, write: 
   for (const { length } of stub) left += length
   let place: number = PFC.FIRST
   const cursor = { stub, piece: 0, at: 0 }
+  const mixes = access.interleaves && left > max - front
   do {
     const size = left <= max - front ? left : most
     if (size === left) place |= PFC.LAST
-    const copied = size < COPY_BELOW
-    const at = access.reserve(copied ? front + size : front)
-    write(access.view, at, size, left, place)
-    if (copied) copy(access, cursor, size, at + front)
-    else append(access, cursor, size)
+    if (mixes) access.bulk(fragment(cursor, front, size, (bytes, view) => write(bytes, view, 0, size, left, place)))
+    else {
+      const copied = size < COPY_BELOW
+      const at = access.reserve(copied ? front + size : front)
+      write(access.bytes, access.view, at, size, left, place)
+      if (copied) copy(access, cursor, size, at + front)
+      else append(access, cursor, size)
+    }
     left -= size
     place &= ~WHOLE
   } while (left > 0)
@@ -81,6 +85,31 @@ interface Cursor {
   readonly stub: Stub
   piece: number
   at: number
+}
+
+/** A fragment in pieces. What is short in front of what is long is copied behind the front. */
+function fragment(
+  cursor: Cursor,
+  front: number,
+  size: number,
+  write: (bytes: Uint8Array, view: DataView) => void,
+): readonly Uint8Array[] {
+  const parts: Uint8Array[] = []
+  for (let done = 0; done < size; done += (parts.at(-1) as Uint8Array).length) parts.push(next(cursor, size - done))
+  let short = 0
+  let length = front
+  while (short < parts.length && (parts[short] as Uint8Array).length < COPY_BELOW) {
+    length += (parts[short] as Uint8Array).length
+    short++
+  }
+  const head = new Uint8Array(length)
+  write(head, new DataView(head.buffer))
+  let at = front
+  for (const part of parts.splice(0, short)) {
+    head.set(part, at)
+    at += part.length
+  }
+  return [head, ...parts]
 }
 
 function copy(access: RpcAccess, cursor: Cursor, size: number, to: number): void {

@@ -5,7 +5,7 @@ import { memoryPair } from '../../link/index.ts'
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from '../limits.ts'
 import { AssociationGroups } from './groups.ts'
 import { encodeBare, PFC, WHOLE } from '../pdu/header.ts'
-import { featureSyntax, NDR20 } from '../pdu/syntax.ts'
+import { FEATURE, featureSyntax, NDR20 } from '../pdu/syntax.ts'
 import {
   bind,
   bytes,
@@ -450,5 +450,50 @@ describe('any bytes', () => {
       }),
       { seed: 20_261_122, numRuns: 300 },
     )
+  })
+})
+
+describe('where fragments may mix', () => {
+  const features = { ...OFFER, id: 9, transfers: [featureSyntax(FEATURE.INTERLEAVED)] }
+
+  async function mixing(limits: Partial<RpcLimits> = {}): Promise<Peer> {
+    const made = peer(limits)
+    await made.raw.send(bind({ contexts: [OFFER, features] }))
+    assert.deepEqual(made.raw.take(), ['bind_ack 1'])
+    return made
+  }
+
+  test('requests mix, and each is answered when it is whole', async () => {
+    const { raw } = await mixing()
+    await raw.send(request(2, 0, bytes(8), first), request(3, 0, bytes(16), first), request(4, 0, bytes(8)))
+    assert.deepEqual(raw.take(), ['response 4'])
+    await raw.send(request(3, 0, bytes(8), last), request(2, 0, bytes(8), last))
+    assert.deepEqual(raw.take(), ['response 3', 'response 2'])
+    raw.link.close()
+  })
+
+  test('a second first fragment, and one without its first, end the association', async () => {
+    for (const [flags, id] of [
+      [first, 2],
+      [0, 3],
+    ] as const) {
+      const made = await mixing()
+      await made.raw.send(request(2, 0, bytes(8), first), request(id, 0, bytes(8), flags))
+      assert.equal(await verdict(made), 'PROTOCOL')
+      assert.equal(made.server.inspect().memory.reassembly, 0)
+    }
+  })
+
+  test('no more of them than calls at the same time, those that run among them', async () => {
+    const made = await mixing({ calls: 4 })
+    await made.raw.send(request(2, 2, bytes(8)))
+    for (let id = 3; id < 6; id++) await made.raw.send(request(id, 0, bytes(8), first))
+    assert.deepEqual(made.raw.take(), [])
+    await made.raw.send(request(6, 0, bytes(8), first))
+    assert.deepEqual(made.raw.take(), ['fault 6 1c010014 not executed'])
+    // What was refused is thrown away, and there is an end to how many of those there may be.
+    await made.raw.send(request(7, 0, bytes(8), first))
+    assert.equal((await made.server.closed)?.code, 'LIMIT')
+    assert.equal(made.server.inspect().memory.reassembly, 0)
   })
 })

@@ -7,10 +7,8 @@ import type { AssociationGroups } from './groups.ts'
 import type { ServerCall } from './incoming-call.ts'
 import { Reassembly } from './reassembly.ts'
 
-/** Where the fragments of a client stand. */
+/** Where the fragments of a request stand. */
 type State =
-  /** Between two requests. */
-  | undefined
   /** The first fragment is in, the last is not. */
   | Gathering
   /** The request was refused at its first fragment or grew too large; the rest is thrown away. */
@@ -43,12 +41,18 @@ export interface Outcome {
   readonly refused: 'BUSY' | 'DENIED' | undefined
 }
 
-/** The requests of one client that come in fragments, one after the other: those of two requests may not mix. */
+/**
+ * The requests of one client that come in fragments: one after the other, since those of two requests may not mix, unless that was agreed
+ * on, as two Busbars do.
+ */
 export class Receiving {
+  /** Fragments of different requests may mix. */
+  interleaved = false
   readonly #limits: RpcLimits
   readonly #groups: AssociationGroups
   readonly #env: Env
-  #state: State
+  /** By call id; one at most where fragments may not mix. */
+  readonly #states = new Map<number, State>()
 
   constructor(limits: RpcLimits, groups: AssociationGroups, env: Env) {
     this.#limits = limits
@@ -58,61 +62,71 @@ export class Receiving {
 
   /** Between two requests. */
   get idle(): boolean {
-    return this.#state === undefined
+    return this.#states.size === 0
   }
 
-  /** The call whose fragments are arriving. */
-  get call(): ServerCall | undefined {
-    return this.#state?.kind === 'gathering' ? this.#state.call : undefined
+  /** Requests that are arriving. */
+  get size(): number {
+    return this.#states.size
+  }
+
+  /** The call that a fragment was to go on with. */
+  call(id: number): ServerCall | undefined {
+    const state = this.interleaved ? this.#states.get(id) : this.#only()
+    return state?.kind === 'gathering' ? state.call : undefined
   }
 
   /** The first fragment is in; without a `call` the request was refused. */
   begin(id: number, call: ServerCall | undefined): void {
+    if (this.#states.size >= this.#limits.calls) {
+      throw new BusbarError('LIMIT', `more than ${this.#limits.calls} requests in fragments at the same time`)
+    }
     const begun = { id, orphaned: false }
-    this.#state =
+    this.#states.set(
+      id,
       call === undefined
         ? { ...begun, kind: 'skipping', skipped: 0 }
-        : { ...begun, kind: 'gathering', call, parts: new Reassembly(this.#limits.request, this.#env) }
+        : { ...begun, kind: 'gathering', call, parts: new Reassembly(this.#limits.request, this.#env) },
+    )
   }
 
-  /** Whether a fragment belongs to the request that is arriving; only behind an orphaned one may another begin. */
+  /** Whether a fragment belongs to a request that is arriving; only behind an orphaned one may another begin, unless they may mix. */
   goesOn(header: PduHeader): boolean {
-    const state = this.#state
+    const state = this.interleaved ? this.#states.get(header.callId) : this.#only()
     if (state === undefined) return false
     const first = (header.flags & PFC.FIRST) !== 0
     if (!first && header.callId === state.id) return true
     if (!first || !state.orphaned) {
       throw new BusbarError('PROTOCOL', `fragments of calls ${state.id} and ${header.callId} are mixed`)
     }
-    this.drop()
+    this.#forget(state)
     return false
   }
 
   /** Takes a fragment of the request that is arriving; `undefined` while there is nothing to do about it. */
   take(header: PduHeader, view: DataView, at: number, stub: Uint8Array): Outcome | undefined {
-    const last = (header.flags & PFC.LAST) !== 0
+    const state = this.#states.get(header.callId)
+    if (state === undefined) return undefined
     const outcome =
-      this.#state?.kind === 'gathering'
-        ? this.#gather(this.#state, header, readHint(view, at, header.little), stub)
-        : this.#skip(stub.length)
-    if (last) this.#state = undefined
+      state.kind === 'gathering'
+        ? this.#gather(state, header, readHint(view, at, header.little), stub)
+        : this.#skip(state, stub.length)
+    if ((header.flags & PFC.LAST) !== 0) this.#states.delete(header.callId)
     return outcome
   }
 
   /** `co_cancel` or `orphaned`; false when it is not for the request that is arriving. */
   cancel(id: number, orphaned: boolean, reason: BusbarError): boolean {
-    const state = this.#state
-    if (state?.id !== id) return false
+    const state = this.#states.get(id)
+    if (state === undefined) return false
     if (orphaned) state.orphaned = true
     if (state.kind === 'gathering') state.call.cancel(reason)
     return true
   }
 
-  /** Lets go of a request that is arriving. */
+  /** Lets go of everything that is arriving. */
   drop(): void {
-    const { call } = this
-    if (call !== undefined) this.#groups.release(call.held)
-    this.#state = undefined
+    for (const state of this.#states.values()) this.#forget(state)
   }
 
   /**
@@ -120,17 +134,18 @@ export class Receiving {
    * it. `undefined` when nothing speaks for that: `take` decides when the fragment is whole.
    */
   land(header: PduHeader, hint: number, length: number): Uint8Array | undefined {
-    const state = this.#state
-    if (state?.kind !== 'gathering' || state.id !== header.callId || (header.flags & PFC.FIRST) !== 0) return undefined
+    const state = this.#states.get(header.callId)
+    if (state?.kind !== 'gathering' || (header.flags & PFC.FIRST) !== 0) return undefined
     if (header.little !== state.call.little) return undefined
     return this.#room(state, hint, length)
   }
 
   /** A fragment for which `land` gave memory is whole, and lies there. */
   landed(header: PduHeader, length: number): Outcome | undefined {
-    if (this.#state?.kind !== 'gathering') return undefined
-    const outcome = this.#took(this.#state, header, length)
-    if (outcome !== undefined) this.#state = undefined
+    const state = this.#states.get(header.callId)
+    if (state?.kind !== 'gathering') return undefined
+    const outcome = this.#took(state, header, length)
+    if (outcome !== undefined) this.#states.delete(header.callId)
     return outcome
   }
 
@@ -169,19 +184,29 @@ export class Receiving {
     return { call, refused: undefined }
   }
 
-  #giveUp({ call, id, orphaned, parts }: Gathering, bytes: number, refused: 'BUSY' | 'DENIED'): Outcome {
-    this.drop()
-    this.#state = { kind: 'skipping', id, orphaned, skipped: parts.length + bytes }
+  #giveUp(gathering: Gathering, bytes: number, refused: 'BUSY' | 'DENIED'): Outcome {
+    const { call, id, orphaned, parts } = gathering
+    this.#forget(gathering)
+    this.#states.set(id, { kind: 'skipping', id, orphaned, skipped: parts.length + bytes })
     return { call, refused }
   }
 
-  #skip(bytes: number): undefined {
-    if (this.#state?.kind !== 'skipping') return
-    this.#state.skipped += bytes
-    if (this.#state.skipped <= this.#limits.refused) return
+  #skip(skipping: Skipping, bytes: number): undefined {
+    skipping.skipped += bytes
+    if (skipping.skipped <= this.#limits.refused) return
     throw new BusbarError(
       'LIMIT',
       `a client sent more than ${this.#limits.refused} bytes of a request that was refused`,
     )
+  }
+
+  #forget(state: State): void {
+    if (state.kind === 'gathering') this.#groups.release(state.call.held)
+    this.#states.delete(state.id)
+  }
+
+  #only(): State | undefined {
+    for (const state of this.#states.values()) return state
+    return undefined
   }
 }

@@ -35,7 +35,7 @@ interface ServerContext {
 }
 
 /** Features that are accepted when a client offers them. */
-const ACCEPTED_FEATURES = FEATURE.KEEP_ON_ORPHAN
+const ACCEPTED_FEATURES = FEATURE.KEEP_ON_ORPHAN | FEATURE.INTERLEAVED
 
 /** The negotiating half of a server: what was agreed with one client. The caller sends what it returns. */
 export class ServerBinding {
@@ -44,6 +44,7 @@ export class ServerBinding {
   #fragment = 0
   #group = 0
   #multiplexed = false
+  #interleaved = false
 
   constructor(options: ServerBindingOptions) {
     this.#options = options
@@ -67,6 +68,11 @@ export class ServerBinding {
   /** Several calls may be outstanding. */
   get multiplexed(): boolean {
     return this.#multiplexed
+  }
+
+  /** Fragments of different calls may mix, in both directions. */
+  get interleaved(): boolean {
+    return this.#interleaved
   }
 
   get contexts(): readonly { readonly id: number; readonly interface: InterfaceId }[] {
@@ -127,7 +133,9 @@ export class ServerBinding {
   #result(offer: ContextOffer): ContextResult {
     const features = featuresOf(offer)
     if (features !== undefined) {
-      return { result: RESULT.NEGOTIATED, reason: features & ACCEPTED_FEATURES, transfer: NO_SYNTAX }
+      const accepted = features & ACCEPTED_FEATURES
+      this.#interleaved = this.#multiplexed && (accepted & FEATURE.INTERLEAVED) !== 0
+      return { result: RESULT.NEGOTIATED, reason: accepted, transfer: NO_SYNTAX }
     }
     const known = this.#contexts.get(offer.id)
     const same = known !== undefined && sameSyntax(known.abstract, offer.abstract)

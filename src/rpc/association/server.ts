@@ -126,7 +126,10 @@ export class RpcServer {
         return this.#fault(alterFault(header, error), error)
       case PDUS.request.number: {
         const contextId = readContextId(new DataView(pdu.buffer, pdu.byteOffset), 0, header.little)
-        return this.#fault(requestFault(header, error, { gathering: this.#receiving.call, bound, contextId }), error)
+        return this.#fault(
+          requestFault(header, error, { gathering: this.#receiving.call(header.callId), bound, contextId }),
+          error,
+        )
       }
       default:
         throw error
@@ -159,6 +162,8 @@ export class RpcServer {
       case PDUS.bind.number:
         this.#access.send(this.#binding.bind(header, pdu))
         this.#answers.fragment = this.#binding.fragment
+        this.#receiving.interleaved = this.#binding.interleaved
+        this.#access.interleaves = this.#binding.interleaved
         return
       case PDUS.alter_context.number:
         return this.#access.send(this.#binding.alter(header, pdu))
@@ -219,7 +224,7 @@ export class RpcServer {
     const target = this.#binding.target(contextId)
     if (target === undefined) return this.#refuse(callId, 0, 'NO_SUCH_INTERFACE')
     if (opnum >= target.opnums) return this.#refuse(callId, contextId, 'NOT_IN_CONTRACT')
-    if (this.#running.size >= this.#limits.calls) return this.#refuse(callId, contextId, 'BUSY')
+    if (this.#running.size + this.#receiving.size >= this.#limits.calls) return this.#refuse(callId, contextId, 'BUSY')
     const object = (flags & PFC.OBJECT_UUID) === 0 ? undefined : this.#uuids.read(view, at + REQUEST_BYTES, little)
     const silent = (flags & PFC.MAYBE) !== 0
     const start = at + offset

@@ -38,7 +38,10 @@ interface Types {
   readonly float64: Type<number>
   /** Text: well-formed UTF-16 without NUL. */
   readonly string: Type<string>
-  /** Bytes. What arrives is a view of the received message, which it keeps alive. */
+  /**
+   * Bytes. What arrives is a view of the received message, which it keeps alive. From 16 KiB on arguments are sent from where they are:
+   * leave them as they are until the call has its outcome.
+   */
   readonly bytes: Type<Uint8Array>
   /** A point in time, whole milliseconds, from the year 1601 on. */
   readonly date: Type<Date>

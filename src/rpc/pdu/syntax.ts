@@ -23,6 +23,8 @@ export const FEATURE = {
   SECURITY_MULTIPLEXING: 1,
   /** The connection outlives an orphaned call. */
   KEEP_ON_ORPHAN: 2,
+  /** Our own, which no other peer offers or accepts: fragments of different calls may mix. */
+  INTERLEAVED: 0x80,
 } as const
 
 /** First half of the pseudo transfer syntax whose second half is a bit mask. */
