@@ -16,6 +16,7 @@ export const PYTHON = '/usr/bin/python3'
 /** Where to find what a judge needs, and what to install where it is missing. */
 const PROGRAMS = {
   smbtorture: { path: 'smbtorture', debian: 'samba-testsuite' },
+  ndrdump: { path: 'ndrdump', debian: 'samba-testsuite' },
   'Samba for Python': {
     path: '/usr/lib/python3/dist-packages/samba/tests/dcerpc/raw_protocol.py',
     debian: 'python3-samba',

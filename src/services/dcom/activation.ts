@@ -73,7 +73,7 @@ export function activation(peer: Activating): PlainImplementation<typeof Activat
         pServerVersion: COM_VERSION,
         phr: hresult,
         ppInterfaceData: all.map((objref) => objref && { ulCntData: objref.length, abData: objref }),
-        pResults: all.map(hresultFor),
+        pResults: all.map((objref) => (made ? hresultFor(objref) : hresult)),
         result: hresult,
       }
     },

@@ -19,9 +19,9 @@ export function bindingsOf(address: string): DualStrings {
     )
   }
   const text = Array.from({ length: address.length }, (_, at) => address.charCodeAt(at))
-  // The tower, the address and its end; the end of the list; an empty list.
+  // The tower, the address and its end; the end of the list; the end of an empty list.
   const strings = [TCP, ...text, 0, 0]
-  const aStringArray = [...strings, 0, 0]
+  const aStringArray = [...strings, 0]
   return { wNumEntries: aStringArray.length, wSecurityOffset: strings.length, aStringArray }
 }
 
