@@ -14,8 +14,9 @@ import {
 import type { CallerOptions } from './caller-options.ts'
 import { Consumer } from './consumer.ts'
 import { located } from './errors.ts'
+import type { Given } from './exports.ts'
 import type { Exchange, Taker } from './exchange.ts'
-import { type Gift, neverTaken } from './gift.ts'
+import { endStreams, type Gift, neverTaken } from './gift.ts'
 import { type Guard, guardOf } from './guard.ts'
 import { Held } from './held.ts'
 import { ImportTable } from './imports.ts'
@@ -171,23 +172,28 @@ export class ObjectCaller implements Taker {
     port: RefPort,
   ): Promise<unknown> {
     const guard = guardOf(this.#env, terms)
+    const lent: Given[] = []
     held.calls++
     try {
-      return this.#unpack(operation, await this.#lend(held, operation, args, terms, guard), port)
+      return this.#unpack(operation, await this.#lend(held, operation, args, terms, guard, lent), port)
     } finally {
+      endStreams(lent)
       held.settled()
       guard?.end()
     }
   }
 
+  /** Adds the streams that it gave to `lent`. */
   async #lend(
     held: Held,
     operation: Operation,
     args: unknown,
     terms: Terms | undefined,
     guard: Guard | undefined,
+    lent: Given[],
   ): Promise<RpcReply> {
     const { stub, gift } = this.#wrap(held, operation, args, terms)
+    for (const given of gift?.exported ?? []) if (given.exported.object.stream) lent.push(given)
     const { wayBack } = this.#options
     let left = false
     held.pin()
@@ -226,12 +232,11 @@ export class ObjectCaller implements Taker {
   }
 
   #stream(held: Held, operation: Operation, pull: Contract, args: unknown, options: CallOptions | undefined): Consumer {
-    const next = pull.procedures[0] as Operation
-    const room = { maxItems: this.#limits.pageItems, maxBytes: this.#limits.pageBytes }
     // As with every call, the arguments are packaged now; only the sending waits until somebody reads. References are lent
     // with the sending, since a stream that nobody reads would keep them.
     const prepared = this.#prepared(held, operation, args, options)
     let guard: Guard | undefined
+    const lent: Given[] = []
     const consumer = new Consumer({
       open: async () => {
         if (prepared instanceof BusbarError) throw prepared
@@ -243,16 +248,30 @@ export class ObjectCaller implements Taker {
           signal.addEventListener('abort', () => consumer.fail(BusbarError.from(signal.reason)), { once: true })
         }
         const reply = await (stub === undefined
-          ? this.#lend(held, operation, args, terms, guard)
+          ? this.#lend(held, operation, args, terms, guard, lent)
           : this.#requests
               .send(held, operation, stub, guard)
               .catch((thrown: unknown) => this.#failed(held.interface, operation, thrown)))
         return this.#unpack(operation, reply, this.#bare) as Held
       },
-      next: async (stream) => (await this.call(stream, next, room, undefined)) as Page,
-      over: () => guard?.end(),
+      next: (stream) => this.#next(stream, pull),
+      over: () => {
+        guard?.end()
+        endStreams(lent)
+      },
     })
     return consumer
+  }
+
+  /** Reads the stream behind `held`, which the peer lent. */
+  stream(held: Held): Consumer {
+    const next = (): Promise<Page> => this.#next(held, held.interface)
+    return new Consumer({ open: () => Promise.resolve(held), next, over() {} }, held)
+  }
+
+  #next(stream: Held, pull: Interface): Promise<Page> {
+    const room = { maxItems: this.#limits.pageItems, maxBytes: this.#limits.pageBytes }
+    return this.call(stream, pull.procedures[0] as Operation, room, undefined) as Promise<Page>
   }
 
   #prepared(

@@ -49,8 +49,10 @@ export class Consumer implements Stream<unknown> {
   #ahead = 1
   #waiters: Waiter[] = []
 
-  constructor(source: PageSource) {
+  /** `held` when the object behind it is there already. */
+  constructor(source: PageSource, held?: Held) {
     this.#source = source
+    if (held !== undefined) this.#state = { kind: 'open', held }
   }
 
   [Symbol.asyncIterator](): this {

@@ -1,5 +1,6 @@
 import { BusbarError } from '../errors/index.ts'
 import type { CallContext, Caller, Env, Hop, Timer } from '../rpc/index.ts'
+import type { Consumer } from './consumer.ts'
 import type { Said } from './orpc.ts'
 
 /** What the association tells about a call. */
@@ -23,6 +24,8 @@ export class ServedCall implements CallContext {
   #controller: AbortController | undefined
   #timer: Timer | undefined
   #over: BusbarError | undefined
+  /** Streams among the arguments. */
+  #streams: readonly Consumer[] = []
   #chain: readonly Hop[] | undefined
 
   /** `said` by the caller just now; `size` of the arguments in `bytes`; `streaming` when the call may outlive its answer. */
@@ -56,8 +59,14 @@ export class ServedCall implements CallContext {
     return this.#controller.signal
   }
 
+  /** These can be read until the call, or the stream it opened, is over. */
+  lend(streams: readonly Consumer[]): void {
+    this.#streams = streams
+  }
+
   /** The call, or the stream it opened, is over: nothing fires any more, or it fires now with `reason`. */
   end(reason?: BusbarError): void {
+    for (const stream of this.#streams) void stream.return()
     this.#timer?.cancel()
     this.#timer = undefined
     if (this.#over !== undefined || reason === undefined) return

@@ -148,7 +148,7 @@ export class Dispatcher {
       return
     }
     if (this.#hooked && isComponent(exported)) return this.#hook(exported, operation, method, call, context, reader)
-    const args = this.#arguments(operation, reader)
+    const args = this.#arguments(operation, reader, context)
     exported.object.running++
     this.#usage.begin(size)
     let value: unknown
@@ -172,7 +172,7 @@ export class Dispatcher {
   ): undefined {
     const called = { contract: exported.interface.name, method: operation.name, path: operation.path }
     const run = (): undefined => {
-      const args = this.#arguments(operation, reader)
+      const args = this.#arguments(operation, reader, context)
       let value: unknown
       try {
         value = through(this.#hooks.serves, { ...called, args, context }, (passed) =>
@@ -215,22 +215,25 @@ export class Dispatcher {
     } else this.#answer(exported, operation, call, context, value)
   }
 
-  #arguments(operation: Operation, reader: Reader): unknown {
-    const args = operation.request.refs ? this.#taken(operation, reader) : operation.request.read(reader, this.#port)
+  #arguments(operation: Operation, reader: Reader, context: ServedCall): unknown {
+    if (operation.request.refs) return this.#taken(operation, reader, context)
+    const args = operation.request.read(reader, this.#port)
     reader.done(operation.path)
     return args
   }
 
   /** Arguments with references: all of them are taken, or none, and then the fault says so. */
-  #taken({ request, path }: Operation, reader: Reader): unknown {
+  #taken({ request, path }: Operation, reader: Reader, context: ServedCall): unknown {
     const imports = this.#exchange.taker?.imports
     try {
       const args = request.read(reader, this.#port)
       reader.done(path)
       imports?.commit()
+      context.lend(this.#exchange.arrived())
       return args
     } catch (thrown) {
       imports?.disown()
+      this.#exchange.arrived()
       throw thrown
     }
   }

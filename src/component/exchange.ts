@@ -1,21 +1,25 @@
 import { BusbarError } from '../errors/index.ts'
-import type { Contract, Env } from '../rpc/index.ts'
+import { type Contract, type Env, isPull } from '../rpc/index.ts'
 import { methodsOf } from './classes.ts'
+import { Consumer } from './consumer.ts'
 import { ExportTable, type Given } from './exports.ts'
 import type { ForeignExports } from './foreign-exports.ts'
 import { RefusedReference } from './foreign-serving.ts'
 import type { Gift } from './gift.ts'
 import type { Held, Via } from './held.ts'
 import type { ImportTable } from './imports.ts'
-import type { Interface, Methods } from './interface.ts'
+import type { Interface, Methods, Operation } from './interface.ts'
 import type { ObjectLimits } from './limits.ts'
 import { decodeObjRef, encodeObjRef, type ObjRef } from './objref.ts'
 import { PeerUsage } from './peer-usage.ts'
+import { Producer } from './producer.ts'
 import { heldOf } from './proxy.ts'
 
 /** Who takes references from the peer and makes calls on them. */
 export interface Taker extends Via {
   readonly imports: ImportTable
+  /** What reads the stream behind `held`. */
+  stream(held: Held): Consumer
 }
 
 /**
@@ -29,17 +33,24 @@ export class Exchange {
   /** Who calls objects of the peer; absent while nobody can. */
   taker: Taker | undefined
   readonly #foreign: boolean
+  readonly #env: Env
+  readonly #limits: ObjectLimits
   #sentHome: Held[] = []
+  /** Streams among the arguments that were read last. */
+  #arrived: Consumer[] = []
 
   /** `foreign` for a peer that has addresses in place of a pipe. */
   constructor(env: Env, limits: ObjectLimits, foreign?: ForeignExports, usage: PeerUsage = new PeerUsage()) {
     this.usage = usage
     this.exports = new ExportTable(env, limits, foreign, usage)
     this.#foreign = foreign !== undefined
+    this.#env = env
+    this.#limits = limits
   }
 
   /** A reference in the arguments of a call: lent, its owner stays who it was. */
   lend(contract: Contract, value: unknown): Uint8Array {
+    if (isPull(contract)) return this.#lendStream(contract, value)
     const held = heldOf(value)
     if (held !== undefined) {
       checkProxy(contract, held)
@@ -102,7 +113,11 @@ export class Exchange {
       throw new BusbarError('PROTOCOL', 'a reference among the arguments, and no return channel to call it on')
     }
     try {
-      return this.taker.proxy(this.taker.imports.take(contract, ref))
+      const held = this.taker.imports.take(contract, ref)
+      if (!isPull(contract)) return this.taker.proxy(held)
+      const stream = this.taker.stream(held)
+      this.#arrived.push(stream)
+      return stream
     } catch (thrown) {
       // As a fault this says that nothing was taken, so that the caller takes all of it back.
       if (thrown instanceof BusbarError && thrown.code === 'LIMIT') throw new BusbarError('BUSY', thrown.message)
@@ -151,6 +166,23 @@ export class Exchange {
     if (ref.references > 0) void this.taker?.imports.giveBack(ref)
   }
 
+  /** The streams among the arguments that were read, which are over with their call. */
+  arrived(): readonly Consumer[] {
+    if (this.#arrived.length === 0) return NO_STREAMS
+    const arrived = this.#arrived
+    this.#arrived = []
+    return arrived
+  }
+
+  /** A stream in the arguments of a call. One that came from a third party brings that one's failures. */
+  #lendStream(contract: Contract, value: unknown): Uint8Array {
+    const page = (contract.procedures[0] as Operation).reply
+    const passedOn = value instanceof Consumer
+    const producer = new Producer(value, contract.name, page, NOBODY, this.#env, this.#limits, passedOn)
+    const key = producer as unknown as Methods
+    return this.exports.give(contract, { value: producer, key, owned: true, stream: true })
+  }
+
   #passOn(contract: Contract, held: Held, value: object): Uint8Array {
     return this.exports.give(contract, { value, key: held, owned: false, stream: false })
   }
@@ -168,6 +200,10 @@ export class Exchange {
     return exported.share === undefined ? value : alive(value, contract, exported.share)
   }
 }
+
+const NO_STREAMS: readonly Consumer[] = []
+/** Nobody is told when a stream that was lent is over. */
+const NOBODY = { end(): void {} }
 
 /** A proxy that was passed on comes home as itself, or, when it was released here or has another interface, as a new one. */
 function alive(proxy: object, { uuid }: Contract, share: Held): object {

@@ -1,12 +1,16 @@
 import { BusbarError } from '../errors/index.ts'
 import type { Env, Marshaller, Page } from '../rpc/index.ts'
-import type { ServedCall } from './context.ts'
 import { MAX_ASKED, type ObjectLimits } from './limits.ts'
 
 /** What the caller of `next` has room for. */
 interface Room {
   readonly maxItems: number
   readonly maxBytes: number
+}
+
+/** Whose stream it is: told when the stream is over, with a reason if its reader left. */
+interface StreamOwner {
+  end(reason?: BusbarError): void
 }
 
 type Source = Iterator<unknown> | AsyncIterator<unknown>
@@ -20,7 +24,7 @@ export class Producer {
   /** Whether the items come from a third party: then so do the failures. */
   readonly passedOn: boolean
   readonly #source: Source
-  readonly #context: ServedCall
+  readonly #context: StreamOwner
   readonly #env: Env
   readonly #limits: ObjectLimits
   readonly #page: Marshaller
@@ -34,14 +38,14 @@ export class Producer {
   /** Pages that were asked for and have not left, and when the last of them has. */
   #asked = 0
   #last: Promise<unknown> = Promise.resolve()
-  #disposed = false
+  #gone: BusbarError | undefined
 
   /** Takes what the component returned; `BAD_VALUE` when it cannot be iterated. `page` marshals the pages. */
   constructor(
     returned: unknown,
     path: string,
     page: Marshaller,
-    context: ServedCall,
+    context: StreamOwner,
     env: Env,
     limits: ObjectLimits,
     passedOn: boolean,
@@ -75,9 +79,13 @@ export class Producer {
 
   /** The caller left or is gone: the component hears it at once, through its signal and through its iterator. */
   [Symbol.dispose](): void {
-    if (this.#disposed) return
-    this.#disposed = true
-    const reason = left()
+    this.end(new BusbarError('CANCELLED', 'the caller left the stream'))
+  }
+
+  /** The same for another reason, which a reader that goes on asking is told. */
+  end(reason: BusbarError): void {
+    if (this.#gone !== undefined) return
+    this.#gone = reason
     this.#wake?.(reason)
     this.#context.end(this.#ended ? undefined : reason)
     if (this.#ended) return
@@ -90,7 +98,7 @@ export class Producer {
   }
 
   async #fill(maxItems: number, maxBytes: number): Promise<Page> {
-    if (this.#disposed) throw left()
+    if (this.#gone !== undefined) throw this.#gone
     const items: unknown[] = []
     let bytes = 0
     let patience: Promise<undefined> | undefined
@@ -156,10 +164,6 @@ export class Producer {
     this.#ended = true
     this.#context.end()
   }
-}
-
-function left(): BusbarError {
-  return new BusbarError('CANCELLED', 'the caller left the stream')
 }
 
 function open(returned: unknown, path: string): Source {

@@ -13,6 +13,7 @@ export {
   type Contract,
   type ContractOptions,
   contract,
+  isPull,
   type Methods,
   type Page,
   type PullContract,

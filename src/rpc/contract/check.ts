@@ -40,7 +40,9 @@ function checkNode(node: TypeNode, where: string, place: Place): void {
       if (!place.refs) refuse(`${where}: a reference cannot travel there (no key of a map, nothing of t.idl)`)
       return
     case 'stream':
-      if (place.in !== 'result') refuse(`${where}: t.stream can only be the whole result of a method`)
+      if (place.in === 'inside' || !place.refs) {
+        refuse(`${where}: t.stream can only be the whole result of a method, or a whole argument`)
+      }
       return checkNode(node.item, `${where}, item`, inside)
     case 'out':
       if (place.in !== 'result') refuse(`${where}: t.idl.out can only be the whole result of a method`)

@@ -139,7 +139,7 @@ describe('what a contract refuses', () => {
     refused(withMethods({ x: method({ a: t.void }, t.void) }), /t\.void/)
     refused(withMethods({ x: method({ a: t.idl.ref(t.ref(File)) }, t.void) }), /a reference cannot/)
     refused(withMethods({ x: method({}, t.idl.box(t.ref(File))) }), /a reference cannot/)
-    refused(withMethods({ x: method({ a: t.stream(t.bytes) }, t.void) }), /whole result/)
+    refused(withMethods({ x: method({ a: t.array(t.stream(t.bytes)) }, t.void) }), /whole result/)
     refused(withMethods({ x: method({}, t.array(t.stream(t.bytes))) }), /whole result/)
     refused(withMethods({ x: method({}, t.optional(t.optional(t.bool))) }), /optional/)
     refused(withMethods({ x: method({}, t.array(t.void)) }), /t\.void/)

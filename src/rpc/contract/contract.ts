@@ -48,9 +48,13 @@ export function contract<const M extends Methods>(name: string, options: Contrac
     checkName(methodName, `contract ${name}`)
     const number = methodNumber(declaration, next, `contract ${name}, method ${methodName}`)
     next = number + 1
-    return new Procedure(name, methodName, number, declaration, (item) =>
-      pullContract(`${name}.${methodName}`, streamGuid(uuid, methodName), options.version, item),
-    )
+    return new Procedure(name, methodName, number, declaration, (item, argument) => {
+      const path = `${name}.${methodName}`
+      if (argument === undefined) return pullContract(path, streamGuid(uuid, methodName), options.version, item)
+      // The names of arguments are free to change: their positions are not.
+      const { name: own, position } = argument
+      return pullContract(`${path}.${own}`, streamGuid(uuid, `${methodName} ${position}`), options.version, item)
+    })
   })
   const made: Contract<M> = { name, version: options.version, uuid, ...version, methods, procedures }
   return Object.freeze(made)
@@ -75,9 +79,18 @@ export type PullContract = Contract<{
   readonly next: Method<{ readonly maxItems: Type<number>; readonly maxBytes: Type<number> }, Type<Page>>
 }>
 
-/** The contract of the object behind one stream result, with an identifier derived from where the stream stands. */
+const pulls = new WeakSet<Contract>()
+
+/** Whether it is the contract of the object behind a stream. */
+export function isPull(contract: Contract): boolean {
+  return pulls.has(contract)
+}
+
+/** The contract of the object behind one stream, with an identifier derived from where the stream stands. */
 function pullContract(path: string, uuid: Guid, version: string, item: TypeNode): PullContract {
   const page = t.struct({ items: t.array(typeOf(item)), done: t.bool }) as unknown as Type<Page>
   const next = method({ maxItems: t.uint32, maxBytes: t.uint32 }, page)
-  return contract(path, { version, uuid }, { next })
+  const made = contract(path, { version, uuid }, { next })
+  pulls.add(made)
+  return made
 }

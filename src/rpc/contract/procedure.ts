@@ -20,16 +20,18 @@ export class Procedure {
   readonly result: TypeNode
   /** The contract of the object behind a stream result; `undefined` for every other result. */
   readonly pull: Contract | undefined
+  /** The contracts of the objects behind arguments that are streams, by the name of the argument. */
+  readonly pulls: ReadonlyMap<string, Contract>
   #request: Marshaller | undefined
   #reply: Marshaller | undefined
 
-  /** `pullOf` makes the contract for a stream of such items. */
+  /** `pullOf` makes the contract for a stream of such items: of the result, or of an argument. */
   constructor(
     owner: string,
     name: string,
     number: number,
     declaration: AnyMethod,
-    pullOf: (item: TypeNode) => Contract,
+    pullOf: (item: TypeNode, argument?: { readonly name: string; readonly position: number }) => Contract,
   ) {
     const where = `contract ${owner}, method ${name}`
     const { args, result, options } = declaration as Partial<AnyMethod>
@@ -46,6 +48,11 @@ export class Procedure {
     this.result = nodeOf(result, `${where}, result`)
     checkMethod(this.args, this.result, where)
     this.pull = this.result.kind === 'stream' ? pullOf(this.result.item) : undefined
+    this.pulls = new Map(
+      this.args.flatMap(({ name: arg, type }, position) =>
+        type.kind === 'stream' ? [[arg, pullOf(type.item, { name: arg, position })]] : [],
+      ),
+    )
   }
 
   /** What the caller sends. */

@@ -67,7 +67,7 @@ interface Types {
    * comes home.
    */
   ref<C extends Contract>(contract: C | (() => C)): Type<Implementation<C>, Client<C>>
-  /** Items one after the other, as fast as the caller takes them. As the whole result of a method. */
+  /** Items one after the other, as fast as whoever reads takes them: as the whole result of a method, or as a whole argument. */
   stream<T extends Type>(item: T): StreamType<Given<T>, Taken<T>>
   /** Types that only existing interfaces need: arrays of every kind, unions, pointers, context handles. */
   readonly idl: IdlTypes

@@ -149,15 +149,16 @@ export interface OptionalType<Given = unknown, Taken = Given> extends Type<Given
   readonly optional: true
 }
 
-/** A type that a method can only return: its value is an async iterable on both sides. */
+/** A type that a method can return, or have as a whole argument: its value is an async iterable on both sides. */
 export interface StreamType<Given = unknown, Taken = Given>
   extends Type<AsyncIterable<Given> | Iterable<Given>, Stream<Taken>> {
   readonly stream: true
 }
 
 /**
- * What a method with a stream result gives its caller. The call is made when iteration begins; leaving the loop, in
- * whatever way, releases the producer at once. It can be iterated once.
+ * What a method with a stream result gives its caller, and what a method with a stream among its arguments gets. The call of a
+ * result is made when iteration begins; leaving the loop, in whatever way, releases the producer at once. It can be iterated once. An
+ * argument can be read until the method has returned, or until the stream that it returned is over.
  */
 export interface Stream<T> extends AsyncIterableIterator<T>, AsyncDisposable {
   [Symbol.asyncIterator](): Stream<T>

@@ -106,18 +106,28 @@ function memberOf(node: TypeNode): WireType {
   return node.kind === 'string' ? reference(STRING) : wireOf(node)
 }
 
-/** What an operation sends and gets. A stream comes back as a reference to `pull`, the contract of the object behind it. */
+function streamOf(pull: Contract): WireType {
+  return { kind: 'interface', contract: () => pull, optional: false }
+}
+
+/**
+ * What an operation sends and gets. A stream comes back as a reference to `pull`, the contract of the object behind it; those among
+ * the arguments go as references to `pulls`.
+ */
 export function wireOfOperation(operation: {
   readonly name: string
   readonly args: readonly FieldNode[]
   readonly result: TypeNode
   readonly pull: Contract | undefined
+  readonly pulls: ReadonlyMap<string, Contract>
 }): WireOperation {
-  const { name, args, result, pull } = operation
-  const request = args.map((arg) => ({ name: arg.name, type: wireOf(arg.type) }))
+  const { name, args, result, pull, pulls } = operation
+  const request = args.map((arg) => {
+    const stream = pulls.get(arg.name)
+    return { name: arg.name, type: stream === undefined ? wireOf(arg.type) : streamOf(stream) }
+  })
   if (pull !== undefined) {
-    const stream = { name: 'result', type: { kind: 'interface', contract: () => pull, optional: false } } as const
-    return { name, request, reply: [stream], returns: undefined }
+    return { name, request, reply: [{ name: 'result', type: streamOf(pull) }], returns: undefined }
   }
   if (result.kind === 'out') {
     const reply = result.fields.map((out) => ({ name: out.name, type: wireOf(out.type) }))
