@@ -1,7 +1,7 @@
 /** Chunks from this size on are bulk, `bytes` (our choice: a hundred small calls). */
 const BULK = 16_384
 /** Bulk that one link moves, in each direction, before everything else has its turn, `bytes` (our choice, measured: see `bench/RESULTS.md`). */
-const TURN = 131_072
+const TURN = 262_144
 
 /**
  * Fairness between the links of one process. A kernel that takes, or gives, bulk as fast as this process moves it would keep the
