@@ -12,7 +12,6 @@ export const AUTHN_NONE = 1
 /** What the resolver answers, by the names of MS-ERREF 2.2. */
 const OK = 0
 const NOT_ENOUGH_MEMORY = 8
-const INVALID_PARAMETER = 87
 export const PROTSEQ_NOT_SUPPORTED = 1703
 const INVALID_OXID = 1910
 const INVALID_SET = 1912
@@ -39,11 +38,8 @@ export function objectResolver(peer: Resolved): PlainImplementation<typeof Objec
       pComVersion: COM_VERSION,
     }),
     SimplePing: ({ pSetId }) => ({ result: peer.leases.ping(pSetId) ? OK : INVALID_SET }),
-    ComplexPing({ pSetId, cAddToSet, cDelFromSet, AddToSet, DelFromSet }) {
+    ComplexPing({ pSetId, AddToSet, DelFromSet }) {
       const failed = (result: number) => ({ pSetId, pPingBackoffFactor: 0, result })
-      if (cAddToSet !== (AddToSet?.length ?? 0) || cDelFromSet !== (DelFromSet?.length ?? 0)) {
-        return failed(INVALID_PARAMETER)
-      }
       const id = peer.leases.change(pSetId, AddToSet ?? [], DelFromSet ?? [])
       if (id === undefined) return failed(INVALID_SET)
       if (id === 'full') return failed(NOT_ENOUGH_MEMORY)
