@@ -16,10 +16,11 @@ import {
   ReturnChannels,
 } from '../src/component/index.ts'
 import { type ByteLink, type Env, memoryPair } from '../src/link/index.ts'
-import { type Client, contract, method, RpcAccess, t } from '../src/rpc/index.ts'
+import { type CallContext, type Client, contract, method, RpcAccess, t } from '../src/rpc/index.ts'
 import { nodeEnv } from '../src/transport/index.ts'
 
 const env: Env = nodeEnv()
+const TRACE = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
 const present = spawnSync('tshark', ['--version']).error === undefined
 
 const Readable = contract('test.Readable', { version: '1.0' }, { read: method({}, t.string) })
@@ -57,11 +58,12 @@ async function exchange(made: Capture): Promise<void> {
   const caller = { partition: 'web', epoch: 1 }
   let kept: Client<typeof Readable> | undefined
   classes.offer(Board, {
-    put: async ({ item }) => {
+    put: async ({ item }, context) => {
+      assert.equal(context.trace, TRACE)
       kept = item
-      using writable = await query(item, Writable)
-      await writable.write({ text: 'written by a callback' })
-      await query(item, Missing).catch(() => {})
+      using writable = await query(item, Writable, { within: context })
+      await writable.write({ text: 'written by a callback' }, { within: context })
+      await query(item, Missing, { deadline: 60_000, trace: TRACE }).catch(() => {})
       return item
     },
     drop: () => kept?.[Symbol.dispose](),
@@ -84,12 +86,16 @@ async function exchange(made: Capture): Promise<void> {
   let text = ''
   const note = implement([Readable, Writable], {
     read: () => text,
-    write: (args: { text: string }) => {
+    write: (args: { text: string }, { chain }: CallContext) => {
+      assert.deepEqual(
+        chain.map(({ partition, attested }) => `${partition} ${attested}`),
+        ['web false', 'storage true'],
+      )
       text = args.text
     },
   })
   const board = await client.activate(Board)
-  assert.equal((await board.put({ item: note })) as unknown, note)
+  assert.equal((await board.put({ item: note }, { deadline: 60_000, trace: TRACE })) as unknown, note)
   assert.equal(text, 'written by a callback')
   await board.drop()
   await board[Symbol.asyncDispose]()
@@ -97,7 +103,7 @@ async function exchange(made: Capture): Promise<void> {
   await server.closed
 }
 
-test('Wireshark reads the return channel, IRemUnknown and its queries', {
+test('Wireshark reads the return channel, extents, IRemUnknown and its queries', {
   skip: present || process.env['CI'] !== undefined ? false : 'tshark is not installed',
 }, async () => {
   assert.ok(present, 'tshark is required where CI is set: apt-get install tshark')
@@ -120,6 +126,8 @@ test('Wireshark reads the return channel, IRemUnknown and its queries', {
       /IRemUnknown, RemRelease/,
       /HResult: S_OK/,
       /HResult: E_NOINTERFACE/,
+      // A query within a call: deadline, trace and chain, and then its own arguments.
+      /Extension Count: 3\n[^]*?13e37dc4-dba5-5596-81fc-3101884bc115\n[^]*?5c9d57e4-7c84-5ae1-8ab8-921c14384cea\n[^]*?Extension\[4\]: NULL\n.*\n    IPID:/,
     ]) {
       assert.match(text, expected)
     }

@@ -1,6 +1,7 @@
 import { Reader, utf8Decode, utf8Encode, Writer } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import type { Caller, Hop } from '../rpc/index.ts'
+import { endOfExtent } from './extents.ts'
 import { MAX_HOPS } from './limits.ts'
 
 /** What the bus calls partitions by (`docs/protocol/control.md`). Nothing else is taken from a peer, who may print it. */
@@ -26,7 +27,7 @@ export function decodeChain(data: Uint8Array): Hop[] {
   const count = reader.u16()
   if (count > MAX_HOPS) throw new BusbarError('LIMIT', `a chain of ${count} callers, at most ${MAX_HOPS} are taken`)
   const hops = Array.from({ length: count }, () => readHop(reader))
-  reader.done('chain extent')
+  endOfExtent(reader, 'chain')
   return hops
 }
 

@@ -7,6 +7,7 @@ import {
   escapePeerText,
   type RemoteError,
 } from '../errors/index.ts'
+import { endOfExtent } from './extents.ts'
 import { codeOf } from './hresult.ts'
 import { MAX_ERROR_MESSAGE, MAX_ERROR_NAME } from './limits.ts'
 
@@ -96,7 +97,7 @@ export function decodeError(data: Uint8Array | undefined, hresult: number, path:
   const reader = new Reader(data)
   const sent = codeFromNumber(reader.u32())
   const [name, own, message] = [readText(reader), readText(reader), readText(reader)]
-  reader.done('error extent')
+  endOfExtent(reader, 'error')
   const shown = escapePeerText(message, MAX_ERROR_MESSAGE)
   if (sent !== undefined && sent !== 'FAULT' && (CROSSING.has(sent) || PASSED_ON.has(sent))) {
     return new BusbarError(sent, `${path}: ${shown}`)

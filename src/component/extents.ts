@@ -36,9 +36,17 @@ export function writeExtents(writer: Writer, extents: readonly Extent[]): void {
     const rounded = (data.length + 7) & ~7
     writer.u32(rounded)
     writeUuid(writer, id, true)
-    writer.u32(data.length)
+    // Wireshark 4.0 takes so many bytes and does not round up, so both are the same: zeros end the data.
+    writer.u32(rounded)
     writer.bytes(data)
     writer.zeros(rounded - data.length)
+  }
+}
+
+/** What is left of an extent's data: zeros up to a multiple of 8. `MALFORMED` when it is more. */
+export function endOfExtent(reader: Reader, what: string): void {
+  if (reader.left > 7 || reader.bytes(reader.left).some(Boolean)) {
+    throw new BusbarError('MALFORMED', `${what} extent goes on behind its end`)
   }
 }
 

@@ -34,7 +34,7 @@ describe('ORPCTHIS', () => {
       hex(bytes),
       plain(`0500 0700 00000000 00000000 01000000 f4f5 f6f7 f8f9fafbfcfdfeff 00000200
         01000000 00000000 00000200 02000000 00000200 00000000
-        08000000 ${hex(bytes.subarray(60, 76))} 04000000 dc05000000000000`),
+        08000000 ${hex(bytes.subarray(60, 76))} 08000000 dc05000000000000`),
     )
     const reader = new Reader(bytes)
     assert.deepEqual(readThis(reader), { deadline: 1500 })

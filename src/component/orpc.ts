@@ -1,8 +1,9 @@
-import { type Reader, type Slab, Writer } from '../bytes/index.ts'
+import { Reader, type Slab, Writer } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import type { Hop, IncomingCall } from '../rpc/index.ts'
 import { decodeChain } from './chain.ts'
 import {
+  endOfExtent,
   type Extent,
   EXTENT_CHAIN,
   EXTENT_DEADLINE,
@@ -95,8 +96,10 @@ export function readThis(reader: Reader): Said | undefined {
 }
 
 function readDeadline(data: Uint8Array): number {
-  if (data.length !== 4) throw new BusbarError('MALFORMED', `deadline extent of ${data.length} bytes, not 4`)
-  return new DataView(data.buffer, data.byteOffset).getUint32(0, true)
+  const reader = new Reader(data)
+  const deadline = reader.u32()
+  endOfExtent(reader, 'deadline')
+  return deadline
 }
 
 /** A writer for an answer that holds ORPCTHAT, with room for `measured` bytes more. `error` is the data of an error extent. */

@@ -1,4 +1,6 @@
+import { Reader } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
+import { endOfExtent } from './extents.ts'
 
 /** Trace id 16, id of the parent 8, flags 1, `bytes`: what a `traceparent` of version 00 says (W3C Trace Context, 3.2.2). */
 const TRACE_BYTES = 25
@@ -25,10 +27,11 @@ export function encodeTrace(traceparent: string): Uint8Array {
 
 /** The `traceparent` in a trace extent. `MALFORMED` when there is none: ids of zeros say nothing. */
 export function decodeTrace(data: Uint8Array): string {
-  if (data.length !== TRACE_BYTES || !named(data)) {
-    throw new BusbarError('MALFORMED', `trace extent of ${data.length} bytes, ${TRACE_BYTES} with two ids are wanted`)
-  }
-  const digits = Array.from(data, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  const reader = new Reader(data)
+  const trace = reader.bytes(TRACE_BYTES)
+  endOfExtent(reader, 'trace')
+  if (!named(trace)) throw new BusbarError('MALFORMED', 'trace extent with an id of zeros')
+  const digits = Array.from(trace, (byte) => byte.toString(16).padStart(2, '0')).join('')
   return `00-${digits.slice(0, 2 * PARENT_AT)}-${digits.slice(2 * PARENT_AT, 2 * FLAGS_AT)}-${digits.slice(2 * FLAGS_AT)}`
 }
 

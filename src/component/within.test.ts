@@ -275,7 +275,8 @@ describe('a hostile caller', () => {
     const trace = (bytes: Uint8Array): Extent => ({ id: EXTENT_TRACE, data: bytes })
     for (const extent of [
       ...Array.from({ length: good.length }, (_, length) => chain(good.subarray(0, length))),
-      chain(Uint8Array.from([...good, 0])),
+      chain(Uint8Array.from([...good, 1])),
+      chain(Uint8Array.from([...good, 0, 0, 0, 0, 0, 0, 0, 0])),
       chain(long),
       chain(changed(0, 0xff)),
       chain(changed(6, 0xff)),

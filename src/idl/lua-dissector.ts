@@ -89,7 +89,7 @@ local function extents(c, tree)
     local id = guid(c)
     local size = number(c, 4)
     local range, at = take(c, room)
-    if id == EXTENT_DEADLINE and size == 4 then
+    if id == EXTENT_DEADLINE and size >= 4 then
       tree:add(range, "Deadline: " .. range:range(0, 4):le_uint() .. " ms")
     elseif id == EXTENT_ERROR and size <= room then
       tree:add(fields.fault, range, error_of(c, at, size))
