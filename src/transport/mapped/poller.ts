@@ -1,7 +1,14 @@
 import { RING_LIMITS } from './limits.ts'
 
-/** Windows in which nothing came before a process sleeps at once, as if it never polled (our choice). */
+/** Windows in a row in which nothing came before a process sleeps at once, as if it never polled (our choice). */
 const PATIENCE = 3
+/** Arrivals after which looking is tried again: twice as many each time that it was for nothing (our choice). */
+const FIRST_TRIAL = 2
+const LAST_TRIAL = 4096
+/** Arrivals found by looking after which all that is forgotten (our choice). */
+const FORGIVEN = 256
+/** Arrivals count as following each other closely when so many windows lie between them: woken by doorbells they take longer (our choice). */
+const CLOSE = 4
 
 /** Somebody whose memory may change without anybody telling. */
 export interface Polled {
@@ -15,8 +22,9 @@ export interface Polled {
 
 /**
  * Looks at all rings of a process while traffic flows, and puts them to sleep when it stops. To be woken by a doorbell costs 50 to 70 µs, to look
- * one. Only traffic with gaps shorter than the window keeps a process looking; after some windows in which nothing came it sleeps at
- * once, until two arrivals follow each other closely again. An idle process does nothing at all.
+ * one. A process that looks takes a processor, and where there are few, it is the one that the other side needs: then nothing comes while it looks. So
+ * after some windows in which nothing came it sleeps at once, until arrivals follow each other closely, of which it takes twice as many
+ * each time. An idle process does nothing at all.
  */
 export class RingPoller {
   readonly #window: number
@@ -24,6 +32,11 @@ export class RingPoller {
   readonly #awake = new Map<Polled, { at: number }>()
   #last = Number.NEGATIVE_INFINITY
   #misses = PATIENCE
+  /** Arrivals found by looking since the last window in vain. */
+  #hits = 0
+  /** Arrivals that followed each other closely while it did not look, and how many it takes. */
+  #close = 0
+  #trial = FIRST_TRIAL
   #looping = false
 
   /** `window`: how long to look for more before sleeping, `ms`; 0 turns looking off. */
@@ -37,7 +50,7 @@ export class RingPoller {
       polled.awake()
       this.#awake.set(polled, { at: performance.now() })
     }
-    if (polled.look()) this.#arrived(performance.now())
+    if (polled.look()) this.#told(performance.now())
     if (!this.#polls && polled.sleep()) this.#awake.delete(polled)
     if (this.#awake.size > 0) this.#start()
   }
@@ -54,9 +67,28 @@ export class RingPoller {
     return this.#window > 0 && this.#misses < PATIENCE
   }
 
-  #arrived(now: number): void {
-    if (now - this.#last < this.#window) this.#misses = 0
+  /** A look found something: looking was worth it. */
+  #found(now: number): void {
     this.#last = now
+    this.#misses = 0
+    if (++this.#hits >= FORGIVEN) this.#trial = FIRST_TRIAL
+  }
+
+  /** It was told of something: that looking did not find it says nothing for looking, but traffic that is close may. */
+  #told(now: number): void {
+    const gap = now - this.#last
+    this.#last = now
+    if (this.#polls) return
+    if (gap >= CLOSE * this.#window) this.#close = 0
+    else if (++this.#close >= this.#trial) this.#misses = 0
+  }
+
+  /** Nothing came in a window. */
+  #missed(): void {
+    this.#hits = 0
+    if (++this.#misses !== PATIENCE) return
+    this.#close = 0
+    this.#trial = Math.min(2 * this.#trial, LAST_TRIAL)
   }
 
   #start(): void {
@@ -78,8 +110,9 @@ export class RingPoller {
         slept = true
       }
     }
-    if (moved) this.#arrived(now)
-    else if (slept && this.#misses < PATIENCE) this.#misses++
+    if (moved && this.#polls) this.#found(now)
+    else if (moved) this.#told(now)
+    else if (slept && this.#polls) this.#missed()
     if (this.#awake.size > 0) setImmediate(this.#loop)
     else this.#looping = false
   }
