@@ -1,8 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { withPeers } from './bulk.ts'
-import { startChild } from './children.ts'
+import { rawEcho } from './rings.ts'
 import { median, percentile, type Row, rowOf } from './rows.ts'
 
 const SIZE = 100
@@ -54,22 +51,4 @@ export async function callUnderBulk(repetitions: number): Promise<Row[]> {
     })
   }
   return [rowOf('call-under-bulk-p50', 'ms', values, baselines, '< 1 ms')]
-}
-
-async function rawEcho(): Promise<{ p50: number; rate: number }> {
-  const directory = await mkdtemp(join(tmpdir(), 'busbar-bench-'))
-  const [from, to] = await Promise.all([startChild('raw'), startChild('raw')])
-  try {
-    const path = join(directory, 's')
-    await to.ask({ do: 'listen-echo', path })
-    await from.ask({ do: 'connect', path })
-    await from.ask({ do: 'echo', size: SIZE, count: CALLS })
-    const times = (await from.ask({ do: 'echo', size: SIZE, count: CALLS })) as number[]
-    await from.ask({ do: 'echo-many', size: SIZE, count: MANY, inFlight: IN_FLIGHT })
-    const ms = (await from.ask({ do: 'echo-many', size: SIZE, count: MANY, inFlight: IN_FLIGHT })) as number
-    return { p50: percentile(times, 0.5) * 1000, rate: MANY / (ms / 1000) }
-  } finally {
-    await Promise.all([from.stop(), to.stop()])
-    await rm(directory, { recursive: true, force: true })
-  }
 }

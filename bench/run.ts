@@ -13,6 +13,7 @@ import { demo } from './demo.ts'
 import { slowReader } from './memory.ts'
 import { componentCall, references, streamBytes } from './objects.ts'
 import { payloadSweep } from './payload-sweep.ts'
+import { ringCalls, ringIdle, ringMessages, ringPipe } from './rings.ts'
 import { callSocket, callSocketUnderBulk, heapMillionCalls, uploadSocket } from './rpc-socket.ts'
 import type { Row } from './rows.ts'
 import { PEERS, type PeerName } from './stacks/index.ts'
@@ -22,6 +23,10 @@ const CASES: Readonly<Record<string, (repetitions: number, peers: PeerName[]) =>
   'call-broker': callBroker,
   'call-under-bulk': callUnderBulk,
   'slow-reader': slowReader,
+  'ring-call': ringCalls,
+  'ring-pipe': ringPipe,
+  'ring-messages': ringMessages,
+  'ring-idle': ringIdle,
   'call-socket': callSocket,
   'upload-socket': uploadSocket,
   'call-socket-under-bulk': callSocketUnderBulk,

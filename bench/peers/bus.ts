@@ -15,6 +15,10 @@ type Request =
   | { do: 'upload-watched'; bytes: number; chunk: number; to: string }
   | { do: 'calls-under-bulk'; size: number; bytes: number; uploads: number }
   | { do: 'rss' }
+  | { do: 'offer-messages' }
+  | { do: 'messages'; size: number; count: number }
+  | { do: 'open-many'; count: number }
+  | { do: 'idle'; ms: number }
 
 let attached: Promise<Bus> | undefined
 const bus = (): Promise<Bus> => {
@@ -110,6 +114,43 @@ const handlers = {
     await pipe.end()
     while ((await pipe.read()) !== undefined) {}
     return performance.now() - start
+  },
+  'offer-messages': async () => {
+    await (await bus()).offer(
+      'messages',
+      async ({ handle }) => {
+        while ((await handle.read()) !== undefined) {}
+        await handle.end()
+      },
+      { mode: 'message' },
+    )
+  },
+  /** Sends so many messages; ms until the other side has read all of them. */
+  messages: async ({ size, count }: { size: number; count: number }): Promise<number> => {
+    const pipe = await (await bus()).openPipe('server/messages', { mode: 'message' })
+    const data = new Uint8Array(size).fill(7)
+    const start = performance.now()
+    for (let sent = 0; sent < count; sent++) {
+      const room = pipe.write(data)
+      if (room instanceof Promise) await room
+    }
+    await pipe.end()
+    while ((await pipe.read()) !== undefined) {}
+    return performance.now() - start
+  },
+  'open-many': async ({ count }: { count: number }) => {
+    const pipes = Array.from({ length: count }, async () => {
+      const pipe = await (await bus()).openPipe('server/sink')
+      await pipe.write(new Uint8Array(1))
+    })
+    await Promise.all(pipes)
+  },
+  /** Milliseconds of processor time that this process takes while it waits so long. */
+  idle: async ({ ms }: { ms: number }) => {
+    const before = process.cpuUsage()
+    await new Promise((resolve) => setTimeout(resolve, ms))
+    const { user, system } = process.cpuUsage(before)
+    return (user + system) / 1000
   },
   rss: async () => {
     globalThis.gc?.()

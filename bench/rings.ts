@@ -1,0 +1,141 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { rawUpload, withPeers } from './bulk.ts'
+import { type Child, startChild } from './children.ts'
+import { median, percentile, type Row, rowOf } from './rows.ts'
+
+const SIZE = 100
+const CALLS = 20_000
+const MANY = 300_000
+const IN_FLIGHT = 64
+const BYTES = 1024 ** 3
+const CHUNK = 65_536
+const MESSAGES = 2_000_000
+/** Channels that do nothing, and how long they are watched, `ms`. */
+const IDLE = 100
+const WATCH = 5000
+
+const ON = { BUSBAR_RINGS: 'on' } as const
+const DOORBELL = { ...ON, BUSBAR_POLL: '0' } as const
+
+type Peers = { client: Child; server: Child }
+
+function onRings<T>(vars: Readonly<Record<string, string>>, run: (peers: Peers) => Promise<T>): Promise<T> {
+  return withPeers(run, 'bus', vars)
+}
+
+/** `ring-call-p50`, `ring-call-p99`, `ring-call-64` and `ring-call-doorbell-p50`: 100-byte calls beside a raw framed echo over one socket. */
+export async function ringCalls(repetitions: number): Promise<Row[]> {
+  const raw: Record<'p50' | 'rate', number[]> = { p50: [], rate: [] }
+  const ring: Record<'p50' | 'p99' | 'rate' | 'doorbell', number[]> = { p50: [], p99: [], rate: [], doorbell: [] }
+  for (let i = 0; i < repetitions; i++) {
+    const echo = await rawEcho()
+    raw.p50.push(echo.p50)
+    raw.rate.push(echo.rate)
+    await onRings(ON, async ({ client, server }) => {
+      const times = await lone(client, server)
+      ring.p50.push(percentile(times, 0.5) * 1000)
+      ring.p99.push(percentile(times, 0.99) * 1000)
+      await client.ask({ do: 'calls-many', size: SIZE, count: MANY, inFlight: IN_FLIGHT })
+      const ms = (await client.ask({ do: 'calls-many', size: SIZE, count: MANY, inFlight: IN_FLIGHT })) as number
+      ring.rate.push(MANY / (ms / 1000))
+    })
+    await onRings(DOORBELL, async ({ client, server }) => {
+      ring.doorbell.push(percentile(await lone(client, server), 0.5) * 1000)
+    })
+  }
+  return [
+    rowOf('ring-call-p50', 'µs', ring.p50, raw.p50, '<= 0.1'),
+    rowOf('ring-call-p99', 'µs', ring.p99, raw.p50, '<= 1'),
+    rowOf('ring-call-64', 'calls/s', ring.rate, raw.rate, '>= 2'),
+    rowOf('ring-call-doorbell-p50', 'µs', ring.doorbell, raw.p50, '<= 1.6'),
+  ]
+}
+
+/** `ring-pipe`: one pipe in 64 KiB writes, beside one raw socket. */
+export async function ringPipe(repetitions: number): Promise<Row[]> {
+  const rate = (ms: number): number => BYTES / 1e6 / (ms / 1000)
+  const values: number[] = []
+  const baselines: number[] = []
+  for (let i = 0; i < repetitions; i++) {
+    baselines.push(rate(await rawUpload(BYTES)))
+    await onRings(ON, async ({ client, server }) => {
+      await server.ask({ do: 'offer-sink' })
+      await client.ask({ do: 'upload', bytes: BYTES / 2, chunk: CHUNK })
+      values.push(rate((await client.ask({ do: 'upload', bytes: BYTES, chunk: CHUNK })) as number))
+    })
+  }
+  return [rowOf('ring-pipe', 'MB/s', values, baselines, '>= 3')]
+}
+
+/** `ring-messages`: 64-byte messages one way on a message pipe; the baseline is the same pipe through the broker. */
+export async function ringMessages(repetitions: number): Promise<Row[]> {
+  const values: number[] = []
+  const baselines: number[] = []
+  const send = { do: 'messages', size: 64, count: MESSAGES }
+  for (let i = 0; i < repetitions; i++) {
+    for (const [vars, into] of [
+      [{ BUSBAR_RINGS: 'off' }, baselines],
+      [ON, values],
+    ] as const) {
+      await onRings(vars, async ({ client, server }) => {
+        await server.ask({ do: 'offer-messages' })
+        await client.ask({ ...send, count: MESSAGES / 4 })
+        into.push(MESSAGES / 1e6 / (((await client.ask(send)) as number) / 1000))
+      })
+    }
+  }
+  return [rowOf('ring-messages', 'M/s', values, baselines, '>= 5 M/s')]
+}
+
+/** `ring-idle`: what both ends of 100 channels on rings take of a core while nothing happens; the baseline is one core. */
+export async function ringIdle(repetitions: number): Promise<Row[]> {
+  const values: number[] = []
+  for (let i = 0; i < repetitions; i++) {
+    await onRings(ON, async ({ client, server }) => {
+      await server.ask({ do: 'offer-sink' })
+      await client.ask({ do: 'open-many', count: IDLE })
+      const both = [client, server]
+      await Promise.all(both.map((child) => child.ask({ do: 'idle', ms: 500 })))
+      const used = await Promise.all(both.map((child) => child.ask({ do: 'idle', ms: WATCH })))
+      values.push((Math.max(...(used as number[])) / WATCH) * 100)
+    })
+  }
+  return [
+    {
+      case: 'ring-idle',
+      value: median(values),
+      unit: '%',
+      baseline: 100,
+      ratio: median(values) / 100,
+      target: '< 1 %',
+    },
+  ]
+}
+
+async function lone(client: Child, server: Child): Promise<number[]> {
+  await server.ask({ do: 'offer-echo' })
+  await client.ask({ do: 'activate' })
+  await client.ask({ do: 'calls', size: SIZE, count: CALLS })
+  return (await client.ask({ do: 'calls', size: SIZE, count: CALLS })) as number[]
+}
+
+/** A raw framed echo between two processes: the median time of one, and how many a second with 64 in flight. */
+export async function rawEcho(): Promise<{ p50: number; rate: number }> {
+  const directory = await mkdtemp(join(tmpdir(), 'busbar-bench-'))
+  const [from, to] = await Promise.all([startChild('raw'), startChild('raw')])
+  try {
+    const path = join(directory, 's')
+    await to.ask({ do: 'listen-echo', path })
+    await from.ask({ do: 'connect', path })
+    await from.ask({ do: 'echo', size: SIZE, count: CALLS })
+    const times = (await from.ask({ do: 'echo', size: SIZE, count: CALLS })) as number[]
+    await from.ask({ do: 'echo-many', size: SIZE, count: MANY, inFlight: IN_FLIGHT })
+    const ms = (await from.ask({ do: 'echo-many', size: SIZE, count: MANY, inFlight: IN_FLIGHT })) as number
+    return { p50: percentile(times, 0.5) * 1000, rate: MANY / (ms / 1000) }
+  } finally {
+    await Promise.all([from.stop(), to.stop()])
+    await rm(directory, { recursive: true, force: true })
+  }
+}
