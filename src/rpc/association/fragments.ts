@@ -125,8 +125,10 @@ function append(access: RpcAccess, cursor: Cursor, size: number): void {
     const part = next(cursor, size - done)
     done += part.length
     // A few bytes between the front and the rest cost less to copy than to write by themselves.
-    if (part.length < COPY_BELOW) access.bytes.set(part, access.reserve(part.length))
-    else access.append(part)
+    if (part.length < COPY_BELOW) {
+      const at = access.reserve(part.length)
+      access.bytes.set(part, at)
+    } else access.append(part)
   }
 }
 

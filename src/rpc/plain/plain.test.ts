@@ -122,6 +122,32 @@ describe('a client by plain calls', () => {
     rpc.close()
   })
 
+  test('long and short bytes arrive as they were, whichever of them is copied', async () => {
+    const Mixed = contract(
+      'Mixed',
+      { version: '1.0' },
+      { same: method({ a: t.bytes, b: t.bytes, c: t.bytes }, t.bool) },
+    )
+    const all = (bytes: Uint8Array, length: number, value: number): boolean =>
+      bytes.length === length && bytes.every((byte) => byte === value)
+    const lengths = [20_000, 3_000, 17_000] as const
+    const served = plainInterface(Mixed, {
+      same: ({ a, b, c }) => [a, b, c].every((bytes, i) => all(bytes, lengths[i] as number, i + 1)),
+    })
+    const [mine, theirs] = memoryPair()
+    const env = new StillEnv()
+    new RpcServer(new RpcAccess(theirs), { env, lookup: () => served })
+    const rpc = new RpcClient(new RpcAccess(mine), { env })
+    const mixed = await plainClient(rpc, Mixed)
+    const [a, b, c] = lengths.map((length, i) => new Uint8Array(length).fill(i + 1)) as [
+      Uint8Array,
+      Uint8Array,
+      Uint8Array,
+    ]
+    for (let i = 0; i < 200; i++) assert.ok(await mixed.same({ a, b, c }), `call ${i}`)
+    rpc.close()
+  })
+
   test('faults come back with their number and their code', async () => {
     const { rpc, counter } = await connected()
     for (const [status, code] of [
