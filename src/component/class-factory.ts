@@ -6,7 +6,7 @@ import { contractsOf } from './implement.ts'
 import type { Interface, Methods } from './interface.ts'
 
 /** IUnknown: every object has it, and it is never called (MS-DCOM 3.1.1.5.4). */
-export const UNKNOWN: Interface = { name: 'IUnknown', uuid: '00000000-0000-0000-c000-000000000046', procedures: [] }
+const UNKNOWN: Interface = { name: 'IUnknown', uuid: '00000000-0000-0000-c000-000000000046', procedures: [] }
 
 const ANY_OBJECT: Contract = contract('busbar.Object', { version: '1.0' }, { unused: method({}, t.void) })
 
