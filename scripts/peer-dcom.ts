@@ -4,7 +4,7 @@
  *   npm run peer:dcom -- --listen 127.0.0.1:135 [--files DIRECTORY] [--netns]
  *
  * DCOM clients look for the object resolver on port 135 alone. Where that port is taken or not allowed, `--netns` runs the
- * server in a network namespace of its own, with nothing but a loopback; the line that it prints says how to enter it. Whoever
+ * server in a network namespace of its own, with nothing but a loopback: `nsenter --net --target PROCESS` enters it. Whoever
  * can connect may call: there is no authentication. The files are those of DIRECTORY, read-only; without it those of an empty one.
  */
 import { spawn } from 'node:child_process'
@@ -28,11 +28,10 @@ const Calculator = contract(
 /** The same program with a network of its own. */
 function elsewhere(rest: readonly string[]): void {
   const user = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']
+  const loopback = ['/bin/sh', '-c', 'ip link set lo up && exec "$@"', 'sh']
   const again = [process.execPath, ...process.execArgv, process.argv[1] ?? '', ...rest]
-  const script = 'ip link set lo up && exec "$@"'
-  const child = spawn('unshare', [...user, '--net', '--', '/bin/sh', '-c', script, 'sh', ...again], {
-    stdio: 'inherit',
-  })
+  const [command, ...line] = ['unshare', ...user, '--net', '--', ...loopback, ...again]
+  const child = spawn(command, line, { stdio: 'inherit' })
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal))
   child.once('error', (error) => fail(error))
   child.once('exit', (status) => process.exit(status ?? 1))

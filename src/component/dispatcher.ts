@@ -122,8 +122,12 @@ export class Dispatcher {
     } catch (thrown) {
       const operation = procedureAt(through.procedures, call.opnum - FIRST_OPNUM)
       if (!(thrown instanceof RefusedReference) || operation === undefined) throw thrown
-      this.#answerZero(operation, call, encodeError(crossing(thrown)), thrown.hresult)
+      this.#refuse(operation, call, thrown)
     }
+  }
+
+  #refuse(operation: Operation, call: IncomingCall, refusal: RefusedReference): void {
+    this.#answerZero(operation, call, encodeError(crossing(refusal)), refusal.hresult)
   }
 
   /** One call. What is thrown here crosses as a fault: the call did not reach a method. */
@@ -193,7 +197,8 @@ export class Dispatcher {
         .then(() => (this.#usage.over ? this.#finish(exported, context) : run()))
         .catch((thrown: unknown) => {
           this.#finish(exported, context)
-          call.fail(thrown)
+          if (thrown instanceof RefusedReference) this.#refuse(operation, call, thrown)
+          else call.fail(thrown)
         })
     } catch (thrown) {
       this.#finish(exported, context)

@@ -17,6 +17,7 @@ import { ServedCall } from './context.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Exchange } from './exchange.ts'
 import type { ExportedCounts, ExportedObject } from './exports.ts'
+import { type Hooks, NO_HOOKS } from './hooks.ts'
 import { type ObjectLimits, objectLimits } from './limits.ts'
 import { remUnknownMethods } from './reference-counts.ts'
 import { REM_UNKNOWN_2 } from './rem-unknown.ts'
@@ -29,6 +30,8 @@ export interface ForeignPeerOptions {
   /** Where it reaches this side: a DUALSTRINGARRAY (MS-DCOM 2.2.19), in every reference that it is given. */
   readonly bindings: Uint8Array
   readonly limits?: Partial<ObjectLimits>
+  /** What stands around the calls that it makes. */
+  readonly hooks?: Partial<Hooks>
   /** Told when the peer holds no reference to an object any more. */
   readonly gone: (oid: bigint) => void
 }
@@ -71,14 +74,16 @@ export class ForeignPeer {
   readonly #classes: ClassTable
   readonly #caller: Caller
   readonly #limits: ObjectLimits
+  readonly #hooks: Hooks
   readonly #exchange: Exchange
   readonly #objects = new Map<bigint, ExportedObject>()
 
-  constructor({ env, classes, caller, bindings, limits, gone }: ForeignPeerOptions) {
+  constructor({ env, classes, caller, bindings, limits, hooks = {}, gone }: ForeignPeerOptions) {
     this.#env = env
     this.#classes = classes
     this.#caller = caller
     this.#limits = objectLimits(limits)
+    this.#hooks = { ...NO_HOOKS, ...hooks }
     this.#exchange = new Exchange(env, this.#limits, {
       bindings,
       gone: (oid) => {
@@ -123,6 +128,7 @@ export class ForeignPeer {
       exchange: this.#exchange,
       caller: this.#caller,
       classes: this.#classes,
+      hooks: this.#hooks,
       foreign: {
         beside,
         groups,

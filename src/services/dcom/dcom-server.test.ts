@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { type Guid, Reader, Writer } from '../../bytes/index.ts'
+import type { Hooks } from '../../component/index.ts'
 import { BusbarError } from '../../errors/index.ts'
 import {
   type Contract,
@@ -25,13 +26,14 @@ const CLASS = '9d1f5c0a-0000-4000-8000-000000000009'
 const UNKNOWN = '00000000-0000-0000-c000-000000000046'
 const REM_UNKNOWN = '00000131-0000-0000-c000-000000000046'
 const Counter = contract('test.Counter', { version: '1.0' }, { next: method({}, t.uint32) })
+const Taker = contract('test.Taker', { version: '1.0' }, { take: method({ counter: t.ref(Counter) }, t.void) })
 const HERE = { here: '10.0.0.1', port: 135 } as const
 const E_INVALIDARG = 0x8007_0057
 const REGDB_E_CLASSNOTREG = 0x8004_0154
 
 /** A server with counters that say when they are disposed of. */
-function world(limits: Partial<DcomLimits> = {}, env: Env = nodeEnv()) {
-  const server = new DcomServer({ env, limits })
+function world(limits: Partial<DcomLimits> = {}, env: Env = nodeEnv(), hooks: Partial<Hooks> = {}) {
+  const server = new DcomServer({ env, limits, hooks })
   let disposed = 0
   const waiting: (() => void)[] = []
   server.offer(
@@ -276,6 +278,44 @@ describe('objects for DCOM clients', () => {
     server.close()
     assert.deepEqual(server.inspect(), [])
     await Promise.all([first.closed, second.closed])
+  })
+
+  test('hooks decide who may call, by address', async () => {
+    const authorize = [({ caller }: { caller: { partition: string } }) => caller.partition === '10.0.0.3']
+    const { server, connect } = world({}, nodeEnv(), { authorize })
+    const [first, second] = [connect(), connect('10.0.0.3')]
+    await assert.rejects(next(first, (await given(first)).ipid), { code: 'DENIED' })
+    assert.equal(await next(second, (await given(second)).ipid), 1)
+    server.close()
+  })
+
+  test('a reference to an object elsewhere is refused with an HRESULT, also behind a hook', async () => {
+    for (const authorize of [[], [() => Promise.resolve(true)]]) {
+      const { server, connect } = world({}, nodeEnv(), { authorize })
+      let called = false
+      server.offer(Taker, { take: () => void (called = true) })
+      const rpc = connect()
+      const { ppInterfaceData } = await activate(rpc, [Taker.uuid], Taker.uuid)
+      const taken = async (objref: Uint8Array): Promise<number> => {
+        const stub = new Writer()
+        for (const word of [1, objref.length, objref.length]) stub.u32(word)
+        stub.bytes(objref)
+        const answer = await call(rpc, Taker.uuid, reference(ppInterfaceData[0]).ipid, 3, stub.finish())
+        return answer.lastU32()
+      }
+      const own = (await activate(rpc, [Counter.uuid])).ppInterfaceData[0]?.abData ?? new Uint8Array()
+      const elsewhere = Uint8Array.from(own)
+      elsewhere[32] = (own[32] ?? 0) ^ 1
+      const unknown = Uint8Array.from(own)
+      unknown[48] = (own[48] ?? 0) ^ 1
+      assert.equal(await taken(elsewhere), 0x8007_06ba)
+      assert.equal(await taken(unknown), 0x8001_0108)
+      assert.equal(await taken(own.subarray(0, 40)), 0x8001_011d)
+      assert.equal(called, false)
+      assert.equal(await taken(own), 0)
+      assert.equal(called, true)
+      server.close()
+    }
   })
 
   test('a class is offered once', () => {

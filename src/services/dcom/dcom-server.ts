@@ -3,6 +3,7 @@ import {
   ClassTable,
   type ExportedCounts,
   ForeignPeer,
+  type Hooks,
   type ObjectLimits,
   type ServedConnection,
   type Source,
@@ -21,6 +22,8 @@ export interface DcomServerOptions {
   readonly limits?: Partial<DcomLimits>
   /** What the objects of one peer may cost. */
   readonly objects?: Partial<ObjectLimits>
+  /** What stands around the calls that peers make, among it who may call what: `context.caller.partition` is their address. */
+  readonly hooks?: Partial<Hooks>
 }
 
 /** A connection that a foreign client opened. */
@@ -57,15 +60,17 @@ export class DcomServer {
   readonly #env: Env
   readonly #limits: DcomLimits
   readonly #objects: Partial<ObjectLimits>
+  readonly #hooks: Partial<Hooks>
   readonly #classes = new ClassTable()
   /** Class identifiers, and the contract that stands for each. */
   readonly #contracts = new Map<Guid, Contract>()
   readonly #peers = new Map<string, Peer>()
 
-  constructor({ env, limits, objects = {} }: DcomServerOptions) {
+  constructor({ env, limits, objects = {}, hooks = {} }: DcomServerOptions) {
     this.#env = env
     this.#limits = dcomLimits(limits)
     this.#objects = objects
+    this.#hooks = hooks
   }
 
   /**
@@ -129,6 +134,7 @@ export class DcomServer {
       caller: { partition: name, epoch: 0 },
       bindings: packBindings(bindings),
       limits: this.#objects,
+      hooks: this.#hooks,
       gone: (oid) => leases.gone(oid),
     })
     const groups = new AssociationGroups(this.#env)
