@@ -159,7 +159,7 @@ export class Leases {
     set.timer = this.#options.env.timer(delay, () => this.#expire(set))
   }
 
-  /** Time to look whether a set was pinged. What was called in the last period is not run down yet (MS-DCOM 3.1.1.6.2). */
+  /** Time to look whether a set was pinged. What was called in the last period is not run down yet (MS-DCOM 3.1.1.6). */
   #expire(set: PingSet): void {
     const { env, limits } = this.#options
     const now = env.now()

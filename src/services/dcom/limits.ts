@@ -25,9 +25,9 @@ export const DEFAULT_DCOM_LIMITS: DcomLimits = {
   sets: 64,
   /** Our choice: far more than an object has. */
   interfaces: 64,
-  /** "2 minutes" (MS-DCOM 3.1.1.6.1). */
+  /** Fixed by the protocol: clients ping every two minutes (MS-DCOM 3.2.2). */
   pingPeriod: 120_000,
-  /** "3 ping periods" (MS-DCOM 3.1.2.2). */
+  /** Fixed by the protocol (MS-DCOM 3.1.2.2). */
   pingPeriods: 3,
 }
 
