@@ -126,6 +126,16 @@ export class RpcAccess {
     if (!this.#scheduled) this.#schedule()
   }
 
+  /** Fragments of bulk so far, for `waits`. */
+  get bulkGiven(): number {
+    return this.#outgoing.given
+  }
+
+  /** Whether the fragment of bulk of that number still waits here. */
+  waits(given: number): boolean {
+    return this.#outgoing.waits(given)
+  }
+
   /** Sends a fragment of bulk, in pieces, when nothing else waits: only where `interleaves`. They pass to the link. */
   bulk(fragment: readonly Uint8Array[]): void {
     if (this.#over) return

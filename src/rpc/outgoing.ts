@@ -12,6 +12,9 @@ export class Outgoing {
   #begun: readonly Uint8Array[] = []
   #piece = 0
   #bytes = 0
+  /** Fragments of bulk that were given here, and those that have begun to leave. */
+  #given = 0
+  #left = 0
 
   /** `bytes` that wait. */
   get bytes(): number {
@@ -22,6 +25,16 @@ export class Outgoing {
     return this.#bytes === 0
   }
 
+  /** Fragments of bulk that were given here so far: what `waits` takes. */
+  get given(): number {
+    return this.#given
+  }
+
+  /** Whether the fragment of bulk that was given here as number `given` still waits; 0 is none. */
+  waits(given: number): boolean {
+    return given > this.#left
+  }
+
   push(bytes: Uint8Array): void {
     this.#pdus.push(bytes)
     this.#bytes += bytes.length
@@ -29,6 +42,7 @@ export class Outgoing {
 
   pushBulk(fragment: readonly Uint8Array[]): void {
     this.#bulk.push(fragment)
+    this.#given++
     for (const { length } of fragment) this.#bytes += length
   }
 
@@ -63,6 +77,7 @@ export class Outgoing {
     this.#bulkHead = tidied(this.#bulk, this.#bulkHead + 1)
     this.#begun = fragment
     this.#piece = 1
+    this.#left++
     return fragment[0]
   }
 }

@@ -14,7 +14,10 @@ import { COPY_BELOW } from '../pdu-slab.ts'
 /** A marshalled stub in pieces that follow one another. They pass to the link. */
 export type Stub = readonly Uint8Array[]
 
-/** Sends a request in as many fragments as it takes: one behind the other, with nothing between them unless fragments may mix. */
+/**
+ * Sends a request in as many fragments as it takes: one behind the other, with nothing between them unless fragments may mix. `behind`:
+ * it must not overtake bulk that waits.
+ */
 export function sendRequest(
   access: RpcAccess,
   max: number,
@@ -23,14 +26,22 @@ export function sendRequest(
   opnum: number,
   object: Uint8Array | undefined,
   stub: Stub,
+  behind = false,
 ): void {
   const front = object === undefined ? REQUEST_BYTES : REQUEST_BYTES + OBJECT_BYTES
   const first: number = object === undefined ? PFC.FIRST : PFC.FIRST | PFC.OBJECT_UUID
-  send(access, max, front, stub, (bytes, view, at, size, left, place) => {
-    const flags = (place & PFC.FIRST ? first : first & ~PFC.FIRST) | (place & PFC.LAST)
-    writeRequest(view, at, flags, front + size, callId, left, contextId, opnum)
-    if (object !== undefined) bytes.set(object, at + REQUEST_BYTES)
-  })
+  send(
+    access,
+    max,
+    front,
+    stub,
+    (bytes, view, at, size, left, place) => {
+      const flags = (place & PFC.FIRST ? first : first & ~PFC.FIRST) | (place & PFC.LAST)
+      writeRequest(view, at, flags, front + size, callId, left, contextId, opnum)
+      if (object !== undefined) bytes.set(object, at + REQUEST_BYTES)
+    },
+    behind,
+  )
 }
 
 /** Sends a response in as many fragments as it takes. */
@@ -57,13 +68,13 @@ export function sendFault(
  */
 type WriteFront = (bytes: Uint8Array, view: DataView, at: number, size: number, left: number, place: number) => void
 
-function send(access: RpcAccess, max: number, front: number, stub: Stub, write: WriteFront): void {
+function send(access: RpcAccess, max: number, front: number, stub: Stub, write: WriteFront, behind = false): void {
   const most = (max - front) & ~7
   let left = 0
   for (const { length } of stub) left += length
   let place: number = PFC.FIRST
   const cursor = { stub, piece: 0, at: 0 }
-  const mixes = access.interleaves && left > max - front
+  const mixes = access.interleaves && (behind || left > max - front)
   do {
     const size = left <= max - front ? left : most
     if (size === left) place |= PFC.LAST

@@ -87,6 +87,26 @@ describe('small calls beside bulk, on one association', () => {
     client.close()
   })
 
+  test('calls of one object stay in the order they were made; those of others do not wait', async () => {
+    const { client, order } = between()
+    const context = await client.bind(ID)
+    const [one, other] = ['11111111-0000-4000-8000-000000000001', '11111111-0000-4000-8000-000000000002']
+    const calls: Promise<unknown>[] = []
+    for (const [size, object] of [
+      [BULK, one],
+      [1, one],
+      [2, other],
+      [300_000, one],
+      [3, one],
+      [4, other],
+    ] as const) {
+      calls.push(client.call(context, 0, new Uint8Array(size), { object }))
+    }
+    await Promise.all(calls)
+    assert.deepEqual(order, [2, 4, BULK, 1, 300_000, 3])
+    client.close()
+  })
+
   test('several long requests at once, each whole', async () => {
     const { client } = between()
     const context = await client.bind(ID)

@@ -33,6 +33,8 @@ export class Requests {
   readonly #most: number
   readonly #queue = new CallQueue()
   readonly #uuids = new UuidMemory()
+  /** The last fragment of bulk to each object, as its access object counts them: what goes to the same object stays behind it. */
+  readonly #bulk = new Map<string, number>()
   readonly #hasRoom = (): boolean => this.calls.size < this.window
 
   constructor(access: RpcAccess, { calls, request }: RpcLimits) {
@@ -58,6 +60,11 @@ export class Requests {
       return this.#queue.push(call, () => this.#send(call, target, stub))
     }
     const { object } = target
+    if (this.#bulk.size > 0 && this.#behind(object)) {
+      const writer = new Writer(true, this.#most, size).leaveFrom(COPY_BELOW)
+      packaging.write(writer, args)
+      return this.#send(call, target, writer.pieces())
+    }
     const front = object === undefined ? REQUEST_BYTES : REQUEST_BYTES + OBJECT_BYTES
     const writer = access.writer(front, size, this.#most).leaveFrom(COPY_BELOW)
     try {
@@ -88,6 +95,14 @@ export class Requests {
     this.#queue.fail(reason)
   }
 
+  /** Whether bulk to the same object still waits: calls of one object leave in the order they were made. */
+  #behind(object: string | undefined): boolean {
+    if (object === undefined || this.#bulk.size === 0) return false
+    if (this.#access.waits(this.#bulk.get(object) ?? 0)) return true
+    if (!this.#access.waits(this.#access.bulkGiven)) this.#bulk.clear()
+    return false
+  }
+
   #begin(call: PendingCall): void {
     this.calls.add(call)
     this.made++
@@ -97,7 +112,10 @@ export class Requests {
   #send(call: PendingCall, { contextId, opnum, object }: Target, stub: Stub): void {
     this.#begin(call)
     const uuid = object === undefined ? undefined : this.#uuids.bytes(object)
-    sendRequest(this.#access, this.fragment, call.id, contextId, opnum, uuid, stub)
+    const before = this.#access.bulkGiven
+    sendRequest(this.#access, this.fragment, call.id, contextId, opnum, uuid, stub, this.#behind(object))
+    const after = this.#access.bulkGiven
+    if (object !== undefined && after > before) this.#bulk.set(object, after)
     if (this.calls.size === 1) this.#access.hurry()
   }
 }
