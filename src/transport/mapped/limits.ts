@@ -19,9 +19,9 @@ export const RING_LIMITS: RingLimits = {
   unread: 65_536,
   // As sockets do (`socket/turn.ts`), and one ring full.
   turn: 262_144,
-  // As long as a wake-up takes on the machines measured: at worst that is twice what either looking or sleeping alone would cost. With 0.3 and a third
+  // About as long as a call takes whose other side must be woken first, or both would never come to look at once. With 0.3 and a third
   // process on two cores, a call took 354 µs, because the other side got its processor only when this one slept.
-  window: 0.06,
+  window: 0.1,
 }
 
 /** Longest payload of one packet, `bytes`. Fixed by version 1 of the region: one write of a bulk stream. */
