@@ -1,0 +1,172 @@
+/** Rings between real processes that are killed in the middle of transfers: the others hear why, and nothing is left. */
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { readdirSync, readlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { type BusHost, openConfiguredHost } from '../src/host/index.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+/** Pipes that each side opens to the other. */
+const PIPES = 25
+/** How often the other side is killed. */
+const ROUNDS = 12
+
+/** Sends a pattern in pieces of many sizes for ever, and checks what comes. */
+const FLOW = `
+const pattern = Uint8Array.from({ length: 70_000 + 251 }, (_, index) => index % 251)
+export async function flow(handle, onBytes) {
+  let sent = 0
+  const send = async () => {
+    for (let length = 1; ; length = (length * 7 + 3) % 70_000) {
+      const room = handle.write(pattern.slice(sent % 251, (sent % 251) + length))
+      sent += length
+      if (room instanceof Promise) await room
+      else await new Promise(setImmediate)
+    }
+  }
+  let got = 0
+  const take = async () => {
+    for (let chunk = await handle.read(); chunk !== undefined; chunk = await handle.read()) {
+      const start = got % 251
+      if (chunk.length > 70_000) throw new Error('a chunk that is too long')
+      if (Buffer.compare(chunk, pattern.subarray(start, start + chunk.length)) !== 0) throw new Error('wrong bytes')
+      got += chunk.length
+      onBytes(got)
+    }
+    throw new Error('an end that nobody sent')
+  }
+  const [sending, taking] = await Promise.allSettled([send(), take()])
+  return [sending.reason, taking.reason].map((reason) => reason.code ?? String(reason))
+}
+`
+const VICTIM = `
+import { attach } from 'busbar'
+import { flow } from './flow.mjs'
+const bus = await attach()
+await bus.offer('victim', (pipe) => void flow(pipe.on('error', () => {}).handle, () => {}))
+for (let i = 0; i < ${PIPES}; i++) void bus.openPipe('keeper/keeper', { wait: true }).then((pipe) => flow(pipe, () => {}))
+await bus.closed
+`
+const KEEPER = `
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { attach } from 'busbar'
+import { flow } from './flow.mjs'
+const bus = await attach()
+const links = () => readdirSync('/proc/self/fd').flatMap((fd) => {
+  try { return [readlinkSync('/proc/self/fd/' + fd)] } catch { return [] }
+})
+const held = () => links().filter((link) => link.startsWith('pipe:') || link.includes('memfd')).length
+const mapped = () => readFileSync('/proc/self/maps', 'utf8').split('memfd:busbar-rings').length - 1
+const before = held()
+let flowing = 0
+let codes = []
+const run = async (pipe) => {
+  const { handle } = pipe.on('error', () => {})
+  let counted = false
+  const ended = await flow(handle, (got) => {
+    if (counted || got < 500_000) return
+    counted = true
+    if (++flowing === ${2 * PIPES}) console.log('flowing')
+  })
+  codes.push(...ended)
+  if (codes.length < ${4 * PIPES}) return
+  const all = [...new Set(codes)].toSorted()
+  codes = []
+  flowing = 0
+  for (let turn = 0; turn < 1000 && held() > before; turn++) await new Promise(setImmediate)
+  console.log('over ' + JSON.stringify({ codes: all, held: held() - before, mapped: mapped() }))
+}
+await bus.offer('keeper', run)
+process.stdin.resume()
+const open = async () => { for (let i = 0; i < ${PIPES}; i++) void bus.open('victim/victim', { wait: true, deadline: 60_000 }).then(run) }
+await bus.offer('go', (pipe) => { pipe.end(); void open() })
+console.log('ready')
+await bus.closed
+`
+const CONFIG = `
+partitions:
+  keeper: { kind: process, run: [node, keeper.mjs] }
+  victim: { kind: process, run: [node, victim.mjs] }
+policy:
+  - { allow: victim, to: keeper, service: keeper }
+  - { allow: keeper, to: victim, service: victim }
+`
+
+let directory: string
+let host: BusHost
+const said: string[] = []
+let heard: () => void = () => {}
+
+async function line(start: string): Promise<string> {
+  for (;;) {
+    const index = said.findIndex((text) => text.startsWith(start))
+    if (index >= 0) return said.splice(index, 1)[0] as string
+    await new Promise<void>((resolve) => {
+      heard = resolve
+    })
+  }
+}
+
+/** What this process, which is the bus, has of memory and pipes. */
+function held(): string[] {
+  const links = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`)
+    } catch {
+      return ''
+    }
+  })
+  return links.filter((link) => link.includes('memfd'))
+}
+
+function media(): string[] {
+  const { bus } = host.inspect() as { bus: { pipes: { caller: string; medium: string }[] } }
+  return bus.pipes.filter(({ caller }) => caller !== 'host').map(({ medium }) => medium)
+}
+
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'busbar-rings-'))
+  await mkdir(join(directory, 'node_modules'))
+  await symlink(root, join(directory, 'node_modules/busbar'))
+  const files = { 'flow.mjs': FLOW, 'victim.mjs': VICTIM, 'keeper.mjs': KEEPER, 'busbar.yaml': CONFIG }
+  for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text)
+  host = await openConfiguredHost({
+    file: join(directory, 'busbar.yaml'),
+    logDirectory: join(directory, 'logs'),
+    observe: (event) => {
+      if (event.kind !== 'output') return
+      said.push(event.line)
+      heard()
+    },
+  })
+})
+
+after(async () => {
+  await host.close()
+  await rm(directory, { recursive: true, force: true })
+})
+
+describe('processes on rings', { timeout: 600_000 }, () => {
+  test(`${ROUNDS * PIPES * 2} pipes whose other end is killed in the middle`, async () => {
+    const files = await readdir('/dev/shm')
+    await host.start('keeper')
+    await host.attached('keeper')
+    await line('ready')
+    for (let round = 0; round < ROUNDS; round++) {
+      await host.start('victim')
+      await host.attached('victim')
+      const go = await host.bus.open('keeper/go', { wait: true })
+      go.resume().end()
+      await line('flowing')
+      assert.deepEqual([...new Set(media())], ['ring'])
+      await host.kill('victim')
+      const over = JSON.parse((await line('over ')).slice('over '.length)) as Record<string, unknown>
+      assert.deepEqual(over, { codes: ['PEER_DIED'], held: 0, mapped: 0 }, `round ${round}`)
+    }
+    assert.deepEqual(held(), [])
+    assert.deepEqual(await readdir('/dev/shm'), files)
+  })
+})
