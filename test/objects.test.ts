@@ -1,15 +1,9 @@
 /** Objects between partitions of one bus: callbacks, passing on to a third, and what becomes of all that when one dies. */
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { Bus } from '../src/agent/index.ts'
-import { Broker, Endpoint, MuxCarrier } from '../src/bus/index.ts'
 import { encodeReturn, same } from '../src/component/index.ts'
-import type { ErrorCode } from '../src/errors/index.ts'
-import { type Env, memoryPair } from '../src/link/index.ts'
 import { type Client, contract, method, t } from '../src/rpc/index.ts'
-import { nodeEnv } from '../src/transport/index.ts'
-
-const env: Env = nodeEnv()
+import { code, MemoryBus, until } from './memory-bus.ts'
 
 const Listener = contract(
   'test.Listener',
@@ -50,49 +44,6 @@ class BoardComponent {
   }
 }
 
-interface Partition {
-  readonly bus: Bus
-  /** As when it is killed: nothing is said. */
-  die(): void
-}
-
-interface World {
-  readonly broker: Broker
-  partition(name: string): Promise<Partition>
-}
-
-async function world(allowed: (from: string, to: string) => boolean = () => true): Promise<World> {
-  const broker = new Broker({
-    env,
-    policy: {
-      decide: ({ caller, target }) => ({ allowed: allowed(caller, target), rule: 'test' }),
-      sees: () => true,
-    },
-  })
-  return {
-    broker,
-    async partition(name) {
-      const [near, far] = memoryPair()
-      broker.attach(name, new MuxCarrier(far, { side: 'bus', env }))
-      const bus = new Bus(await Endpoint.attach(new MuxCarrier(near, { side: 'partition', env }), { env }), env)
-      return { bus, die: () => far.close() }
-    },
-  }
-}
-
-function code(expected: ErrorCode): (thrown: unknown) => boolean {
-  return (thrown) => {
-    const { code: found, message } = thrown as { code?: ErrorCode; message: string }
-    assert.equal(found, expected, message)
-    return true
-  }
-}
-
-/** Waits until something holds, turn by turn: the test's own time-out is the only clock. */
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise<void>((resolve) => setImmediate(resolve))
-}
-
 const ear = {
   notify: ({ text }: { text: string }, { caller }: { caller: { partition: string } }) =>
     `${text} for ${caller.partition}`,
@@ -108,8 +59,8 @@ describe('objects across partitions', { timeout: 60_000 }, () => {
   after(() => clearInterval(alive))
 
   test('a callback needs no permission but the one to open the service', async () => {
-    const { broker, partition } = await world((from) => from === 'web')
-    const [storage, web] = [await partition('storage'), await partition('web')]
+    const all = new MemoryBus((from) => from === 'web')
+    const [storage, web] = [await all.partition('storage'), await all.partition('web')]
     const component = new BoardComponent()
     await storage.bus.offer(Board, component)
     const board = await web.bus.activate(Board, { in: 'storage' })
@@ -124,12 +75,12 @@ describe('objects across partitions', { timeout: 60_000 }, () => {
     await assert.rejects(component.get().notify({ text: 'late' }), (thrown: { code: string }) =>
       ['PEER_DIED', 'RESET', 'CLOSED'].includes(thrown.code),
     )
-    broker.close()
+    all.close()
   })
 
   test('a return channel without a token that waits for its caller is closed', async () => {
-    const { broker, partition } = await world()
-    const [storage, web] = [await partition('storage'), await partition('web')]
+    const all = new MemoryBus()
+    const [storage, web] = [await all.partition('storage'), await all.partition('web')]
     await storage.bus.offer(Board, new BoardComponent())
     for (const bytes of [
       encodeReturn('12345678-1234-4234-8234-123456789012'),
@@ -141,13 +92,17 @@ describe('objects across partitions', { timeout: 60_000 }, () => {
       const reason = await channel.closed
       assert.ok(reason?.code === 'DENIED' || reason?.code === 'MALFORMED', String(reason))
     }
-    broker.close()
+    all.close()
   })
 
   for (const order of ['as an argument', 'as a result'] as const) {
     test(`a reference goes from one through a second to a third, ${order}, and the third calls the first`, async () => {
-      const { broker, partition } = await world((from, to) => `${from} ${to}` !== 'third first')
-      const [first, second, third] = [await partition('first'), await partition('second'), await partition('third')]
+      const all = new MemoryBus((from, to) => `${from} ${to}` !== 'third first')
+      const [first, second, third] = [
+        await all.partition('first'),
+        await all.partition('second'),
+        await all.partition('third'),
+      ]
       const [atSecond, atThird] = [new BoardComponent(), new BoardComponent()]
       await second.bus.offer(Board, atSecond)
       await third.bus.offer(Board, atThird)
@@ -188,13 +143,17 @@ describe('objects across partitions', { timeout: 60_000 }, () => {
       await assert.rejects(held.notify({ text: 'home is gone' }), code('PEER_DIED'))
       second.die()
       await assert.rejects(held.notify({ text: 'the way is gone' }))
-      broker.close()
+      all.close()
     })
   }
 
   test('when the middle dies, the holder hears it at once', async () => {
-    const { broker, partition } = await world()
-    const [first, second, third] = [await partition('first'), await partition('second'), await partition('third')]
+    const all = new MemoryBus()
+    const [first, second, third] = [
+      await all.partition('first'),
+      await all.partition('second'),
+      await all.partition('third'),
+    ]
     await second.bus.offer(Board, new BoardComponent())
     const board = await first.bus.activate(Board, { in: 'second' })
     await board.put({ listener: ear })
@@ -206,6 +165,6 @@ describe('objects across partitions', { timeout: 60_000 }, () => {
     await assert.rejects(hanging, code('PEER_DIED'))
     await assert.rejects(held.notify({ text: 'x' }), code('PEER_DIED'))
     await until(() => (first.bus.inspect() as { proxies: unknown[] }).proxies.length === 0)
-    broker.close()
+    all.close()
   })
 })

@@ -1,14 +1,10 @@
 /** Calls whose partition dies under them: those that may be repeated are, once, on a component activated anew; all others fail. */
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { Bus } from '../src/agent/index.ts'
-import { Broker, Endpoint, MuxCarrier } from '../src/bus/index.ts'
-import { BusbarError, type ErrorCode } from '../src/errors/index.ts'
-import { type Env, memoryPair } from '../src/link/index.ts'
+import type { Bus } from '../src/agent/index.ts'
+import { BusbarError } from '../src/errors/index.ts'
 import { contract, method, t } from '../src/rpc/index.ts'
-import { nodeEnv } from '../src/transport/index.ts'
-
-const env: Env = nodeEnv()
+import { code, MemoryBus, until } from './memory-bus.ts'
 
 const Ear = contract('test.Ear', { version: '1.0' }, { hear: method({}, t.string, { idempotent: true }) })
 const Work = contract(
@@ -57,41 +53,19 @@ class Worker {
 }
 
 async function world() {
-  const broker = new Broker({
-    env,
-    policy: { decide: () => ({ allowed: true, rule: 'test' }), sees: () => true },
-  })
-  const attach = async (name: string): Promise<{ bus: Bus; die: () => void }> => {
-    const [near, far] = memoryPair()
-    broker.attach(name, new MuxCarrier(far, { side: 'bus', env }))
-    const bus = new Bus(await Endpoint.attach(new MuxCarrier(near, { side: 'partition', env }), { env }), env)
-    return { bus, die: () => far.close() }
-  }
-  const { bus } = await attach('web')
+  const all = new MemoryBus()
+  const { bus } = await all.partition('web')
   return {
-    broker,
+    all,
     bus,
     /** The partition lives, or lives again. */
     async live(answers: boolean): Promise<{ worker: Worker; bus: Bus; die: () => void }> {
-      const life = await attach('storage')
+      const life = await all.partition('storage')
       const worker = new Worker(answers)
       await life.bus.offer(Work, worker)
       return { worker, ...life }
     },
     proxies: () => (bus.inspect() as { proxies: unknown[] }).proxies.length,
-  }
-}
-
-/** Waits until something holds, turn by turn: the test's own time-out is the only clock. */
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise<void>((resolve) => setImmediate(resolve))
-}
-
-function code(expected: ErrorCode): (thrown: unknown) => boolean {
-  return (thrown) => {
-    assert.ok(thrown instanceof BusbarError, String(thrown))
-    assert.equal(thrown.code, expected, thrown.message)
-    return true
   }
 }
 
@@ -101,7 +75,7 @@ describe('calls whose partition dies', { timeout: 60_000 }, () => {
   after(() => clearInterval(alive))
 
   test('idempotent ones are made once more, when it is back; others are not', async () => {
-    const { broker, bus, live, proxies } = await world()
+    const { all, bus, live, proxies } = await world()
     const first = await live(false)
     const work = await bus.activate(Work, { in: 'storage', wait: true })
     const repeated = [work.read({ what: 'a' }), work.read({ what: 'b' }, { deadline: 30_000 })]
@@ -123,11 +97,11 @@ describe('calls whose partition dies', { timeout: 60_000 }, () => {
     await until(() => proxies() === 0)
     await assert.rejects(work.read({ what: 'f' }))
     assert.equal(second.worker.served.length, 3)
-    broker.close()
+    all.close()
   })
 
   test('one that is made after it died finds the new one', async () => {
-    const { broker, bus, live, proxies } = await world()
+    const { all, bus, live, proxies } = await world()
     const first = await live(true)
     const work = await bus.activate(Work, { in: 'storage' })
     await work.read({ what: 'a' })
@@ -140,11 +114,11 @@ describe('calls whose partition dies', { timeout: 60_000 }, () => {
     const ear = await work.ear()
     assert.equal(await ear.hear(), 'hear')
     assert.deepEqual(second.worker.served, ['read b', 'ear', 'hear'])
-    broker.close()
+    all.close()
   })
 
   test('that does not come back: the call fails as its pipe did, or when its time is over', async () => {
-    const { broker, bus, live } = await world()
+    const { all, bus, live } = await world()
     const first = await live(false)
     const [here, waiting] = [
       await bus.activate(Work, { in: 'storage' }),
@@ -163,11 +137,11 @@ describe('calls whose partition dies', { timeout: 60_000 }, () => {
     stop.abort()
     await assert.rejects(calls[2] as Promise<unknown>, code('CANCELLED'))
     await assert.rejects(calls[1] as Promise<unknown>, code('DEADLINE'))
-    broker.close()
+    all.close()
   })
 
   test('and whose next one dies too are not made a third time', async () => {
-    const { broker, bus, live } = await world()
+    const { all, bus, live } = await world()
     const first = await live(false)
     const work = await bus.activate(Work, { in: 'storage', wait: true })
     const lost = work.read({ what: 'a' })
@@ -180,11 +154,11 @@ describe('calls whose partition dies', { timeout: 60_000 }, () => {
     const third = await live(true)
     await assert.rejects(lost, code('PEER_DIED'))
     assert.deepEqual(third.worker.served, [])
-    broker.close()
+    all.close()
   })
 
   test('what a component answers is an answer, whatever its code', async () => {
-    const { broker, bus, live } = await world()
+    const { all, bus, live } = await world()
     const { worker } = await live(true)
     const work = await bus.activate(Work, { in: 'storage', wait: true })
     for (const [thrown, expected] of [
@@ -197,11 +171,11 @@ describe('calls whose partition dies', { timeout: 60_000 }, () => {
       await assert.rejects(work.read({ what: thrown }), code(expected))
     }
     assert.equal(worker.served.length, 4)
-    broker.close()
+    all.close()
   })
 
   test('streams, calls that lend references, and objects that were given are not repeated', async () => {
-    const { broker, bus, live } = await world()
+    const { all, bus, live } = await world()
     const first = await live(false)
     const work = await bus.activate(Work, { in: 'storage', wait: true })
     const ear = await work.ear()
@@ -213,11 +187,11 @@ describe('calls whose partition dies', { timeout: 60_000 }, () => {
     for (const each of lost) await assert.rejects(each as Promise<unknown>, code('PEER_DIED'))
     assert.equal(await work.read({ what: 'still' }), 'read still')
     assert.deepEqual(second.worker.served, ['read still'])
-    broker.close()
+    all.close()
   })
 
   test('a call that this side gave up is not made again', async () => {
-    const { broker, bus, live } = await world()
+    const { all, bus, live } = await world()
     const first = await live(false)
     const work = await bus.activate(Work, { in: 'storage', wait: true })
     const stop = new AbortController()
@@ -231,6 +205,6 @@ describe('calls whose partition dies', { timeout: 60_000 }, () => {
     const second = await live(true)
     await assert.rejects(lost[1] as Promise<unknown>)
     assert.deepEqual(second.worker.served, [])
-    broker.close()
+    all.close()
   })
 })

@@ -1,12 +1,11 @@
 /** Two programs that were built with different versions of one contract, and one that has no contract at all. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Bus } from '../src/agent/index.ts'
-import { Broker, Endpoint, MuxCarrier } from '../src/bus/index.ts'
 import { ClassTable, ObjectClient, ObjectServer, query } from '../src/component/index.ts'
 import { memoryPair } from '../src/link/index.ts'
 import { type Client, type Contract, contract, contractsOf, Described, method, RpcAccess, t } from '../src/rpc/index.ts'
 import { nodeEnv } from '../src/transport/index.ts'
+import { MemoryBus } from './memory-bus.ts'
 
 const File = contract('files.File', { version: '1.0' }, { read: method({ length: t.uint32 }, t.bytes) })
 const old = {
@@ -131,24 +130,12 @@ describe('a program without the contract', () => {
 })
 
 describe('several versions', () => {
-  async function attached(broker: Broker, partition: string): Promise<Bus> {
-    const [near, far] = memoryPair()
-    broker.attach(partition, new MuxCarrier(far, { side: 'bus', env: nodeEnv() }))
-    return new Bus(
-      await Endpoint.attach(new MuxCarrier(near, { side: 'partition', env: nodeEnv() }), { env: nodeEnv() }),
-      nodeEnv(),
-    )
-  }
-
   test('the best common one is chosen', async () => {
-    const broker = new Broker({
-      env: nodeEnv(),
-      policy: { decide: () => ({ allowed: true, rule: '' }), sees: () => true },
-    })
-    const [client, older, both] = [
-      await attached(broker, 'client'),
-      await attached(broker, 'older'),
-      await attached(broker, 'both'),
+    const all = new MemoryBus()
+    const [{ bus: client }, { bus: older }, { bus: both }] = [
+      await all.partition('client'),
+      await all.partition('older'),
+      await all.partition('both'),
     ]
     await older.offer(Store11, store)
     await both.offer(Store11, store)
@@ -166,6 +153,6 @@ describe('several versions', () => {
       message: /none of the versions 3\.0/,
     })
     await assert.rejects(client.activateFirst({ a: Store10, b: File }, { in: 'both' }), { code: 'INVALID_ARGUMENT' })
-    broker.close()
+    all.close()
   })
 })
