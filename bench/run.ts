@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util'
 import { pipeBroker } from './bulk.ts'
 import { callBroker, callUnderBulk } from './calls.ts'
 import { demo } from './demo.ts'
+import { hostileVictim } from './hostile-victim.ts'
 import { slowReader } from './memory.ts'
 import { componentCall, references, streamBytes } from './objects.ts'
 import { payloadSweep } from './payload-sweep.ts'
@@ -31,6 +32,7 @@ const CASES: Readonly<Record<string, (repetitions: number, peers: PeerName[]) =>
   'upload-socket': uploadSocket,
   'call-socket-under-bulk': callSocketUnderBulk,
   'heap-million-calls': heapMillionCalls,
+  'hostile-victim': hostileVictim,
   'component-call': componentCall,
   references,
   'stream-bytes': streamBytes,
