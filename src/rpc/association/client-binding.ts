@@ -24,6 +24,8 @@ export interface Agreement {
   readonly keepOnOrphan: boolean
   /** Fragments of different calls may mix, in both directions. */
   readonly interleaved: boolean
+  /** The server knows what a call names that goes to the result of another one. */
+  readonly pipelined: boolean
 }
 
 type State =
@@ -57,6 +59,7 @@ export class ClientBinding {
   readonly #fragment: number
   readonly #most: number
   readonly #group: number
+  readonly #features: number
   #state: State = { kind: 'unbound' }
   #asked: Asked | undefined
   readonly #queue: Wanted[] = []
@@ -64,8 +67,12 @@ export class ClientBinding {
   readonly #agreed: PresentationContext[] = []
   #nextId = 0
 
-  /** `fragment` is the largest PDU we take, `most` how many contexts there may be, `group` the one to join, or 0. */
-  constructor(fragment: number, most: number, group: number) {
+  /**
+   * `fragment` is the largest PDU we take, `most` how many contexts there may be, `group` the one to join, or 0; `pipelines`: whoever
+   * makes the calls would make some on results that are not there yet.
+   */
+  constructor(fragment: number, most: number, group: number, pipelines: boolean) {
+    this.#features = FEATURE.KEEP_ON_ORPHAN | FEATURE.INTERLEAVED | (pipelines ? FEATURE.PIPELINED : 0)
     this.#fragment = fragment
     this.#most = most
     this.#group = group
@@ -118,7 +125,7 @@ export class ClientBinding {
     if (agreement !== undefined) {
       return encodeBind(PDUS.alter_context.number, WHOLE, callId, { ...sizes, contexts: [offer] })
     }
-    const transfers = [featureSyntax(FEATURE.KEEP_ON_ORPHAN | FEATURE.INTERLEAVED)]
+    const transfers = [featureSyntax(this.#features)]
     const features = { id: FEATURES_CONTEXT, abstract: offer.abstract, transfers }
     this.#state = { kind: 'binding' }
     return encodeBind(PDUS.bind.number, WHOLE | PFC.CONC_MPX, callId, { ...sizes, contexts: [offer, features] })
@@ -143,6 +150,7 @@ export class ClientBinding {
         multiplexed: (flags & PFC.CONC_MPX) !== 0,
         keepOnOrphan: (bits & FEATURE.KEEP_ON_ORPHAN) !== 0,
         interleaved: (flags & PFC.CONC_MPX) !== 0 && (bits & FEATURE.INTERLEAVED) !== 0,
+        pipelined: (flags & PFC.CONC_MPX) !== 0 && (bits & this.#features & FEATURE.PIPELINED) !== 0,
       },
     }
     this.#settle(wanted, first)

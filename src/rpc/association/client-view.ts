@@ -6,6 +6,8 @@ export interface RpcClientOptions {
   readonly limits?: Partial<RpcLimits>
   /** The association group to join: what `inspect().group` of a bound client on another link to the same server says. */
   readonly group?: number
+  /** Offers the server to make calls on what other calls are going to give: `RpcClient.pipelined` says whether it agreed. */
+  readonly pipelines?: boolean
 }
 
 /** What a client shows of itself. */

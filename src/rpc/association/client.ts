@@ -38,7 +38,8 @@ export class RpcClient {
   constructor(access: RpcAccess, options: RpcClientOptions) {
     this.#access = access
     this.#limits = rpcLimits(options.limits)
-    this.#binding = new ClientBinding(this.#limits.fragment, this.#limits.contexts, options.group ?? 0)
+    const { group = 0, pipelines = false } = options
+    this.#binding = new ClientBinding(this.#limits.fragment, this.#limits.contexts, group, pipelines)
     this.#requests = new Requests(access, this.#limits)
     this.#orphans = new Orphans(options.env, this.#limits.cancelGrace, (call) => this.#orphan(call))
     this.#responses = new Responses(this.#limits, options.env)
@@ -51,6 +52,16 @@ export class RpcClient {
   /** Settles once: `undefined` when the association ended in order, else why it did not. */
   get closed(): Promise<BusbarError | undefined> {
     return this.#closing.closed
+  }
+
+  /** Calls may be made on what other calls are going to give. */
+  get pipelined(): boolean {
+    return this.#binding.agreement?.pipelined === true
+  }
+
+  /** Calls wait on this side for their turn, and so would one more. */
+  get waits(): boolean {
+    return this.#requests.queued > 0
   }
 
   /**

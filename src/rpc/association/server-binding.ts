@@ -27,6 +27,8 @@ export interface ServerBindingOptions {
   readonly contexts: number
   /** Second address told to clients. */
   readonly address: string
+  /** Calls on what other calls are going to give are understood. */
+  readonly pipelines: boolean
 }
 
 interface ServerContext {
@@ -36,6 +38,8 @@ interface ServerContext {
 
 /** Features that are accepted when a client offers them. */
 const ACCEPTED_FEATURES = FEATURE.KEEP_ON_ORPHAN | FEATURE.INTERLEAVED
+/** The same where calls on what other calls are going to give are understood. */
+const ACCEPTED_WITH_PIPELINING = ACCEPTED_FEATURES | FEATURE.PIPELINED
 
 /** The negotiating half of a server: what was agreed with one client. The caller sends what it returns. */
 export class ServerBinding {
@@ -45,6 +49,7 @@ export class ServerBinding {
   #group = 0
   #multiplexed = false
   #interleaved = false
+  #pipelined = false
 
   constructor(options: ServerBindingOptions) {
     this.#options = options
@@ -73,6 +78,11 @@ export class ServerBinding {
   /** Fragments of different calls may mix, in both directions. */
   get interleaved(): boolean {
     return this.#interleaved
+  }
+
+  /** Calls may be made on what other calls are going to give. */
+  get pipelined(): boolean {
+    return this.#pipelined
   }
 
   get contexts(): readonly { readonly id: number; readonly interface: InterfaceId }[] {
@@ -133,8 +143,9 @@ export class ServerBinding {
   #result(offer: ContextOffer): ContextResult {
     const features = featuresOf(offer)
     if (features !== undefined) {
-      const accepted = features & ACCEPTED_FEATURES
+      const accepted = features & (this.#options.pipelines ? ACCEPTED_WITH_PIPELINING : ACCEPTED_FEATURES)
       this.#interleaved = this.#multiplexed && (accepted & FEATURE.INTERLEAVED) !== 0
+      this.#pipelined = this.#multiplexed && (accepted & FEATURE.PIPELINED) !== 0
       return { result: RESULT.NEGOTIATED, reason: accepted, transfer: NO_SYNTAX }
     }
     const known = this.#contexts.get(offer.id)

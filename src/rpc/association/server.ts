@@ -29,6 +29,8 @@ export interface RpcServerOptions {
   readonly groups?: AssociationGroups
   /** Where more links of a group may go, ASCII: the port of a TCP server. Told to clients, and empty by default. */
   readonly address?: string
+  /** Whoever serves the calls understands those on what other calls are going to give, where the client offers to make some. */
+  readonly pipelines?: boolean
 }
 
 /**
@@ -59,8 +61,8 @@ export class RpcServer {
     this.#limits = rpcLimits(options.limits)
     const { fragment, contexts, reassembly } = this.#limits
     this.#groups = options.groups ?? new AssociationGroups(options.env, { reassembly })
-    const { lookup, address = '' } = options
-    this.#binding = new ServerBinding({ lookup, groups: this.#groups, fragment, contexts, address })
+    const { lookup, address = '', pipelines = false } = options
+    this.#binding = new ServerBinding({ lookup, groups: this.#groups, fragment, contexts, address, pipelines })
     this.#running = new RunningCalls(this.#limits.calls)
     this.#receiving = new Receiving(this.#limits, this.#groups, this.#env)
     this.#answers = new Answers(access, this.#limits, this.#running, this.#groups)
@@ -78,6 +80,11 @@ export class RpcServer {
   /** Settles once: `undefined` when the association ended in order, else why it did not. */
   get closed(): Promise<BusbarError | undefined> {
     return this.#closing.closed
+  }
+
+  /** The client may make calls on what other calls are going to give. */
+  get pipelined(): boolean {
+    return this.#binding.pipelined
   }
 
   /** Asks the client to leave: it starts no new calls and ends the link when it has its answers. */

@@ -25,6 +25,8 @@ export const FEATURE = {
   KEEP_ON_ORPHAN: 2,
   /** Our own, which no other peer offers or accepts: fragments of different calls may mix. */
   INTERLEAVED: 0x80,
+  /** Our own as well: calls may be made on what a call that has no answer yet is going to give (`docs/protocol/objects.md`). */
+  PIPELINED: 0x40,
 } as const
 
 /** First half of the pseudo transfer syntax whose second half is a bit mask. */
