@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { lineChart } from './line-chart.ts'
 import { median, type Row, rowOf } from './rows.ts'
@@ -29,13 +29,23 @@ const COLORS: Readonly<Record<StackName, string>> = {
   'connect-node': '#a16207',
 }
 const PICTURE = fileURLToPath(new URL('./payload-sweep.svg', import.meta.url))
+/** What the picture is drawn from: of each stack and size the last repetitions, also those of earlier runs. */
+const POINTS = fileURLToPath(new URL('./payload-sweep.json', import.meta.url))
+/** So many repetitions are kept for the picture. */
+const KEPT = 5
 
-/** `sweep-SIZE`: one echo at a time from 100 B to 16 MiB, each way. Draws `bench/payload-sweep.svg` when all peers took part. */
+/** Median times of a call in `milliseconds`, one for each repetition, by stack and by payload in `bytes`. */
+type Points = Partial<Record<StackName, Record<number, number[]>>>
+
+/**
+ * `sweep-SIZE`: one echo at a time from 100 B to 16 MiB, each way. Draws `bench/payload-sweep.svg` when all peers have taken part,
+ * in this run or in others: `--against PEER` refreshes one line.
+ */
 export async function payloadSweep(repetitions: number, peers: readonly PeerName[]): Promise<Row[]> {
   const stacks: StackName[] = ['raw', 'busbar', ...peers]
   return withPairs(stacks, async (pairs) => {
     const rows: Row[] = []
-    const lines = new Map<StackName, [number, number][]>(stacks.map((stack) => [stack, []]))
+    const points = readPoints()
     for (const { at: size, text } of SIZES) {
       const times = new Map<StackName, number[]>(stacks.map((stack) => [stack, []]))
       for (let i = 0; i < repetitions; i++) {
@@ -43,15 +53,35 @@ export async function payloadSweep(repetitions: number, peers: readonly PeerName
       }
       const of = (stack: StackName): number[] => times.get(stack) ?? []
       for (const stack of stacks) {
-        lines.get(stack)?.push([size, median(of(stack))])
+        const line = (points[stack] ??= {})
+        line[size] = [...(line[size] ?? []), ...of(stack).map((ms) => Number(ms.toPrecision(4)))].slice(-KEPT)
         if (stack === 'raw') continue
         const name = `sweep-${text.replace(' ', '')}`
         rows.push(rowOf(stack === 'busbar' ? name : `${stack}-${name}`, 'ms', of(stack), of('raw'), ''))
       }
     }
-    if (peers.length === Object.keys(COLORS).length - 2) writeFileSync(PICTURE, picture(lines))
+    writeFileSync(POINTS, `${JSON.stringify(points, undefined, 2)}\n`)
+    const lines = new Map<StackName, [number, number][]>()
+    for (const stack of Object.keys(COLORS) as StackName[]) {
+      const line = points[stack]
+      if (line !== undefined)
+        lines.set(
+          stack,
+          SIZES.map(({ at }) => [at, median(line[at] ?? [])]),
+        )
+    }
+    if (lines.size === Object.keys(COLORS).length) writeFileSync(PICTURE, picture(lines))
     return rows
   })
+}
+
+function readPoints(): Points {
+  try {
+    return JSON.parse(readFileSync(POINTS, 'utf8')) as Points
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return {}
+    throw thrown
+  }
 }
 
 async function point(pair: Pair, size: number): Promise<number> {
