@@ -12,7 +12,7 @@ const SLAB = new Slab()
 /** The header of a data packet of `size` payload bytes; size zero is the end. */
 export function encodePacketHeader(size: number): Uint8Array {
   const header = new Uint8Array(PACKET_HEADER_BYTES)
-  writePacketHeader(header, size)
+  writePacketHeader(header, 0, size)
   return header
 }
 
@@ -21,7 +21,7 @@ export function encodePacket(payload: Uint8Array): Uint8Array {
   const length = PACKET_HEADER_BYTES + payload.length
   const at = SLAB.take(length)
   const packet = at < 0 ? new Uint8Array(length) : new Uint8Array(SLAB.bytes.buffer, at, length)
-  writePacketHeader(packet, payload.length)
+  writePacketHeader(packet, 0, payload.length)
   packet.set(payload, PACKET_HEADER_BYTES)
   return packet
 }
@@ -38,15 +38,16 @@ export function parsePacketHeader(bytes: Uint8Array, at: number, max: number): n
   return size
 }
 
-function writePacketHeader(packet: Uint8Array, size: number): void {
-  packet[0] = TYPE_DATA
-  packet[1] = 0
-  packet[2] = 0
-  packet[3] = 0
-  packet[4] = size
-  packet[5] = size >>> 8
-  packet[6] = size >>> 16
-  packet[7] = size >>> 24
+/** The same in memory that is there, at `at`. */
+export function writePacketHeader(into: Uint8Array, at: number, size: number): void {
+  into[at] = TYPE_DATA
+  into[at + 1] = 0
+  into[at + 2] = 0
+  into[at + 3] = 0
+  into[at + 4] = size
+  into[at + 5] = size >>> 8
+  into[at + 6] = size >>> 16
+  into[at + 7] = size >>> 24
 }
 
 /** Byte by byte: a view for eight bytes costs more than reading them. */

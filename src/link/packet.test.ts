@@ -198,6 +198,77 @@ describe('packet link', () => {
     await rejects(packets.read(), 'MALFORMED')
   })
 
+  test('gives all whole messages that are here in one batch, and the rest in the next, however they are split', async () => {
+    const messages = fc.array(fc.uint8Array({ minLength: 1, maxLength: 40 }), { maxLength: 30 })
+    await fc.assert(
+      fc.asyncProperty(messages, fc.array(fc.nat(1400), { maxLength: 12 }), async (all, places) => {
+        const [writer, encoded] = rawPair((below) => new PacketLink(below))
+        for (const message of all) void writer.write(message)
+        await writer.end()
+        const bytes = Buffer.concat(await rest(encoded))
+
+        const [reader, raw] = rawPair((below) => new PacketLink(below))
+        const got: string[] = []
+        const reading = (async () => {
+          for (let batch = await reader.readBatch(); batch !== undefined; batch = await reader.readBatch()) {
+            assert.ok(batch.length > 0)
+            got.push(...batch.map((message) => Buffer.from(message).toString('hex')))
+          }
+        })()
+        let start = 0
+        for (const place of [...new Set(places)].sort((a, b) => a - b).filter((at) => at < bytes.length)) {
+          await raw.write(bytes.subarray(start, place))
+          start = place
+        }
+        await raw.write(bytes.subarray(start))
+        await raw.end()
+        await reading
+        assert.deepEqual(
+          got,
+          all.map((message) => Buffer.from(message).toString('hex')),
+        )
+      }),
+      RUNS,
+    )
+  })
+
+  test('gives the messages before a wrong header, and then the error', async () => {
+    const [packets, raw] = rawPair((below) => new PacketLink(below))
+    await raw.write(hex('01000000 01000000 61 01000000 01000000 62 02000000 01000000 63'))
+    assert.deepEqual((await packets.readBatch())?.map(textOf), ['a', 'b'])
+    await rejects(packets.readBatch(), 'MALFORMED')
+    assert.equal((await raw.closed)?.code, 'MALFORMED')
+  })
+
+  test('sends the first message of a turn at once, the others together when it is over, and none behind the end', async () => {
+    const chunks: string[] = []
+    const [packets] = rawPair((below) => {
+      const { write } = below
+      below.write = (chunk) => {
+        chunks.push(Buffer.from(chunk).toString('hex'))
+        return write.call(below, chunk)
+      }
+      return new PacketLink(below)
+    })
+    const message = (text: string): string => `0100000001000000${Buffer.from(text).toString('hex')}`
+    void packets.write(hex('61'))
+    assert.deepEqual(chunks, [message('a')])
+    void packets.write(hex('62'))
+    void packets.write(hex('63'))
+    assert.deepEqual(chunks, [message('a')])
+    await Promise.resolve()
+    assert.deepEqual(chunks.splice(0), [message('a'), message('b') + message('c')])
+    void packets.write(hex('64'))
+    void packets.write(hex('65'))
+    void packets.write(new Uint8Array(5000))
+    void packets.write(hex('66'))
+    await packets.end()
+    assert.deepEqual(
+      chunks.map((chunk) => chunk.slice(0, 36)),
+      [message('d'), message('e'), '0100000088130000', '0'.repeat(36), message('f'), '0100000000000000'],
+    )
+  })
+
   test('refuses a message above its own limit in both directions', async () => {
     const [packets, raw] = rawPair((below) => new PacketLink(below, 4))
     await rejects(packets.write(new Uint8Array(5)), 'LIMIT')

@@ -10,6 +10,8 @@ export async function keepsBoundaries(probe: Probe<MessageLink>): Promise<void> 
     for (const [index, size] of sizes.entries()) await probe.write(a, pattern(size, index))
     await probe.within(a.end(), 'end')
   })()
+  // Where reading fails the check, the end of the writing says nothing.
+  writing.catch(() => {})
   for (const [index, size] of sizes.entries()) {
     sameBytes(await probe.chunk(b), pattern(size, index), `message ${index}`)
   }
