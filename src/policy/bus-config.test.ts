@@ -79,10 +79,20 @@ describe('a good file', () => {
         to: ['storage'],
         service: ['files.FileStore'],
         mode: undefined,
+        direct: false,
         ...place,
         line: 13,
       },
-      { effect: 'deny', from: '*', to: ['storage', 'box'], service: '*', mode: 'byte', ...place, line: 14 },
+      {
+        effect: 'deny',
+        from: '*',
+        to: ['storage', 'box'],
+        service: '*',
+        mode: 'byte',
+        direct: false,
+        ...place,
+        line: 14,
+      },
     ])
   })
 

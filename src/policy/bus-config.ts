@@ -1,4 +1,5 @@
 import { BusbarError } from '../errors/index.ts'
+import { directPairs } from './direct.ts'
 import { CONFIG_LIMITS } from './limits.ts'
 import type { Located } from './located.ts'
 import { quote } from './located.ts'
@@ -82,6 +83,20 @@ function checkRuleNames(root: Located, names: ReadonlySet<string>, problems: Pro
   }
 }
 
+/** Each pair costs both machines a device, and `*` can mean very many. */
+function checkDirect(root: Located, config: BusConfig, problems: Problems): void {
+  const shared = new Map<string, number>()
+  for (const name of directPairs(config).flat()) shared.set(name, (shared.get(name) ?? 0) + 1)
+  for (const [name, count] of shared) {
+    if (count <= CONFIG_LIMITS.direct) continue
+    problems.add(
+      root.at,
+      `found ${quote(name)} sharing memory with ${count} machines, at most ${CONFIG_LIMITS.direct} are allowed`,
+      'Name the partitions in rules with "direct".',
+    )
+  }
+}
+
 /** The configuration, or everything that is wrong with it. Never throws for what stands in the file. */
 export function checkBusConfig(
   source: string,
@@ -123,6 +138,9 @@ function read(source: string, fileName: string): { config: BusConfig | undefined
   }
   const declared = root.kind === 'mapping' ? root.entries.find(({ key }) => key === 'partitions')?.value : undefined
   const names = declared?.kind === 'mapping' ? declared.entries.map(({ key }) => key) : []
-  problems.inPolicy(() => checkRuleNames(root, new Set([...names, HOST_NAME]), problems))
+  problems.inPolicy(() => {
+    checkRuleNames(root, new Set([...names, HOST_NAME]), problems)
+    if (config !== undefined) checkDirect(root, config, problems)
+  })
   return { config: problems.count === 0 ? config : undefined, problems }
 }

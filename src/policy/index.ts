@@ -6,6 +6,7 @@ export {
   configUnreadable,
   parseBusConfig,
 } from './bus-config.ts'
+export { directPairs } from './direct.ts'
 export { CONFIG_LIMITS, type ConfigLimits } from './limits.ts'
 export { type UnreachableRule, unreachableRules } from './lint.ts'
 export { closestName, HOST_NAME, PARTITION_NAME, SERVICE_NAME } from './names.ts'

@@ -29,6 +29,7 @@ describe('a decision', () => {
     assert.deepEqual(compilePolicy([]).decide(QUESTION), {
       allowed: false,
       rule: undefined,
+      direct: false,
       reason: 'denied by default: no rule allows web to storage service files.FileStore',
     })
   })
@@ -41,6 +42,7 @@ describe('a decision', () => {
     assert.deepEqual(decision, {
       allowed: true,
       rule: { number: 2, text: 'allow web to storage service files.FileStore', file: 'busbar.yaml', line: 4 },
+      direct: false,
       reason: 'allowed by rule 2 (busbar.yaml:4): allow web to storage service files.FileStore',
     })
   })
@@ -162,6 +164,7 @@ describe('any policy', () => {
     to: names,
     service: names,
     mode,
+    direct: fc.boolean(),
     file: fc.constant('f'),
     line: fc.constant(1),
   })
@@ -232,6 +235,7 @@ describe('any policy', () => {
         to: [many[(index * 7) % 80] ?? ''],
         service: '*',
         mode: undefined,
+        direct: false,
         file: 'f',
         line: index,
       }),

@@ -17,6 +17,8 @@ export interface Decision {
   readonly allowed: boolean
   /** `undefined`: no rule matched, and the default holds. */
   readonly rule: DecidingRule | undefined
+  /** Whether its bytes may go from machine to machine, in memory that only those two share. */
+  readonly direct: boolean
   /** One line: which rule, where it stands; or why none. */
   readonly reason: string
 }
@@ -129,19 +131,20 @@ export function compilePolicy(rules: readonly Rule[]): Policy {
 
 function compileRule(rule: Rule, index: number): Compiled {
   const set = (names: Names): '*' | ReadonlySet<string> => (names === '*' ? '*' : new Set(names))
-  const { effect, from, to, service, mode, file, line } = rule
+  const { effect, from, to, service, mode, direct, file, line } = rule
   const deciding: DecidingRule = Object.freeze({ number: index + 1, text: ruleText(rule), file, line })
   const verb = effect === 'allow' ? 'allowed' : 'denied'
   const decision: Decision = Object.freeze({
     allowed: effect === 'allow',
     rule: deciding,
+    direct,
     reason: `${verb} by rule ${deciding.number} (${file}:${line}): ${deciding.text}`,
   })
   return { from: set(from), to: set(to), service: set(service), effect, mode, decision, deciding }
 }
 
 function deniedByDefault(reason: string): Decision {
-  return { allowed: false, rule: undefined, reason }
+  return { allowed: false, rule: undefined, direct: false, reason }
 }
 
 /** Why a rule does not match, in words; `undefined` when it does. */

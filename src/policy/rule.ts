@@ -1,7 +1,7 @@
 import { SERVICE_NAME, PARTITION_NAME } from './names.ts'
 import { describeFound, type Located } from './located.ts'
 import type { Problems } from './problem.ts'
-import { choice, type JsonSchema, optional, record, refine, required, type Shape } from './shape.ts'
+import { choice, type JsonSchema, optional, record, refine, required, type Shape, truth } from './shape.ts'
 
 /** The two ways a channel treats boundaries; written like the modes of an offer. */
 export type ChannelMode = 'byte' | 'message'
@@ -19,15 +19,17 @@ export interface Rule {
   readonly service: Names
   /** Only channels of this mode; `undefined`: of both. */
   readonly mode: ChannelMode | undefined
+  /** Whether what it allows may go from machine to machine in memory that only those two share. */
+  readonly direct: boolean
   /** Where it stands. */
   readonly file: string
   readonly line: number
 }
 
 /** The one way a rule is printed: `allow web to storage service files.FileStore`. */
-export function ruleText({ effect, from, to, service, mode }: Omit<Rule, 'file' | 'line'>): string {
+export function ruleText({ effect, from, to, service, mode, direct }: Omit<Rule, 'file' | 'line'>): string {
   const names = (some: Names): string => (some === '*' ? '*' : some.join(', '))
-  const suffix = mode === undefined ? '' : ` mode ${mode}`
+  const suffix = `${mode === undefined ? '' : ` mode ${mode}`}${direct ? ' direct' : ''}`
   return `${effect} ${names(from)} to ${names(to)} service ${names(service)}${suffix}`
 }
 
@@ -71,6 +73,7 @@ interface WrittenRule {
   readonly to: Names
   readonly service: Names
   readonly mode: ChannelMode | undefined
+  readonly direct: boolean
 }
 
 /** Targets and services are never left out: a rule means no more than what it says. */
@@ -80,16 +83,27 @@ const written: Shape<WrittenRule> = record<WrittenRule>('a rule such as { allow:
   to: required(partitions, 'the target partitions'),
   service: required(services, 'the services'),
   mode: optional(choice('byte', 'message'), undefined, 'only channels of this mode'),
+  direct: optional(
+    truth(),
+    false,
+    'whether the bytes may go between two virtual machines in memory that only they share',
+  ),
 })
 
-const located: Shape<Rule> = refine(written, ({ allow, deny, to, service, mode }, at, problems): Rule | undefined => {
+const located: Shape<Rule> = refine(written, (rule, at, problems): Rule | undefined => {
+  const { allow, deny, to, service, mode, direct } = rule
   const from = allow ?? deny
   if (from === undefined || (allow !== undefined && deny !== undefined)) {
     const found = from === undefined ? 'neither "allow" nor "deny"' : 'both "allow" and "deny"'
     problems.add(at, `found ${found}, expected one of them`)
     return undefined
   }
-  return { effect: allow === undefined ? 'deny' : 'allow', from, to, service, mode, file: problems.file, line: at.line }
+  if (direct && allow === undefined) {
+    problems.add(at, 'found "direct" in a rule that denies: nothing goes there')
+    return undefined
+  }
+  const effect = allow === undefined ? 'deny' : 'allow'
+  return { effect, from, to, service, mode, direct, file: problems.file, line: at.line }
 })
 
 export const ruleShape: Shape<Rule> = {

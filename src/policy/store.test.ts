@@ -143,6 +143,7 @@ describe('the audit', () => {
     assert.deepEqual(store.decide(QUESTION), {
       allowed: false,
       rule: undefined,
+      direct: false,
       reason: 'denied: the decision could not be recorded',
     })
     assert.equal(store.inspect().denied, 1)

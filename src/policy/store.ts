@@ -106,7 +106,7 @@ export class PolicyStore {
       })
     } catch {
       this.#denied += 1
-      return { allowed: false, rule: undefined, reason: 'denied: the decision could not be recorded' }
+      return { allowed: false, rule: undefined, direct: false, reason: 'denied: the decision could not be recorded' }
     }
     if (decision.allowed) this.#allowed += 1
     else this.#denied += 1
