@@ -1,13 +1,6 @@
 /** Callbacks and references between partitions that are real processes, through the real broker. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
-
-const root = fileURLToPath(new URL('..', import.meta.url))
+import { BuiltBus } from './built-bus.ts'
 
 const CONTRACTS = `
 import { contract, method, t } from 'busbar'
@@ -71,61 +64,29 @@ policy:
   - { allow: [first, third], to: board, service: test.Board }
 `
 
-let directory: string
-let bus: ChildProcess
-let said = ''
-let heard: (() => void)[] = []
-
-/** Settles when the bus has said something that matches. */
-async function line(pattern: RegExp): Promise<RegExpExecArray> {
-  for (;;) {
-    const found = pattern.exec(said)
-    if (found !== null) return found
-    if (bus.exitCode !== null) throw new Error(`the bus ended without ${String(pattern)}: ${said}`)
-    await new Promise<void>((resolve) => heard.push(resolve))
-  }
-}
+let bus: BuiltBus
 
 before(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'busbar-callbacks-'))
-  await mkdir(join(directory, 'node_modules'))
-  await symlink(root, join(directory, 'node_modules/busbar'))
-  const files = { 'contracts.mjs': CONTRACTS, 'board.mjs': BOARD, 'first.mjs': FIRST, 'third.mjs': THIRD }
-  for (const [name, text] of Object.entries({ ...files, 'busbar.yaml': CONFIG })) {
-    await writeFile(join(directory, name), text)
-  }
-  bus = spawn(
-    process.execPath,
-    [join(root, 'dist/cli/main.js'), 'up', '--socket', join(directory, 'bus.sock'), '--json'],
-    {
-      cwd: directory,
-    },
-  )
-  const hear = (text: string): void => {
-    said += text
-    for (const each of heard.splice(0)) each()
-  }
-  bus.stdout?.setEncoding('utf8').on('data', hear)
-  bus.stderr?.setEncoding('utf8').on('data', hear)
-  bus.once('exit', () => hear(''))
+  bus = await BuiltBus.make('callbacks', {
+    'contracts.mjs': CONTRACTS,
+    'board.mjs': BOARD,
+    'first.mjs': FIRST,
+    'third.mjs': THIRD,
+    'busbar.yaml': CONFIG,
+  })
+  bus.up()
 })
-
-after(async () => {
-  heard = []
-  bus.kill('SIGTERM')
-  if (bus.exitCode === null) await once(bus, 'exit')
-  await rm(directory, { recursive: true, force: true })
-})
+after(() => bus.remove())
 
 test('a callback reaches a process that offers nothing, a third one calls it, and hears when it is killed', {
   timeout: 120_000,
 }, async () => {
-  await line(/called back by board for first, heard from board/)
-  await line(/home: true/)
-  await line(/called by third, heard from board/)
-  await line(/"hanging"/)
-  const [, pid] = await line(/pid: (\d+)/)
+  await bus.printed(/called back by board for first, heard from board/)
+  await bus.printed(/home: true/)
+  await bus.printed(/called by third, heard from board/)
+  await bus.printed(/"hanging"/)
+  const [, pid] = await bus.printed(/pid: (\d+)/)
   process.kill(Number(pid), 'SIGKILL')
-  await line(/ended with PEER_DIED/)
-  await line(/then PEER_DIED/)
+  await bus.printed(/ended with PEER_DIED/)
+  await bus.printed(/then PEER_DIED/)
 })

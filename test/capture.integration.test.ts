@@ -2,15 +2,12 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { BuiltBus, PROGRAM } from './built-bus.ts'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
-const main = join(root, 'dist/cli/main.js')
 const present = spawnSync('tshark', ['--version']).error === undefined
 const skip = present || process.env['CI'] !== undefined ? false : 'tshark is not installed'
 
@@ -80,22 +77,8 @@ const capture = await bus.activate(Capture, { in: 'host', wait: true })
 await capture.start({}).then(() => console.log('took it'), (error) => console.log('refused', error.code))
 `
 
+let bus: BuiltBus
 let directory: string
-let bus: ChildProcess
-let said = ''
-let heard = ''
-
-/** Settles when the bus has printed this; rejects when it ended before. */
-function printed(text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const look = (): void => {
-      if (said.includes(text)) resolve()
-    }
-    bus.stdout?.on('data', look)
-    bus.once('exit', () => reject(new Error(`the bus ended before "${text}": ${said}${heard}`)))
-    look()
-  })
-}
 
 async function ended(child: ChildProcess): Promise<number | null> {
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
@@ -112,53 +95,35 @@ function tshark(file: string, ...args: string[]): string {
 
 /** Starts the bus and waits until its client has made its calls. */
 async function startBus(...options: string[]): Promise<void> {
-  said = ''
-  heard = ''
-  const args = [main, 'up', '--socket', join(directory, 'bus.sock'), '--json', ...options]
-  bus = spawn(process.execPath, args, { cwd: directory })
-  bus.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    said += text
-  })
-  bus.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    heard += text
-  })
-  await printed('"line":"done"')
-}
-
-async function stopBus(): Promise<void> {
-  bus.kill('SIGINT')
-  await ended(bus)
+  bus.up(...options)
+  await bus.printed(/"line":"done"/)
 }
 
 before(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'busbar-capture-'))
-  await mkdir(join(directory, 'node_modules'))
-  await symlink(root, join(directory, 'node_modules/busbar'))
   const files = { 'contracts.mjs': CONTRACTS, 'server.mjs': SERVER, 'client.mjs': CLIENT, 'thief.mjs': THIEF }
-  for (const [name, text] of Object.entries({ ...files, 'busbar.yaml': CONFIG })) {
-    await writeFile(join(directory, name), text)
-  }
+  bus = await BuiltBus.make('capture', { ...files, 'busbar.yaml': CONFIG })
+  directory = bus.directory
 })
-after(() => rm(directory, { recursive: true, force: true }))
+after(() => bus.remove())
 
 describe('a capture of a real bus', { skip }, () => {
   before(async () => {
     assert.ok(present, 'tshark is required where CI is set: apt-get install tshark')
-    const { stdout } = await promisify(execFile)(process.execPath, [main, 'idl', '--wireshark', 'contracts.mjs'], {
+    const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, 'idl', '--wireshark', 'contracts.mjs'], {
       cwd: directory,
     })
     await writeFile(join(directory, 'contracts.lua'), stdout)
     await startBus('--capture', 'all.pcapng')
   })
-  after(stopBus)
+  after(() => bus.down())
 
   test('only the operator may capture, whatever policy says', async () => {
-    await printed('"line":"refused DENIED"')
+    await bus.printed(/"line":"refused DENIED"/)
   })
 
   test('a running bus is captured until Ctrl-C, and the counts are those of the file', async () => {
-    const socket = join(directory, 'bus.sock')
-    const args = [main, 'capture', '-w', 'late.pcapng', '--service', 'test.Desk', '--json', '--socket', socket]
+    const { socket } = bus
+    const args = [PROGRAM, 'capture', '-w', 'late.pcapng', '--service', 'test.Desk', '--json', '--socket', socket]
     const capture = spawn(process.execPath, args, { cwd: directory })
     let out = ''
     let err = ''
@@ -172,7 +137,7 @@ describe('a capture of a real bus', { skip }, () => {
       })
       capture.once('exit', () => reject(new Error(err)))
     })
-    const again = spawnSync(process.execPath, [main, 'pipe', 'web/again', '--socket', socket], {
+    const again = spawnSync(process.execPath, [PROGRAM, 'pipe', 'web/again', '--socket', socket], {
       input: '',
       encoding: 'utf8',
     })
@@ -204,7 +169,7 @@ describe('a capture of a real bus', { skip }, () => {
   })
 
   test('standard output takes it too, and a filter leaves the rest out', async () => {
-    const args = [main, 'capture', '-w', '-', '--partition', 'nobody', '--socket', join(directory, 'bus.sock')]
+    const args = [PROGRAM, 'capture', '-w', '-', '--partition', 'nobody', '--socket', bus.socket]
     const capture = spawn(process.execPath, args, { cwd: directory })
     const chunks: Buffer[] = []
     const begun = once(capture.stdout, 'data')
@@ -219,13 +184,13 @@ describe('a capture of a real bus', { skip }, () => {
   test('a file that is there stays, unless told to replace it', async () => {
     const file = join(directory, 'mine.txt')
     await writeFile(file, 'mine')
-    const args = [main, 'capture', '-w', 'mine.txt', '--socket', join(directory, 'bus.sock')]
+    const args = [PROGRAM, 'capture', '-w', 'mine.txt', '--socket', bus.socket]
     const { status, stderr } = spawnSync(process.execPath, args, { cwd: directory, encoding: 'utf8' })
     assert.equal(status, 1)
     assert.match(stderr, /mine\.txt exists[^]*another name/)
     const up = spawnSync(
       process.execPath,
-      [main, 'up', '--socket', join(directory, 'other.sock'), '--capture', 'mine.txt'],
+      [PROGRAM, 'up', '--socket', join(directory, 'other.sock'), '--capture', 'mine.txt'],
       {
         cwd: directory,
         encoding: 'utf8',
@@ -237,9 +202,8 @@ describe('a capture of a real bus', { skip }, () => {
   })
 
   test('Wireshark reads the whole of it, with our names for interfaces, methods and values', async () => {
-    bus.kill('SIGINT')
-    assert.equal(await ended(bus), 0, heard)
-    assert.match(heard, /captured \d+ packets with .* to all\.pcapng/)
+    assert.equal(await bus.down(), 0, bus.err)
+    assert.match(bus.err, /captured \d+ packets with .* to all\.pcapng/)
     assert.equal((await stat(join(directory, 'all.pcapng'))).mode & 0o777, 0o600)
     const plain = tshark('all.pcapng', '-V')
     assert.doesNotMatch(plain, /malformed|unreassembled|not captured/i)
@@ -284,11 +248,11 @@ describe('a capture of a real bus', { skip }, () => {
 
 describe('a capture that is slow', () => {
   before(() => startBus())
-  after(stopBus)
+  after(() => bus.down())
 
   test('holds nobody up; what is missing is counted', async () => {
-    const socket = join(directory, 'bus.sock')
-    const args = [main, 'capture', '-w', 'slow.pcapng', '--service', 'upper', '--json', '--socket', socket]
+    const { socket } = bus
+    const args = [PROGRAM, 'capture', '-w', 'slow.pcapng', '--service', 'upper', '--json', '--socket', socket]
     const capture = spawn(process.execPath, args, { cwd: directory })
     let out = ''
     capture.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -302,7 +266,7 @@ describe('a capture that is slow', () => {
     })
     capture.kill('SIGSTOP')
     const input = 'a'.repeat(40_000_000)
-    const { stdout } = spawnSync(process.execPath, [main, 'pipe', 'server/upper', '--socket', socket], {
+    const { stdout } = spawnSync(process.execPath, [PROGRAM, 'pipe', 'server/upper', '--socket', socket], {
       input,
       maxBuffer: 1 << 28,
       encoding: 'utf8',

@@ -1,19 +1,13 @@
 /** The command line as a person uses it: the built program, run as a process. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { BuiltBus, PROGRAM } from './built-bus.ts'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
-const main = join(root, 'dist/cli/main.js')
-
-let directory: string
-let socket: string
-let bus: ChildProcess
+let bus: BuiltBus
 
 interface Outcome {
   readonly status: number | null
@@ -22,9 +16,9 @@ interface Outcome {
 }
 
 async function busbar(args: readonly string[], input = ''): Promise<Outcome> {
-  const child = spawn(process.execPath, [main, ...args], {
-    cwd: directory,
-    env: { ...process.env, BUSBAR_SOCKET: socket },
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    cwd: bus.directory,
+    env: { ...process.env, BUSBAR_SOCKET: bus.socket },
   })
   child.stdin.on('error', () => {})
   child.stdin.end(input)
@@ -75,30 +69,11 @@ policy:
 `
 
 before(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'busbar-cli-'))
-  socket = join(directory, 'bus.sock')
-  await mkdir(join(directory, 'node_modules'))
-  await symlink(root, join(directory, 'node_modules/busbar'))
-  await writeFile(join(directory, 'server.mjs'), SERVER)
-  await writeFile(join(directory, 'adder.mjs'), ADDER)
-  await writeFile(join(directory, 'busbar.yaml'), CONFIG)
-  bus = spawn(process.execPath, [main, 'up', '--socket', socket, '--json'], { cwd: directory })
-  let said = ''
-  await new Promise<void>((resolve, reject) => {
-    bus.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      said += text
-      if (said.includes('"line":"ready"')) resolve()
-    })
-    bus.stderr?.resume()
-    bus.once('exit', () => reject(new Error(`the bus ended: ${said}`)))
-  })
+  bus = await BuiltBus.make('cli', { 'server.mjs': SERVER, 'adder.mjs': ADDER, 'busbar.yaml': CONFIG })
+  bus.up()
+  await bus.printed(/"line":"ready"/)
 })
-
-after(async () => {
-  bus.kill('SIGTERM')
-  if (bus.exitCode === null) await once(bus, 'exit')
-  await rm(directory, { recursive: true, force: true })
-})
+after(() => bus.remove())
 
 describe('help and mistakes', () => {
   test('without a command it helps and fails; with --help it helps', async () => {
@@ -124,12 +99,15 @@ describe('help and mistakes', () => {
     const { status, err } = await busbar(['up', 'missing.yaml'])
     assert.equal(status, 1)
     assert.match(err, /^error: busbar up missing\.yaml \(BUS-8001 CONFIG\)\n {2}→ config: .*missing\.yaml.*\n/)
-    await writeFile(join(directory, 'broken.yaml'), 'partitions:\n  web: { kind: qemo }\npolicy:\n  - { alow: web }\n')
+    await writeFile(
+      join(bus.directory, 'broken.yaml'),
+      'partitions:\n  web: { kind: qemo }\npolicy:\n  - { alow: web }\n',
+    )
     const broken = await busbar(['up', 'broken.yaml'])
     assert.equal(broken.status, 1)
     assert.match(broken.err, /broken\.yaml:2:\d+: .*qemo/)
     assert.match(broken.err, /broken\.yaml:4:\d+: .*alow/)
-    const none = await busbar(['ls', '--socket', join(directory, 'nobody.sock')])
+    const none = await busbar(['ls', '--socket', join(bus.directory, 'nobody.sock')])
     assert.equal(none.status, 1)
     assert.match(none.err, /BUS-\d{4}/)
   })
@@ -183,7 +161,7 @@ describe('on a bus', () => {
     const stream = await busbar(['call', 'server/test.Adder', 'within', '{"path": "/x", "how": "slow"}'])
     assert.equal(stream.out, '"/x"\n"slow"\n')
     await writeFile(
-      join(directory, 'newer.mjs'),
+      join(bus.directory, 'newer.mjs'),
       ADDER.replace('  fail', '  spare: method({}, t.void, { opnum: 9 }),\n  fail'),
     )
     const newer = await busbar(['call', 'server/test.Adder', 'spare', '--contract', 'newer.mjs'])
@@ -196,7 +174,7 @@ describe('on a bus', () => {
 
   test('a description that was kept stands for the module', async () => {
     const { out } = await busbar(['idl', 'adder.mjs', '--description'])
-    await writeFile(join(directory, 'adder.json'), out)
+    await writeFile(join(bus.directory, 'adder.json'), out)
     const kept = await busbar(['call', 'server/test.Adder', 'add', '{"a": 2, "b": 3}', '--contract', 'adder.json'])
     assert.equal(kept.out, '5\n')
     const missing = await busbar(['call', 'server/busbar.FileStore', 'list', '--contract', 'adder.json'])

@@ -1,15 +1,10 @@
 /** Completion as bash does it: the script that the built program prints, asked for a line as a person has typed it. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { spawnSync } from 'node:child_process'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
-
-const root = fileURLToPath(new URL('..', import.meta.url))
-const main = join(root, 'dist/cli/main.js')
+import { BuiltBus, PROGRAM } from './built-bus.ts'
 
 const SERVER = `
 import { attach, contract, method, t } from 'busbar'
@@ -24,44 +19,24 @@ await bus.offer('upper', (pipe) => pipe.pipe(pipe))
 console.log('ready')
 `
 
-let directory: string
-let socket: string
-let bus: ChildProcess
+let bus: BuiltBus
 
 before(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'busbar-completion-'))
-  socket = join(directory, 'bus.sock')
-  await mkdir(join(directory, 'node_modules'))
-  await symlink(root, join(directory, 'node_modules/busbar'))
-  await mkdir(join(directory, 'bin'))
-  await writeFile(join(directory, 'bin/busbar'), `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`)
-  await chmod(join(directory, 'bin/busbar'), 0o755)
-  await writeFile(join(directory, 'server.mjs'), SERVER)
-  await writeFile(
-    join(directory, 'busbar.yaml'),
-    'partitions:\n  server: { kind: process, run: [node, server.mjs] }\npolicy: []\n',
-  )
-  bus = spawn(process.execPath, [main, 'up', '--socket', socket, '--json'], { cwd: directory })
-  let said = ''
-  await new Promise<void>((resolve, reject) => {
-    bus.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      said += text
-      if (said.includes('"line":"ready"')) resolve()
-    })
-    bus.stderr?.resume()
-    bus.once('exit', () => reject(new Error(`the bus ended: ${said}`)))
+  bus = await BuiltBus.make('completion', {
+    'server.mjs': SERVER,
+    'busbar.yaml': 'partitions:\n  server: { kind: process, run: [node, server.mjs] }\npolicy: []\n',
   })
+  const bin = join(bus.directory, 'bin')
+  await mkdir(bin)
+  await writeFile(join(bin, 'busbar'), `#!/bin/sh\nexec '${process.execPath}' '${PROGRAM}' "$@"\n`, { mode: 0o755 })
+  bus.up()
+  await bus.printed(/"line":"ready"/)
 })
+after(() => bus.remove())
 
-after(async () => {
-  bus.kill('SIGTERM')
-  if (bus.exitCode === null) await once(bus, 'exit')
-  await rm(directory, { recursive: true, force: true })
-})
-
-function run(file: string, args: readonly string[], path = socket): { stdout: string; stderr: string } {
-  const env = { ...process.env, BUSBAR_SOCKET: path, PATH: `${join(directory, 'bin')}:${process.env['PATH']}` }
-  return spawnSync(file, args, { cwd: directory, env, encoding: 'utf8' })
+function run(file: string, args: readonly string[], path = bus.socket): { stdout: string; stderr: string } {
+  const env = { ...process.env, BUSBAR_SOCKET: path, PATH: `${join(bus.directory, 'bin')}:${process.env['PATH']}` }
+  return spawnSync(file, args, { cwd: bus.directory, env, encoding: 'utf8' })
 }
 
 /** What bash would propose for the last of these words. */
@@ -120,7 +95,7 @@ describe('completion', () => {
     ]) {
       assert.deepEqual(proposed(...words), [])
     }
-    const nobody = run('busbar', ['__complete', 'bash', 'call', ''], join(directory, 'nobody.sock'))
+    const nobody = run('busbar', ['__complete', 'bash', 'call', ''], join(bus.directory, 'nobody.sock'))
     assert.deepEqual([nobody.stdout, nobody.stderr], ['', ''])
   })
 })
