@@ -59,8 +59,9 @@ export async function payloadSweep(repetitions: number, peers: readonly PeerName
         const name = `sweep-${text.replace(' ', '')}`
         rows.push(rowOf(stack === 'busbar' ? name : `${stack}-${name}`, 'ms', of(stack), of('raw'), ''))
       }
+      // At once: a run that is cut short has measured something.
+      writeFileSync(POINTS, `${JSON.stringify(points, undefined, 2)}\n`)
     }
-    writeFileSync(POINTS, `${JSON.stringify(points, undefined, 2)}\n`)
     const lines = new Map<StackName, [number, number][]>()
     for (const stack of Object.keys(COLORS) as StackName[]) {
       const line = points[stack]
