@@ -14,10 +14,8 @@ from impacket.dcerpc.v5.dcomrt import (
     IID_IClassFactory,
     INTERFACE,
     IObjectExporter,
-    IRemUnknown2,
     IRemoteSCMActivator,
     DCOMConnection,
-    OBJREF,
     OBJREF_CUSTOM,
     OBJREF_STANDARD,
     PMInterfacePointer,
@@ -27,7 +25,8 @@ from impacket.dcerpc.v5.ndr import NDRBOOLEAN, NDRPOINTER, NDRSTRUCT, NDRUniConf
 from impacket.dcerpc.v5.rpcrt import RPC_C_AUTHN_LEVEL_NONE, DCERPCException
 from impacket.uuid import generate, string_to_bin, uuidtup_to_bin
 
-TARGET = "127.0.0.1"
+from impacket_objects import TARGET, CountedBytes, call, interface_of, opened, reference
+
 CLASS = string_to_bin("9d1f5c0a-0000-4000-8000-000000000002")
 SAMPLER = uuidtup_to_bin(("5b1c1f0e-8a77-4f37-9a3d-2f5f4f6d1c02", "0.0"))
 LISTENER = uuidtup_to_bin(("5b1c1f0e-8a77-4f37-9a3d-2f5f4f6d1c03", "0.0"))
@@ -69,18 +68,6 @@ class PointerToLongs(NDRPOINTER):
 
 class CountedLongs(NDRSTRUCT):
     structure = (("count", ULONG), ("items", PointerToLongs))
-
-
-class Bytes(NDRUniConformantArray):
-    item = "c"
-
-
-class PointerToBytes(NDRPOINTER):
-    referent = (("Data", Bytes),)
-
-
-class CountedBytes(NDRSTRUCT):
-    structure = (("count", ULONG), ("items", PointerToBytes))
 
 
 class Scalars(DCOMCALL):
@@ -182,12 +169,6 @@ class CreateInstanceResponse(DCOMANSWER):
     structure = (("result", PMInterfacePointer), ("ErrorCode", ULONG))
 
 
-def call(interface, iid, request, **fields):
-    for name, value in fields.items():
-        request[name] = value
-    return interface.request(request, iid, interface.get_iPid())
-
-
 def refusal(run):
     try:
         run()
@@ -201,20 +182,6 @@ def counted(of, items):
     value["count"] = len(items)
     value["items"] = items
     return value
-
-
-def opened():
-    return DCOMConnection(TARGET, "", "", "", authLevel=RPC_C_AUTHN_LEVEL_NONE, oxidResolver=True)
-
-
-def reference(pointer):
-    return b"".join(pointer["abData"])
-
-
-def interface_of(parent, objref):
-    """What impacket makes of a reference in an answer."""
-    made = INTERFACE(parent.get_cinstance(), objref, parent.get_ipidRemUnknown(), target=TARGET)
-    return IRemUnknown2(made)
 
 
 def values(sampler):

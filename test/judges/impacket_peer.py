@@ -6,32 +6,17 @@ from impacket.dcerpc.v5.dcomrt import (
     DCERPCSessionError,  # impacket looks for it in the module of a call
     DCOMANSWER,
     DCOMCALL,
-    INTERFACE,
-    DCOMConnection,
-    IRemUnknown2,
     PMInterfacePointer,
 )
 from impacket.dcerpc.v5.dtypes import LPWSTR, ULONG, ULONGLONG, USHORT, WSTR
-from impacket.dcerpc.v5.ndr import NDRPOINTER, NDRSTRUCT, NDRUniConformantArray
-from impacket.dcerpc.v5.rpcrt import RPC_C_AUTHN_LEVEL_NONE
+from impacket.dcerpc.v5.ndr import NDRSTRUCT
 from impacket.uuid import string_to_bin, uuidtup_to_bin
 
-TARGET = "127.0.0.1"
+from impacket_objects import CountedBytes, call, interface_of, opened, reference
+
 CALCULATOR = uuidtup_to_bin(("5b1c1f0e-8a77-4f37-9a3d-2f5f4f6d1c01", "0.0"))
 STORE = uuidtup_to_bin(("15ccccaf-2731-5c0a-86b7-87b9cbfbe535", "0.0"))
 FILE = uuidtup_to_bin(("831b5c7e-d9b1-5c31-936b-8c3fe2d2363e", "0.0"))
-
-
-class Bytes(NDRUniConformantArray):
-    item = "c"
-
-
-class PointerToBytes(NDRPOINTER):
-    referent = (("Data", Bytes),)
-
-
-class CountedBytes(NDRSTRUCT):
-    structure = (("count", ULONG), ("items", PointerToBytes))
 
 
 class Entry(NDRSTRUCT):
@@ -74,14 +59,8 @@ class ReadResponse(DCOMANSWER):
     structure = (("result", CountedBytes), ("ErrorCode", ULONG))
 
 
-def call(interface, iid, request, **fields):
-    for name, value in fields.items():
-        request[name] = value
-    return interface.request(request, iid, interface.get_iPid())
-
-
 def activated(clsid, iid):
-    connection = DCOMConnection(TARGET, "", "", "", authLevel=RPC_C_AUTHN_LEVEL_NONE, oxidResolver=True)
+    connection = opened()
     return connection, connection.CoCreateInstanceEx(clsid, iid)
 
 
@@ -98,9 +77,7 @@ def calculate():
 
 def read():
     connection, store = activated(STORE[:-4], STORE)
-    objref = b"".join(call(store, STORE, Open(), path="/note.txt\0")["result"]["abData"])
-    made = INTERFACE(store.get_cinstance(), objref, store.get_ipidRemUnknown(), target=TARGET)
-    file = IRemUnknown2(made)
+    file = interface_of(store, reference(call(store, STORE, Open(), path="/note.txt\0")["result"]))
     answer = {
         "size": call(store, STORE, Stat(), path="/note.txt\0")["result"]["size"],
         "read": b"".join(call(file, FILE, Read(), offset=8, length=100)["result"]["items"]).decode(),
