@@ -6,6 +6,7 @@ import { serve } from './serve.ts'
 
 type Request =
   | { do: 'offer-sink' }
+  | { do: 'offer-plain-sink' }
   | { do: 'upload'; bytes: number; chunk: number; to?: string }
   | { do: 'offer-echo' }
   | { do: 'activate' }
@@ -20,6 +21,9 @@ type Request =
   | { do: 'open-many'; count: number }
   | { do: 'idle'; ms: number }
 
+/** Room for one read, `bytes`. */
+const CHUNK = 65_536
+
 let attached: Promise<Bus> | undefined
 const bus = (): Promise<Bus> => {
   attached ??= attach()
@@ -28,8 +32,16 @@ const bus = (): Promise<Bus> => {
 let echo: Client<typeof Echo>
 
 const handlers = {
+  /** Reads into memory of its own: what whoever reads much does. */
   'offer-sink': async () => {
     await (await bus()).offer('sink', async ({ handle }) => {
+      const buffer = new Uint8Array(CHUNK)
+      while ((await handle.readInto(buffer)) > 0) {}
+      await handle.end()
+    })
+  },
+  'offer-plain-sink': async () => {
+    await (await bus()).offer('plain-sink', async ({ handle }) => {
       while ((await handle.read()) !== undefined) {}
       await handle.end()
     })

@@ -106,14 +106,21 @@ export class Channel implements ByteLink, ChannelDescription {
   }
 
   flow(sink: LinkSink): void {
+    const watched = (room: Awaitable<void>): Awaitable<void> => {
+      if (room instanceof Promise) room.catch((thrown: unknown) => this.close(BusbarError.from(thrown)))
+      return room
+    }
     flow(this.#stream, {
-      chunk: (chunk) => {
-        const room = sink.chunk(chunk)
-        if (room instanceof Promise) room.catch((thrown: unknown) => this.close(BusbarError.from(thrown)))
-        return room
-      },
+      chunk: (bytes) => watched(sink.chunk(bytes)),
+      borrow: (bytes) => watched(sink.borrow?.(bytes)),
       end: () => {
         if (this.#broken === undefined) sink.end()
+      },
+      get room() {
+        return sink.room ?? 0
+      },
+      get blind() {
+        return sink.blind ?? 0
       },
     })
   }

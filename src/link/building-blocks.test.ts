@@ -45,6 +45,46 @@ describe('inbox', () => {
     assert.deepEqual(taken, [2, 1, 1])
   })
 
+  test('copies into the memory of a read what comes in one turn, and keeps the rest', async () => {
+    const taken: number[] = []
+    const inbox = new Inbox((count) => taken.push(count))
+    const buffer = new Uint8Array(4)
+    const read = inbox.readInto(buffer)
+    assert.equal(inbox.room, 4)
+    const lent = bytes('ab')
+    inbox.lend(lent)
+    lent.fill(0)
+    assert.deepEqual([inbox.room, inbox.pending], [2, true])
+    inbox.push(bytes('cde'))
+    inbox.push(bytes('f'))
+    assert.deepEqual([inbox.room, inbox.unread], [0, 2])
+    const refused = [inbox.read(), inbox.readInto(buffer)]
+    for (const each of refused) await rejects(each, 'INVALID_ARGUMENT')
+    assert.deepEqual([await read, textOf(buffer), taken], [4, 'abcd', [4]])
+    assert.equal(inbox.readInto(buffer), 2)
+    assert.deepEqual([textOf(buffer.subarray(0, 2)), taken], ['ef', [4, 2]])
+    await rejects(inbox.readInto(new Uint8Array(0)), 'INVALID_ARGUMENT')
+  })
+
+  test('answers a read into memory with what came before the end, then with the end', async () => {
+    const inbox = new Inbox()
+    const buffer = new Uint8Array(4)
+    const read = inbox.readInto(buffer)
+    inbox.push(bytes('a'))
+    inbox.end()
+    assert.deepEqual([await read, inbox.readInto(buffer)], [1, 0])
+    const waiting = new Inbox()
+    const pending = waiting.readInto(buffer)
+    waiting.end()
+    assert.equal(await pending, 0)
+    const broken = new Inbox()
+    const lostRead = broken.readInto(buffer)
+    broken.push(bytes('a'))
+    broken.fail(lost)
+    await rejects(lostRead, 'LINK_LOST')
+    assert.equal(broken.room, 0)
+  })
+
   test('hands out what waited in pieces of 64 KiB at most', () => {
     const inbox = new Inbox()
     inbox.push(new Uint8Array(100_000))

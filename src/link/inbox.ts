@@ -5,6 +5,16 @@ import type { Awaitable, LinkSink } from './link.ts'
 /** Largest chunk that a read hands out of what had waited, `bytes`: what a mux frame holds at most (our choice). */
 const MAX_READ = 65536
 
+const SETTLED: Promise<void> = Promise.resolve()
+
+/** A read into the reader's own memory. */
+interface Into {
+  readonly buffer: Uint8Array
+  readonly resolve: (count: number) => void
+  /** Bytes of it that have come. It is answered after the turn in which the first came, since they often come in several parts. */
+  count: number
+}
+
 /**
  * The receiving half of any link: chunks in, reads out, one end or one failure. Belongs to one link; whoever pushes is
  * responsible for not pushing more than the reader was promised.
@@ -15,6 +25,8 @@ export class Inbox {
   #ended = false
   #failure: BusbarError | undefined
   #resolve: ((chunk: Uint8Array | undefined) => void) | undefined
+  /** The pending read wants its bytes there. */
+  #into: Into | undefined
   #reject: ((reason: BusbarError) => void) | undefined
   /** Who takes every chunk, once there is somebody. */
   #sink: LinkSink | undefined
@@ -37,21 +49,58 @@ export class Inbox {
     return this.#ended
   }
 
+  /** A read waits. */
+  get pending(): boolean {
+    return this.#reject !== undefined
+  }
+
+  /** How many `bytes` whoever reads would borrow now. */
+  get room(): number {
+    if (this.#into !== undefined) return this.#into.buffer.length - this.#into.count
+    const sink = this.#sink
+    return sink?.room === undefined || this.#waits || this.#ended ? 0 : sink.room
+  }
+
+  /** How many of those it would copy without a look at them. */
+  get blind(): number {
+    return this.#into === undefined ? Math.min(this.room, this.#sink?.blind ?? 0) : this.room
+  }
+
   push(chunk: Uint8Array): void {
     if (chunk.length === 0 || this.#ended || this.#failure !== undefined) return
     if (this.#sink !== undefined && !this.#waits) return this.#give(this.#sink, chunk)
-    if (this.#resolve === undefined || this.#queue.length > 0) {
-      this.#queue.push(chunk)
+    const into = this.#into
+    if (into !== undefined) {
+      const room = into.buffer.length - into.count
+      if (chunk.length > room) this.#queue.push(chunk.subarray(room))
+      if (room > 0) this.#fill(into, chunk.subarray(0, room))
       return
     }
-    this.#settle()(chunk)
+    const resolve = this.#resolve
+    if (resolve === undefined) return this.#queue.push(chunk)
+    this.#settled()
+    resolve(chunk)
+    this.#consumed(chunk.length)
+  }
+
+  /** As `push`, of at most `room` bytes in memory that is the pusher's again afterwards. */
+  lend(chunk: Uint8Array): void {
+    if (chunk.length === 0 || this.#ended || this.#failure !== undefined) return
+    if (this.#into !== undefined) return this.#fill(this.#into, chunk)
+    this.#wait(this.#sink?.borrow?.(chunk))
     this.#consumed(chunk.length)
   }
 
   /** No more bytes will come; what is queued can still be read. */
   end(): void {
     this.#ended = true
-    if (this.#queue.length === 0 && this.#resolve !== undefined) this.#settle()(undefined)
+    // What has come into the memory of a read is answered first.
+    if (this.pending && (this.#into === undefined || this.#into.count === 0)) {
+      const [into, resolve] = [this.#into, this.#resolve]
+      this.#settled()
+      into?.resolve(0)
+      resolve?.(undefined)
+    }
     if (!this.#waits) this.#hurry()
   }
 
@@ -68,16 +117,13 @@ export class Inbox {
     this.#failure = reason
     this.#queue.clear()
     const reject = this.#reject
-    if (reject === undefined) return
-    this.#settle()
-    reject(reason)
+    this.#settled()
+    reject?.(reason)
   }
 
   read(): Awaitable<Uint8Array | undefined> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure)
-    if (this.#resolve !== undefined || this.#sink !== undefined) {
-      return Promise.reject(new BusbarError('INVALID_ARGUMENT', 'a read is already pending on this link'))
-    }
+    const refused = this.#refused()
+    if (refused !== undefined) return Promise.reject(refused)
     const chunk = this.#queue.shift(MAX_READ)
     if (chunk !== undefined) {
       this.#consumed(chunk.length)
@@ -90,13 +136,59 @@ export class Inbox {
     })
   }
 
-  #give(sink: LinkSink, chunk: Uint8Array): void {
-    const room = sink.chunk(chunk)
-    if (room instanceof Promise) {
-      this.#waits = true
-      room.then(this.#goOn, (thrown: unknown) => this.#refuse(BusbarError.from(thrown)))
+  /** Copies the next bytes into `buffer`: how many, 0 at the end. */
+  readInto(buffer: Uint8Array): Awaitable<number> {
+    const refused = this.#refused()
+    if (refused !== undefined) return Promise.reject(refused)
+    if (buffer.length === 0) return Promise.reject(new BusbarError('INVALID_ARGUMENT', 'a read into no room'))
+    let count = 0
+    while (count < buffer.length) {
+      const chunk = this.#queue.shift(buffer.length - count)
+      if (chunk === undefined) break
+      buffer.set(chunk, count)
+      count += chunk.length
     }
+    if (count > 0) {
+      this.#consumed(count)
+      return count
+    }
+    if (this.#ended) return 0
+    return new Promise((resolve, reject) => {
+      this.#into = { buffer, resolve, count: 0 }
+      this.#reject = reject
+    })
+  }
+
+  /** Why nobody may read now. */
+  #refused(): BusbarError | undefined {
+    if (this.#failure !== undefined) return this.#failure
+    if (!this.pending && this.#sink === undefined) return undefined
+    return new BusbarError('INVALID_ARGUMENT', 'a read is already pending on this link')
+  }
+
+  #fill(into: Into, chunk: Uint8Array): void {
+    into.buffer.set(chunk, into.count)
+    if (into.count === 0) void SETTLED.then(() => this.#filled(into))
+    into.count += chunk.length
+  }
+
+  #filled(into: Into): void {
+    // The link may have failed since.
+    if (this.#into !== into) return
+    this.#settled()
+    into.resolve(into.count)
+    this.#consumed(into.count)
+  }
+
+  #give(sink: LinkSink, chunk: Uint8Array): void {
+    this.#wait(sink.chunk(chunk))
     this.#consumed(chunk.length)
+  }
+
+  #wait(room: Awaitable<void>): void {
+    if (!(room instanceof Promise)) return
+    this.#waits = true
+    room.then(this.#goOn, (thrown: unknown) => this.#refuse(BusbarError.from(thrown)))
   }
 
   readonly #goOn = (): void => {
@@ -118,10 +210,9 @@ export class Inbox {
     sink.end()
   }
 
-  #settle(): (chunk: Uint8Array | undefined) => void {
-    const resolve = this.#resolve as (chunk: Uint8Array | undefined) => void
+  #settled(): void {
     this.#resolve = undefined
+    this.#into = undefined
     this.#reject = undefined
-    return resolve
   }
 }

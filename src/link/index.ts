@@ -2,6 +2,7 @@
 export { Closing } from './closing.ts'
 export type { Env, Timer } from './env.ts'
 export { flow } from './flow.ts'
+export { FlowReader } from './flow-reader.ts'
 export { Gate } from './gate.ts'
 export { Inbox } from './inbox.ts'
 export type { Awaitable, ByteLink, LinkSink, MessageLink } from './link.ts'

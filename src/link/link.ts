@@ -54,6 +54,16 @@ export interface LinkSink {
   chunk(bytes: Uint8Array): Awaitable<void>
   /** The peer has ended, and every chunk was taken. Must not throw. */
   end(): void
+  /**
+   * Takes a chunk of at most `room` bytes that is only lent: its memory is the link's again when this returns, so what is kept is
+   * copied. A link that reads into the same memory again and again spares the garbage collector all of what it carries.
+   * Otherwise as `chunk`; a link may always give chunks instead.
+   */
+  borrow?(bytes: Uint8Array): Awaitable<void>
+  /** How many `bytes` it would borrow now. Without it, none. */
+  readonly room?: number
+  /** How many of those it would copy without a look at them: all that may be lent of memory that somebody else writes to. */
+  readonly blind?: number
 }
 
 /** A link that keeps boundaries: each `read` gives exactly what one `write` took. */

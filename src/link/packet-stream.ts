@@ -85,7 +85,19 @@ export class PacketStream implements ByteLink {
       chunk: (chunk) => {
         this.#chunk = chunk
         this.#at = 0
-        return this.#pass(sink)
+        return this.#pass(sink, false)
+      },
+      borrow: (chunk) => {
+        this.#chunk = chunk
+        this.#at = 0
+        const room = this.#pass(sink, true)
+        // Of what was lent, nothing is touched afterwards.
+        this.#chunk = room instanceof Promise ? chunk.slice(this.#at) : NOTHING
+        this.#at = 0
+        return room
+      },
+      get room() {
+        return sink.room ?? 0
       },
       end: () => {
         if (!this.#endCame) return void this.#broken('RESET', 'ended without an end packet')
@@ -150,7 +162,7 @@ export class PacketStream implements ByteLink {
   }
 
   /** Gives the sink what is here; what the link below throws at us closed it already. */
-  #pass(sink: LinkSink): Awaitable<void> {
+  #pass(sink: LinkSink, lent: boolean): Awaitable<void> {
     for (;;) {
       let part: Uint8Array | undefined
       try {
@@ -162,8 +174,10 @@ export class PacketStream implements ByteLink {
         if (this.#endCame && this.#at < this.#chunk.length) this.#broken('MALFORMED', 'bytes after the end packet')
         return
       }
-      const room = sink.chunk(part)
-      if (room instanceof Promise) return this.#at === this.#chunk.length ? room : room.then(() => this.#pass(sink))
+      const room = lent ? pass(sink, part) : sink.chunk(part)
+      // Whoever lent the chunk keeps a copy of what is left of it here.
+      if (room instanceof Promise)
+        return this.#at === this.#chunk.length ? room : room.then(() => this.#pass(sink, false))
     }
   }
 
@@ -271,4 +285,11 @@ export class PacketStream implements ByteLink {
 
 function ignoreFailure(settling: Awaitable<void>): void {
   if (settling instanceof Promise) void handled(settling)
+}
+
+/** Gives a sink what is only lent: so much of it as it borrows, and a copy of the rest. */
+function pass(sink: LinkSink, bytes: Uint8Array): Awaitable<void> {
+  const room = sink.room ?? 0
+  if (sink.borrow === undefined || room < bytes.length) return sink.chunk(bytes.slice())
+  return sink.borrow(bytes)
 }

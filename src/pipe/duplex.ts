@@ -32,12 +32,7 @@ export class PipeDuplex extends Duplex {
   override _read(): void {
     if (this.#reading) return
     this.#reading = true
-    this.#fill().then(
-      () => {
-        this.#reading = false
-      },
-      (thrown: unknown) => this.destroy(BusbarError.from(thrown)),
-    )
+    this.#fill().catch((thrown: unknown) => this.destroy(BusbarError.from(thrown)))
   }
 
   override _write(chunk: Uint8Array | string, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
@@ -66,7 +61,10 @@ export class PipeDuplex extends Duplex {
         return
       }
       // A Node stream gives Buffers; in object mode it would pass the array on as it is.
-      if (!this.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length))) return
+      if (this.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length))) continue
+      // Before anybody else runs: they may ask for more at once.
+      this.#reading = false
+      return
     }
   }
 }

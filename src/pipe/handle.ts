@@ -1,6 +1,6 @@
 import type { Caller, Channel, PipeMode } from '../bus/index.ts'
-import { type BusbarError } from '../errors/index.ts'
-import { type Awaitable, type ByteLink, PacketLink } from '../link/index.ts'
+import { BusbarError } from '../errors/index.ts'
+import { type Awaitable, type ByteLink, FlowReader, PacketLink } from '../link/index.ts'
 
 /**
  * The file handle: an ordered stream of bytes (or, in message mode, of messages) in each direction, with an offset that
@@ -16,7 +16,11 @@ export class Pipe implements ByteLink {
   readonly #link: ByteLink
   /** Most `bytes` of one write. */
   readonly #longest: number
+  /** Who reads the link, once somebody has asked for bytes. */
+  #reader: FlowReader | undefined
   #lastRead: Promise<unknown> = Promise.resolve()
+  /** Reads that wait for the one before them. */
+  #behind = 0
   #bytesRead = 0
   #bytesWritten = 0
   #ended = false
@@ -53,9 +57,17 @@ export class Pipe implements ByteLink {
 
   /** The next bytes, or the next message; `undefined` at the end. May be called again before the last one settled. */
   read(): Promise<Uint8Array | undefined> {
-    const next = this.#lastRead.then(this.#take, this.#take)
-    this.#lastRead = next
-    return next
+    return this.#inOrder((reader) => reader.read())
+  }
+
+  /**
+   * Reads into memory of the caller's: gives how many `bytes`, at least one, or 0 at the end. What is received this way leaves nothing for
+   * the garbage collector. Reads of both kinds may be pending together, and are answered in order; `buffer` belongs to the pipe meanwhile.
+   * Rejects with `INVALID_ARGUMENT` when `buffer` is empty, and in message mode, where a message comes whole or not at all.
+   */
+  readInto(buffer: Uint8Array): Promise<number> {
+    if (this.mode === 'byte') return this.#inOrder((reader) => reader.readInto(buffer))
+    return Promise.reject(new BusbarError('INVALID_ARGUMENT', `${this.name} is a message pipe: use read()`))
   }
 
   write(chunk: Uint8Array): Awaitable<void> {
@@ -71,6 +83,7 @@ export class Pipe implements ByteLink {
 
   close(reason?: BusbarError): void {
     this.#link.close(reason)
+    this.#reader?.fail(reason ?? new BusbarError('CLOSED', 'closed by this side'))
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
@@ -88,9 +101,26 @@ export class Pipe implements ByteLink {
     this.close()
   }
 
-  readonly #take = async (): Promise<Uint8Array | undefined> => {
-    const chunk = await this.#link.read()
-    this.#bytesRead += chunk?.length ?? 0
-    return chunk
+  /** Reads now, or behind the reads that wait. */
+  #inOrder<T>(take: (reader: FlowReader) => Awaitable<T>): Promise<T> {
+    this.#reader ??= new FlowReader(this.#link, (bytes) => {
+      this.#bytesRead += bytes
+    })
+    const reader = this.#reader
+    let next: Promise<T>
+    if (this.#behind === 0 && !reader.pending) {
+      const taken = take(reader)
+      if (!(taken instanceof Promise)) return Promise.resolve(taken)
+      next = taken
+    } else {
+      this.#behind++
+      const takeNext = (): Awaitable<T> => {
+        this.#behind--
+        return take(reader)
+      }
+      next = this.#lastRead.then(takeNext, takeNext)
+    }
+    this.#lastRead = next
+    return next
   }
 }

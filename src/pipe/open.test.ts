@@ -77,6 +77,41 @@ test('the offset of writing counts what the pipe took, and nothing that it refus
   assert.equal(pipe.bytesWritten, 10)
 })
 
+test('reads of both kinds are answered in the order they were asked, and the offset counts both', async () => {
+  const attach = newBus()
+  const [server, client] = [await attach('server'), await attach('client')]
+  const given = new Promise<Pipe>((resolve) => {
+    void offerPipe(server, 'it', { accept: resolve })
+  })
+  const pipe = await openPipe(client, 'server/it', { wait: true })
+  const far = await given
+  const first = new Uint8Array(3)
+  const third = new Uint8Array(100)
+  const reads = [pipe.readInto(first), pipe.read(), pipe.readInto(third), pipe.read()]
+  await far.write(Buffer.from('abc'))
+  assert.deepEqual([await reads[0], Buffer.from(first).toString()], [3, 'abc'])
+  await far.write(Buffer.from('defg'))
+  assert.equal(Buffer.from((await reads[1]) as Uint8Array).toString(), 'defg')
+  await far.write(Buffer.from('hi'))
+  await far.end()
+  assert.deepEqual([await reads[2], Buffer.from(third.subarray(0, 2)).toString()], [2, 'hi'])
+  assert.deepEqual(
+    [await reads[3], await pipe.readInto(first), await pipe.read(), pipe.bytesRead],
+    [undefined, 0, undefined, 9],
+  )
+  await assert.rejects(pipe.readInto(new Uint8Array(0)), { code: 'INVALID_ARGUMENT' })
+  pipe.close()
+  await assert.rejects(pipe.readInto(first), { code: 'CLOSED' })
+})
+
+test('a message pipe is not read into memory of the caller', async () => {
+  const attach = newBus()
+  const [server, client] = [await attach('server'), await attach('client')]
+  await offerPipe(server, 'it', { mode: 'message', accept: () => {} })
+  const pipe = await openPipe(client, 'server/it', { mode: 'message' })
+  await assert.rejects(pipe.readInto(new Uint8Array(10)), { code: 'INVALID_ARGUMENT', message: /message pipe/ })
+})
+
 test('the end of a message pipe may be ignored, also when the pipe breaks', async () => {
   const attach = newBus()
   const [server, client] = [await attach('server'), await attach('client')]

@@ -84,7 +84,18 @@ export class RpcAccess {
     this.#cutter = new PduCutter(max, events.pdu)
     this.#pauseAbove = pauseAbove
     const cutter = this.#cutter
-    flow(this.#link, { chunk: (chunk) => this.#arrived(cutter, chunk), end: () => this.#ended(cutter) })
+    flow(this.#link, {
+      chunk: (bytes) => this.#arrived(cutter, bytes, false),
+      // Long stubs are copied to where they are wanted, straight from where the link has read them.
+      borrow: (bytes) => this.#arrived(cutter, bytes, true),
+      get room() {
+        return cutter.landing === 0 ? 0 : Number.POSITIVE_INFINITY
+      },
+      get blind() {
+        return cutter.landing
+      },
+      end: () => this.#ended(cutter),
+    })
     void this.#link.closed.then((reason) => this.#close(reason))
   }
 
@@ -172,11 +183,11 @@ export class RpcAccess {
     this.#close(reason ?? new BusbarError('CLOSED', 'closed by this side'))
   }
 
-  #arrived(cutter: PduCutter, chunk: Uint8Array): Promise<void> | undefined {
+  #arrived(cutter: PduCutter, chunk: Uint8Array, lent: boolean): Promise<void> | undefined {
     if (this.#over) return undefined
     this.#cutting = true
     try {
-      cutter.push(chunk)
+      cutter.push(chunk, lent)
     } catch (thrown) {
       this.#cutting = false
       this.close(BusbarError.from(thrown))

@@ -8,10 +8,16 @@ import { ENDING_MUTANTS } from './link/mutants/ending.ts'
 import { MESSAGE_MUTANTS } from './link/mutants/messages.ts'
 import type { Mutant } from './link/mutants/mutant.ts'
 import { flowing } from './link/flowing.ts'
+import { lending } from './link/lending.ts'
 import type { LinkPair } from './link/probe.ts'
 import { linkSuite, messageSuite } from './link-suite.ts'
 
 const dispose = async (): Promise<void> => {}
+
+function lendingPair(): { a: ByteLink; b: ByteLink } {
+  const [a, b] = memoryPair()
+  return lending({ a, b })
+}
 
 linkSuite(
   'memory pair',
@@ -48,6 +54,21 @@ linkSuite(
   },
   { peerSees: 'code' },
 )
+
+for (const own of [333, 100_000]) {
+  linkSuite(
+    `packet stream over links that lend, read into ${own} bytes`,
+    async () => {
+      const { a, b } = lendingPair()
+      return flowing({ a: new PacketStream(a), b: new PacketStream(b), dispose }, own)
+    },
+    { peerSees: 'code' },
+  )
+}
+
+linkSuite('memory pair that lends, read into own memory', async () => flowing({ ...lendingPair(), dispose }, 5000), {
+  peerSees: 'code',
+})
 
 messageSuite(
   'packet link over a memory pair',

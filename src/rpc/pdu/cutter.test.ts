@@ -64,6 +64,53 @@ describe('cutting chunks into PDUs', () => {
     }
   })
 
+  test('what is landed and what is handed out is the same when every chunk is lent while something lands', () => {
+    fc.assert(
+      fc.property(fc.array(pdu, { maxLength: 12 }), fc.array(fc.nat(), { maxLength: 20 }), (pdus, cuts) => {
+        const whole = Uint8Array.from(pdus.flatMap((each) => [...each]))
+        const got: string[] = []
+        // What a handler keeps it looks at when all is over.
+        const kept: (() => string)[] = []
+        let landing: { front: string; memory: Uint8Array } | undefined
+        const handle: PduHandler = (header, view, at) => {
+          const bytes = pduBytes(header, view, at)
+          const hex = (): string => Buffer.from(bytes).toString('hex')
+          // Of a PDU that is all header there is nothing to keep.
+          kept.push(
+            header.length > 16
+              ? hex
+              : (
+                  (now) => () =>
+                    now
+                )(hex()),
+          )
+        }
+        handle.land = (header, view, at, here) => {
+          if (header.type !== 0 || here < 24) return undefined
+          const front = Buffer.from(new Uint8Array(view.buffer, at, 24)).toString('hex')
+          landing = { front, memory: new Uint8Array(header.length - 24) }
+          return landing.memory
+        }
+        handle.landed = () => {
+          const { front, memory } = landing as NonNullable<typeof landing>
+          kept.push(() => front + Buffer.from(memory).toString('hex'))
+        }
+        const cutter = new PduCutter(65_528, handle)
+        for (const chunk of split(whole, cuts)) {
+          const lent = cutter.landing > 0
+          cutter.push(chunk, lent)
+          if (lent) chunk.fill(0xee)
+        }
+        got.push(...kept.map((hex) => hex()))
+        assert.deepEqual(
+          got,
+          pdus.map((each) => Buffer.from(each).toString('hex')),
+        )
+      }),
+      { seed, numRuns: 300 },
+    )
+  })
+
   test('any split gives the same PDUs and holds at most one of them', () => {
     fc.assert(
       fc.property(fc.array(pdu, { maxLength: 12 }), fc.array(fc.nat(), { maxLength: 20 }), (pdus, cuts) => {

@@ -57,17 +57,22 @@ export class PduCutter {
     this.#reset()
   }
 
-  /** Throws `MALFORMED` at the first header that cannot be, and whatever the handler throws but `ENOUGH`. */
-  push(chunk: Uint8Array): void {
+  /** How much of what comes next is copied to where `land` wants it, `bytes`. */
+  get landing(): number {
+    return this.#landing ? this.#partial.length - this.#filled : 0
+  }
+
+  /** Throws `MALFORMED` at the first header that cannot be, and whatever the handler throws but `ENOUGH`. Of a chunk that is `lent` nothing is kept. */
+  push(chunk: Uint8Array, lent: boolean = false): void {
     try {
-      this.#cut(chunk)
+      this.#cut(chunk, lent)
     } catch (thrown) {
       if (thrown !== ENOUGH) throw thrown
       this.stop()
     }
   }
 
-  #cut(chunk: Uint8Array): void {
+  #cut(chunk: Uint8Array, lent: boolean): void {
     const start = chunk.byteOffset
     const end = start + chunk.length
     let at = start + (this.held > 0 ? this.#complete(chunk) : 0)
@@ -77,6 +82,8 @@ export class PduCutter {
       const length = this.#header.length
       if (length > this.max) throw this.#refuse()
       if (length > end - at) break
+      // A handler may keep the bytes of a whole PDU.
+      if (lent) return this.#cut(chunk.slice(at - start), false)
       this.#handle(this.#header, view, at)
       at += length
     }

@@ -1,25 +1,17 @@
 import { BusbarError } from '../../errors/index.ts'
-import { type Awaitable, type ByteLink, flow, Inbox } from '../../link/index.ts'
+import { type Awaitable, type ByteLink, FlowReader } from '../../link/index.ts'
 
 /** A link that is read through `flow`, so that the suite which reads judges that path too. Takes the link. */
 class Flowing implements ByteLink {
   readonly #below: ByteLink
-  readonly #inbox = new Inbox(() => this.#taken())
-  #resume: (() => void) | undefined
+  readonly #reader: FlowReader
+  /** Reads go into memory of this many `bytes`, where given: links that lend what they read do so then. */
+  readonly #own: number | undefined
 
-  constructor(below: ByteLink) {
+  constructor(below: ByteLink, own: number | undefined) {
     this.#below = below
-    flow(below, {
-      chunk: (bytes) => {
-        this.#inbox.push(bytes)
-        // Takes the next chunk only when this one was read: so waiting is judged as well.
-        return this.#inbox.unread === 0 ? undefined : new Promise((resolve) => (this.#resume = resolve))
-      },
-      end: () => this.#inbox.end(),
-    })
-    void below.closed.then((reason) => {
-      if (reason !== undefined) this.#inbox.fail(reason)
-    })
+    this.#own = own
+    this.#reader = new FlowReader(below)
   }
 
   get closed(): Promise<BusbarError | undefined> {
@@ -27,7 +19,7 @@ class Flowing implements ByteLink {
   }
 
   read(): Awaitable<Uint8Array | undefined> {
-    return this.#inbox.read()
+    return this.#own === undefined ? this.#reader.read() : this.#readInto(new Uint8Array(this.#own))
   }
 
   write(chunk: Uint8Array): Awaitable<void> {
@@ -39,18 +31,18 @@ class Flowing implements ByteLink {
   }
 
   close(reason: BusbarError = new BusbarError('CLOSED', 'closed by this side')): void {
-    this.#inbox.fail(reason)
+    this.#reader.fail(reason)
     this.#below.close(reason)
   }
 
-  #taken(): void {
-    if (this.#inbox.unread > 0) return
-    this.#resume?.()
-    this.#resume = undefined
+  #readInto(buffer: Uint8Array): Awaitable<Uint8Array | undefined> {
+    const cut = (count: number): Uint8Array | undefined => (count === 0 ? undefined : buffer.subarray(0, count))
+    const count = this.#reader.readInto(buffer)
+    return count instanceof Promise ? count.then(cut) : cut(count)
   }
 }
 
-/** The pair, with both ends read through `flow`. */
-export function flowing<Pair extends { a: ByteLink; b: ByteLink }>(pair: Pair): Pair {
-  return { ...pair, a: new Flowing(pair.a), b: new Flowing(pair.b) }
+/** The pair, with both ends read through `flow`, and into memory of `own` bytes a read where given. */
+export function flowing<Pair extends { a: ByteLink; b: ByteLink }>(pair: Pair, own?: number): Pair {
+  return { ...pair, a: new Flowing(pair.a, own), b: new Flowing(pair.b, own) }
 }

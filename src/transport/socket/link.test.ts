@@ -5,7 +5,7 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import type { ByteLink } from '../../link/index.ts'
+import { type ByteLink, PacketStream } from '../../link/index.ts'
 import { flowing, linkSuite } from '../../testing/index.ts'
 import { connectUnix } from './connect.ts'
 import { fdLink, socketLink } from './link.ts'
@@ -33,6 +33,18 @@ async function unixPair(): Promise<{ a: ByteLink; b: ByteLink; dispose(): Promis
 
 linkSuite('Unix socket', unixPair, { peerSees: 'end' })
 linkSuite('Unix socket read through flow', async () => flowing(await unixPair()), { peerSees: 'end' })
+// One end made its socket and lends what it reads, the other accepted it and cannot.
+for (const own of [100, 70_000]) {
+  linkSuite(`Unix socket read into ${own} bytes`, async () => flowing(await unixPair(), own), { peerSees: 'end' })
+}
+linkSuite(
+  'packet stream over a Unix socket, read into own memory',
+  async () => {
+    const { a, b, dispose } = await unixPair()
+    return flowing({ a: new PacketStream(a), b: new PacketStream(b), dispose }, 65_536)
+  },
+  { peerSees: 'end' },
+)
 
 /** Socketpairs that a child process inherits as file descriptors and joins two and two. */
 class Bridge {

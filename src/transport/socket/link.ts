@@ -35,6 +35,12 @@ class SocketLink implements ByteLink {
         this.#arrived(chunk)
         return !this.#paused
       }
+      from.room = () => this.#inbox.room
+      from.lend = (chunk) => {
+        this.#inbox.lend(chunk)
+        this.#moved(chunk.length)
+        return !this.#paused
+      }
     } else {
       // Buffers here, plain arrays from a slab reader: a process forwards from sockets that it accepted, or speaks on sockets that
       // it made, so what lies above sees one kind of array, which it reads several times as fast as two kinds.
@@ -101,7 +107,12 @@ class SocketLink implements ByteLink {
   #arrived(chunk: Uint8Array): void {
     this.#poller?.touch(chunk.length)
     this.#inbox.push(chunk)
-    this.#reading.moved(chunk.length)
+    this.#moved(chunk.length)
+  }
+
+  /** So much was taken from the kernel. */
+  #moved(bytes: number): void {
+    this.#reading.moved(bytes)
     if (this.#paused || this.#mayRead()) return
     this.#paused = true
     this.#socket.pause()

@@ -15,13 +15,16 @@ const SHORT = 512
 export class SlabReader {
   /** Takes what was read; whether to go on reading. */
   take: (chunk: Uint8Array) => boolean = () => true
+  /** Borrows what was read, of at most `room` bytes; whether to go on reading. */
+  lend: (chunk: Uint8Array) => boolean = () => true
+  room: () => number = () => 0
   readonly socket: net.Socket
-  #slab = new Uint8Array(SLAB)
+  #slab = unfilled()
   readonly #short = new Slab()
 
   constructor(options: net.SocketConstructorOpts) {
     const buffer = (): Uint8Array => this.#slab
-    const callback = (length: number): boolean => this.take(this.#cut(length))
+    const callback = (length: number): boolean => this.#arrived(length)
     // Half-close is the business of the link above. The types know `onread` only as an option of `net.connect`, which passes
     // it on to this constructor.
     const all: net.SocketConstructorOpts & net.ConnectOpts = {
@@ -32,12 +35,25 @@ export class SlabReader {
     this.socket = new net.Socket(all)
   }
 
+  #arrived(length: number): boolean {
+    const slab = this.#slab
+    let at = 0
+    let goOn = true
+    for (let room = this.room(); room > 0; room = this.room()) {
+      const end = Math.min(length, at + room)
+      goOn = this.lend(slab.subarray(at, end))
+      at = end
+      if (at === length) return goOn
+    }
+    return this.take(at === 0 ? this.#cut(length) : slab.slice(at, length))
+  }
+
   /** What was read, as a chunk that may be kept: a short one must not hold the whole slab. */
   #cut(length: number): Uint8Array {
     const slab = this.#slab
     if (length <= SHORT) return this.#copy(slab, length)
     if (length < KEEP) return slab.slice(0, length)
-    this.#slab = new Uint8Array(SLAB)
+    this.#slab = unfilled()
     return slab.subarray(0, length)
   }
 
@@ -47,4 +63,10 @@ export class SlabReader {
     for (let i = 0; i < length; i++) bytes[start + i] = slab[i] as number
     return new Uint8Array(bytes.buffer, start, length)
   }
+}
+
+/** Memory for a read: it is not zeroed, since only what was read is ever handed out. */
+function unfilled(): Uint8Array {
+  const { buffer } = Buffer.allocUnsafeSlow(SLAB)
+  return new Uint8Array(buffer)
 }
