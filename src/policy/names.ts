@@ -10,16 +10,25 @@ export const SERVICE_NAME: RegExp = /^[A-Za-z0-9._-]{1,128}$/
  */
 export const HOST_NAME = 'host'
 
-/** Edit distance of two names, counted no further than `limit`. */
+/**
+ * Edit distance of two names, counted no further than `limit`: a letter too many, too few or wrong is one step, and so are two neighbours
+ * in the wrong order (optimal string alignment).
+ */
 function distance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) > limit) return limit + 1
+  let before: readonly number[] = []
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
   for (let row = 1; row <= a.length; row += 1) {
     const current = [row]
     for (let column = 1; column <= b.length; column += 1) {
       const change = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1)
-      current.push(Math.min(change, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
+      let steps = Math.min(change, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1)
+      if (row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]) {
+        steps = Math.min(steps, (before[column - 2] ?? 0) + 1)
+      }
+      current.push(steps)
     }
+    before = previous
     previous = current
   }
   return previous[b.length] ?? limit + 1
