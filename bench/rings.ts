@@ -11,7 +11,7 @@ const MANY = 300_000
 const IN_FLIGHT = 64
 const BYTES = 1024 ** 3
 const CHUNK = 65_536
-const MESSAGES = 2_000_000
+const MESSAGES = 8_000_000
 /** Channels that do nothing, and how long they are watched, `ms`. */
 const IDLE = 100
 const WATCH = 5000

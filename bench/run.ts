@@ -17,6 +17,7 @@ import { payloadSweep } from './payload-sweep.ts'
 import { ringCalls, ringIdle, ringMessages, ringPipe } from './rings.ts'
 import { callSocket, callSocketUnderBulk, heapMillionCalls, uploadSocket } from './rpc-socket.ts'
 import type { Row } from './rows.ts'
+import { workers } from './workers.ts'
 import { PEERS, type PeerName } from './stacks/index.ts'
 
 const CASES: Readonly<Record<string, (repetitions: number, peers: PeerName[]) => Promise<Row[]>>> = {
@@ -28,6 +29,7 @@ const CASES: Readonly<Record<string, (repetitions: number, peers: PeerName[]) =>
   'ring-pipe': ringPipe,
   'ring-messages': ringMessages,
   'ring-idle': ringIdle,
+  worker: workers,
   'call-socket': callSocket,
   'upload-socket': uploadSocket,
   'call-socket-under-bulk': callSocketUnderBulk,

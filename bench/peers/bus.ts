@@ -131,7 +131,7 @@ const handlers = {
     await (await bus()).offer(
       'messages',
       async ({ handle }) => {
-        while ((await handle.read()) !== undefined) {}
+        while ((await handle.readBatch()) !== undefined) {}
         await handle.end()
       },
       { mode: 'message' },

@@ -44,6 +44,11 @@ export class PacketLink implements MessageLink {
     return this.#below.closed
   }
 
+  /** A read waits. */
+  get pending(): boolean {
+    return this.#reading
+  }
+
   read(): Awaitable<Uint8Array | undefined> {
     const refusal = this.#refusal()
     if (refusal !== undefined) return Promise.reject(refusal)

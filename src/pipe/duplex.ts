@@ -55,13 +55,15 @@ export class PipeDuplex extends Duplex {
 
   async #fill(): Promise<void> {
     for (;;) {
-      const chunk = await this.handle.read()
-      if (chunk === undefined) {
+      const batch = await this.handle.readBatch()
+      if (batch === undefined) {
         this.push(null)
         return
       }
+      let wanted = true
       // A Node stream gives Buffers; in object mode it would pass the array on as it is.
-      if (this.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length))) continue
+      for (const chunk of batch) wanted = this.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length))
+      if (wanted) continue
       // Before anybody else runs: they may ask for more at once.
       this.#reading = false
       return

@@ -14,6 +14,8 @@ export class Pipe implements ByteLink {
   /** The other end as the bus attests it, on the side that offers. */
   readonly caller: Caller | undefined
   readonly #link: ByteLink
+  /** The same in message mode. */
+  readonly #packets: PacketLink | undefined
   /** Most `bytes` of one write. */
   readonly #longest: number
   /** Who reads the link, once somebody has asked for bytes. */
@@ -32,6 +34,7 @@ export class Pipe implements ByteLink {
     this.mode = channel.mode
     this.caller = channel.caller
     const packets = channel.mode === 'message' ? new PacketLink(channel) : undefined
+    this.#packets = packets
     this.#link = packets ?? channel
     this.#longest = packets?.maxMessage ?? Number.POSITIVE_INFINITY
   }
@@ -57,7 +60,9 @@ export class Pipe implements ByteLink {
 
   /** The next bytes, or the next message; `undefined` at the end. May be called again before the last one settled. */
   read(): Promise<Uint8Array | undefined> {
-    return this.#inOrder((reader) => reader.read())
+    const packets = this.#packets
+    if (packets === undefined) return this.#inOrder(this.#flowing, (reader) => reader.read())
+    return this.#inOrder(packets, () => counted(packets.read(), this.#countMessage))
   }
 
   /**
@@ -66,8 +71,23 @@ export class Pipe implements ByteLink {
    * Rejects with `INVALID_ARGUMENT` when `buffer` is empty, and in message mode, where a message comes whole or not at all.
    */
   readInto(buffer: Uint8Array): Promise<number> {
-    if (this.mode === 'byte') return this.#inOrder((reader) => reader.readInto(buffer))
+    if (this.mode === 'byte') return this.#inOrder(this.#flowing, (reader) => reader.readInto(buffer))
     return Promise.reject(new BusbarError('INVALID_ARGUMENT', `${this.name} is a message pipe: use read()`))
+  }
+
+  /**
+   * All messages that are here, at least one, and in byte mode the next chunk; `undefined` at the end. For many small messages: one promise serves all
+   * that arrived together. Answered in order with `read`.
+   */
+  readBatch(): Promise<Uint8Array[] | undefined> {
+    const packets = this.#packets
+    if (packets === undefined) {
+      return this.#inOrder(this.#flowing, async (reader) => {
+        const chunk = await reader.read()
+        return chunk && [chunk]
+      })
+    }
+    return this.#inOrder(packets, () => counted(packets.readBatch(), this.#countBatch))
   }
 
   write(chunk: Uint8Array): Awaitable<void> {
@@ -101,12 +121,15 @@ export class Pipe implements ByteLink {
     this.close()
   }
 
-  /** Reads now, or behind the reads that wait. */
-  #inOrder<T>(take: (reader: FlowReader) => Awaitable<T>): Promise<T> {
+  get #flowing(): FlowReader {
     this.#reader ??= new FlowReader(this.#link, (bytes) => {
       this.#bytesRead += bytes
     })
-    const reader = this.#reader
+    return this.#reader
+  }
+
+  /** Reads now, or behind the reads that wait. */
+  #inOrder<R extends { readonly pending: boolean }, T>(reader: R, take: (reader: R) => Awaitable<T>): Promise<T> {
     let next: Promise<T>
     if (this.#behind === 0 && !reader.pending) {
       const taken = take(reader)
@@ -123,4 +146,24 @@ export class Pipe implements ByteLink {
     this.#lastRead = next
     return next
   }
+
+  readonly #countMessage = (message: Uint8Array | undefined): void => {
+    this.#bytesRead += message?.length ?? 0
+  }
+
+  readonly #countBatch = (batch: readonly Uint8Array[] | undefined): void => {
+    for (const { length } of batch ?? []) this.#bytesRead += length
+  }
+}
+
+/** Gives what was read once `count` has seen it. */
+function counted<T>(read: Awaitable<T>, count: (value: T) => void): Awaitable<T> {
+  if (read instanceof Promise) {
+    return read.then((value) => {
+      count(value)
+      return value
+    })
+  }
+  count(read)
+  return read
 }

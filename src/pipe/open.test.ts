@@ -112,6 +112,36 @@ test('a message pipe is not read into memory of the caller', async () => {
   await assert.rejects(pipe.readInto(new Uint8Array(10)), { code: 'INVALID_ARGUMENT', message: /message pipe/ })
 })
 
+for (const mode of ['message', 'byte'] as const) {
+  test(`batches and single reads are answered in the order they were asked, in ${mode} mode`, async () => {
+    const attach = newBus()
+    const [server, client] = [await attach('server'), await attach('client')]
+    const given = new Promise<Pipe>((resolve) => void offerPipe(server, 'it', { mode, accept: resolve }))
+    const pipe = await openPipe(client, 'server/it', { mode, wait: true })
+    const far = await given
+    const text = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString()
+    const waiting = [pipe.readBatch(), pipe.read()] as const
+    await far.write(Buffer.from('one'))
+    assert.deepEqual((await waiting[0])?.map(text), ['one'])
+    await far.write(Buffer.from('two'))
+    assert.equal(text(await waiting[1]), 'two')
+    for (const word of ['three', 'four', 'five', 'six']) void far.write(Buffer.from(word))
+    await far.end()
+    const got: string[] = []
+    for (let batch = await pipe.readBatch(); batch !== undefined; batch = await pipe.readBatch()) {
+      assert.ok(batch.length > 0)
+      got.push(...batch.map(text))
+    }
+    if (mode === 'message') assert.deepEqual(got, ['three', 'four', 'five', 'six'])
+    else assert.equal(got.join(''), 'threefourfivesix')
+    assert.deepEqual([pipe.bytesRead, await pipe.read(), await pipe.readBatch()], [22, undefined, undefined])
+    const late = far.readBatch()
+    pipe.close()
+    await assert.rejects(late, { code: 'RESET' })
+    await assert.rejects(pipe.readBatch(), { code: 'CLOSED' })
+  })
+}
+
 test('the end of a message pipe may be ignored, also when the pipe breaks', async () => {
   const attach = newBus()
   const [server, client] = [await attach('server'), await attach('client')]

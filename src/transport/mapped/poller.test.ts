@@ -65,7 +65,7 @@ test('arrivals that follow each other make it look by itself, and it stops when 
   const idle = new RingPoller(1e-6)
   const quiet = new Source()
   idle.wake(quiet)
-  assert.deepEqual(idle.inspect(), { awake: 0, polls: false })
+  assert.deepEqual(idle.inspect(), { awake: 0, polls: false, rung: 0 })
   poller.remove(source)
   const { looks } = source
   await new Promise((resolve) => setImmediate(resolve))

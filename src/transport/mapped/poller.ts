@@ -38,6 +38,7 @@ export class RingPoller {
   #close = 0
   #trial = FIRST_TRIAL
   #looping = false
+  #rung = 0
 
   /** `window`: how long to look for more before sleeping, `ms`; 0 turns looking off. */
   constructor(window: number = RING_LIMITS.window) {
@@ -59,8 +60,14 @@ export class RingPoller {
     this.#awake.delete(polled)
   }
 
-  inspect(): { awake: number; polls: boolean } {
-    return { awake: this.#awake.size, polls: this.#polls }
+  /** One of its rings had to wake the other side. */
+  rang(): void {
+    this.#rung++
+  }
+
+  /** How many rings are looked at now, whether they are looked at between arrivals, and how many times another side had to be woken so far. */
+  inspect(): { awake: number; polls: boolean; rung: number } {
+    return { awake: this.#awake.size, polls: this.#polls, rung: this.#rung }
   }
 
   get #polls(): boolean {
