@@ -116,7 +116,7 @@ export class RingStream implements ByteLink, Polled {
     try {
       if (!this.#switched) this.#switch(rings)
       done = rings.writer.write(chunk)
-      if (rings.writer.publish()) rings.bell.ring()
+      if (rings.writer.publish()) this.#ring(rings.bell)
     } catch (thrown) {
       this.#fail(BusbarError.from(thrown))
       return this.#gate.pass()
@@ -147,7 +147,7 @@ export class RingStream implements ByteLink, Polled {
         const rings = this.#rings
         if (rings === undefined) return
         rings.writer.end()
-        if (rings.writer.publish()) rings.bell.ring()
+        if (rings.writer.publish()) this.#ring(rings.bell)
         endBelow()
       }
       if (!this.#switched) endBelow()
@@ -190,10 +190,10 @@ export class RingStream implements ByteLink, Polled {
       let asleep = true
       // What is not wanted yet wakes nobody: whoever takes what waits comes back by himself, and so does the link below.
       if (this.#wants) asleep = reader.prepareToSleep()
-      if (reader.release()) bell.ring()
+      if (reader.release()) this.#ring(bell)
       if (this.#head !== undefined) {
         if (writer.waitForSpace(writer.maxPayload)) {
-          if (writer.publish()) bell.ring()
+          if (writer.publish()) this.#ring(bell)
         } else asleep = false
       }
       return asleep
@@ -276,7 +276,7 @@ export class RingStream implements ByteLink, Polled {
         // Whoever took it may have closed this.
         if (this.#rings !== rings) return true
       }
-      if (reader.release()) rings.bell.ring()
+      if (reader.release()) this.#ring(rings.bell)
     } finally {
       this.#pulling = false
     }
@@ -317,12 +317,17 @@ export class RingStream implements ByteLink, Polled {
       }
       this.#head = this.#queue.shift(Number.MAX_SAFE_INTEGER)
     }
-    if (moved && writer.publish()) bell.ring()
+    if (moved && writer.publish()) this.#ring(bell)
     if (this.#head === undefined) {
       this.#gate.open()
       if (this.#ending !== undefined) this.#endRing()
     }
     return moved
+  }
+
+  #ring(bell: Bell): void {
+    this.#poller.rang()
+    bell.ring()
   }
 
   #guarded(work: () => void): void {
