@@ -54,8 +54,12 @@ interface Crossing {
   readonly remote: RemoteError
 }
 
+/** What a third party failed with, where the call itself was not passed on: a query of an object that was. */
+export class ThirdPartyFailure extends Error {}
+
 /** What of a thrown value crosses: never a stack, never a cause. `passedOn`: it was thrown by a call to a third party. */
 export function crossing(thrown: unknown, passedOn = false): Crossing {
+  if (thrown instanceof ThirdPartyFailure) return crossing(thrown.cause, true)
   if (thrown instanceof BusbarError) {
     if (passedOn && GONE.has(thrown.code)) {
       return { code: 'PEER_DIED', remote: { name: thrown.name, code: thrown.code, message: thrown.message } }

@@ -26,6 +26,7 @@ export class ImportTable {
   #journal: Held[] = []
   #lent: Held[] = []
   #taken = 0
+  #over = false
 
   /** At most `max` at a time. `send` tells the peer what was released; it may fail only when the pipe is over. */
   constructor(max: number, via: Via, send: (refs: InterfaceRefs[]) => Promise<void>) {
@@ -67,7 +68,8 @@ export class ImportTable {
       throw new BusbarError('LIMIT', `limit objects: ${this.#max} references are held on this pipe; release some`)
     }
     const held = new Held(this.#via, wanted, ref)
-    this.#held.add(held)
+    // An answer that was here before the pipe was over, and is read after.
+    if (!this.#over) this.#held.add(held)
     this.#journal.push(held)
     this.#taken++
     return held
@@ -124,6 +126,7 @@ export class ImportTable {
 
   /** The pipe is over: nothing is held any more. */
   clear(): void {
+    this.#over = true
     this.#held.clear()
     this.#loans.clear()
     this.#journal = []

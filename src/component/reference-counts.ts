@@ -1,6 +1,7 @@
 import { BusbarError } from '../errors/index.ts'
 import type { Guid } from '../bytes/index.ts'
 import { type Contract, Described, describing } from '../rpc/index.ts'
+import { ThirdPartyFailure } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import type { Exported, ExportedObject } from './exports.ts'
 import { hresultOf, S_OK } from './hresult.ts'
@@ -74,6 +75,6 @@ async function find(
     return { contract: interface_ as Contract, given: new Queried({ ...object, key: held }, references, held) }
   } catch (thrown) {
     if (BusbarError.from(thrown).code === 'NO_SUCH_INTERFACE') return undefined
-    throw thrown
+    throw new ThirdPartyFailure('a query that was passed on', { cause: thrown })
   }
 }
