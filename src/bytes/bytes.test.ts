@@ -184,6 +184,27 @@ describe('GUIDs', () => {
     assert.match(guidFromRandom(new Uint8Array(16).fill(0xff)), /^ffffffff-ffff-4fff-bfff-ffffffffffff$/)
   })
 
+  test('any bytes: the text is their hexadecimal digits, and leads back to them in either case', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), (bytes) => {
+        const text = guidFromBytes(bytes)
+        assert.equal(text.replaceAll('-', ''), Buffer.from(bytes).toString('hex'))
+        assert.equal(parseGuid(text), text)
+        assert.deepEqual(guidToBytes(text), bytes)
+        assert.deepEqual(guidToBytes(text.toUpperCase()), bytes)
+        const swapped = swapGuidFields(bytes.slice())
+        const [from, to] = [new DataView(bytes.buffer), new DataView(swapped.buffer)]
+        assert.equal(to.getUint32(0, true), from.getUint32(0))
+        assert.deepEqual(
+          [4, 6].map((at) => to.getUint16(at, true)),
+          [4, 6].map((at) => from.getUint16(at)),
+        )
+        assert.equal(to.getBigUint64(8), from.getBigUint64(8))
+        assert.deepEqual(swapGuidFields(swapped), bytes)
+      }),
+    )
+  })
+
   test('SHA-1 is that of OpenSSL at every length around a block', () => {
     for (let length = 0; length < 200; length++) {
       const message = randomBytes(length)

@@ -21,9 +21,18 @@ export function parseGuid(text: string): Guid {
 /** The 16 bytes in network order (RFC 9562). */
 export function guidToBytes(guid: Guid): Uint8Array {
   const bytes = new Uint8Array(16)
-  const hex = guid.replaceAll('-', '')
-  for (let i = 0; i < 16; i++) bytes[i] = Number.parseInt(hex.slice(i * 2, i * 2 + 2), 16)
+  let at = 0
+  for (let i = 0; i < 16; i++) {
+    if (i === 4 || i === 6 || i === 8 || i === 10) at++
+    bytes[i] = (digit(guid.charCodeAt(at)) << 4) | digit(guid.charCodeAt(at + 1))
+    at += 2
+  }
   return bytes
+}
+
+/** The value of a hexadecimal digit: in ASCII letters have bit 0x40, and `a` and `A` end in 1. */
+function digit(code: number): number {
+  return code & 0x40 ? (code & 0x0f) + 9 : code & 0x0f
 }
 
 /** The text of 16 bytes in network order. */
@@ -38,10 +47,17 @@ export function guidFromBytes(bytes: Uint8Array): Guid {
 
 /** Reverses the first three fields in place: between network order and the little-endian layout of DCE/RPC (C706, A.1). */
 export function swapGuidFields(bytes: Uint8Array): Uint8Array {
-  bytes.subarray(0, 4).reverse()
-  bytes.subarray(4, 6).reverse()
-  bytes.subarray(6, 8).reverse()
+  swap(bytes, 0, 3)
+  swap(bytes, 1, 2)
+  swap(bytes, 4, 5)
+  swap(bytes, 6, 7)
   return bytes
+}
+
+function swap(bytes: Uint8Array, a: number, b: number): void {
+  const kept = bytes[a] as number
+  bytes[a] = bytes[b] as number
+  bytes[b] = kept
 }
 
 /** A version 4 GUID from 16 random bytes, which are overwritten. */
