@@ -102,9 +102,10 @@ function look(one: Marshaller, other: Marshaller, stub: Uint8Array, little: bool
   return again
 }
 
-type Read = { readonly value: unknown; readonly at: number } | { readonly code: string }
+/** What a marshaller made of bytes, or what it refused them with. */
+export type Read = { readonly value: unknown; readonly at: number } | { readonly code: string }
 
-function reading(marshaller: Marshaller, stub: Uint8Array, little: boolean): Read {
+export function reading(marshaller: Marshaller, stub: Uint8Array, little: boolean): Read {
   try {
     const reader = new Reader(stub, little)
     return { value: marshaller.read(reader, port), at: reader.at }
