@@ -46,7 +46,9 @@ export async function payloadSweep(repetitions: number, peers: readonly PeerName
   return withPairs(stacks, async (pairs) => {
     const rows: Row[] = []
     const points = readPoints()
-    for (const { at: size, text } of SIZES) {
+    const known = (size: number): number => Math.min(...stacks.map((stack) => points[stack]?.[size]?.length ?? 0))
+    // Sizes that an earlier run did not come to are the first.
+    for (const { at: size, text } of SIZES.toSorted((a, b) => known(a.at) - known(b.at))) {
       const times = new Map<StackName, number[]>(stacks.map((stack) => [stack, []]))
       for (let i = 0; i < repetitions; i++) {
         for (const pair of pairs) times.get(pair.stack)?.push(await point(pair, size))
