@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { DialledCarrier, Endpoint, MuxCarrier } from '../bus/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import { connectUnix, fdLink, nodeEnv, RingMedium, RingPoller } from '../transport/index.ts'
+import { connectUnix, fdLink, nodeEnv, PlaceMedium, RingMedium, RingPoller } from '../transport/index.ts'
 import { Bus } from './bus.ts'
 import type { BusOptions } from './bus-hooks.ts'
 import { defaultBusSocket } from './paths.ts'
@@ -31,12 +31,13 @@ export async function attach(options: AttachOptions = {}): Promise<Bus> {
       channels === undefined
         ? new MuxCarrier(fdLink(fd), { side: 'partition', env })
         : new DialledCarrier(fdLink(fd), () => connectUnix(channels))
-    const rings = channels === undefined ? undefined : await ringMedium()
+    const rings = channels === undefined ? undefined : await ringsIfWanted((poller) => RingMedium.load(poller))
     return new Bus(await Endpoint.attach(carrier, { env, rings }), env, options)
   }
   const path = options.socket ?? process.env['BUSBAR_SOCKET'] ?? (await findSocket())
   const dial = () => connectUnix(path)
-  return new Bus(await Endpoint.attach(new DialledCarrier(await dial(), dial), { env }), env, options)
+  const rings = await ringsIfWanted((poller) => PlaceMedium.load(poller))
+  return new Bus(await Endpoint.attach(new DialledCarrier(await dial(), dial), { env, rings }), env, options)
 }
 
 /** The descriptor that the launcher left for this program. It can be opened once, so it is taken out of the environment. */
@@ -52,11 +53,11 @@ function inheritedDescriptor(): number | undefined {
 }
 
 /** Rings, when the bus has them, nobody turned them off (`BUSBAR_RINGS`), and this machine lets; without them channels are sockets. */
-async function ringMedium(): Promise<RingMedium | undefined> {
+async function ringsIfWanted<T>(load: (poller: RingPoller) => Promise<T>): Promise<T | undefined> {
   if (process.env['BUSBAR_RINGS'] !== 'on') return undefined
   const window = process.env['BUSBAR_POLL']
   try {
-    return await RingMedium.load(new RingPoller(window === undefined ? undefined : Number(window)))
+    return await load(new RingPoller(window === undefined ? undefined : Number(window)))
   } catch {
     return undefined
   }

@@ -3,12 +3,13 @@
  * guest's programs, which run unprivileged and get one socket for each open channel, and nothing else.
  */
 import { readFile } from 'node:fs/promises'
-import { CarrierListener, Endpoint, MuxCarrier, SystemObject } from '../bus/index.ts'
+import { CarrierListener, Endpoint, MuxCarrier, PlaceBridge, SystemObject } from '../bus/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import type { ByteLink } from '../link/index.ts'
 import type { GuestConfig } from '../partition/index.ts'
 import { listenUnix, nodeEnv, serialGuest } from '../transport/index.ts'
 import { GuestPrograms } from './guest-programs.ts'
+import { openRegions } from './guest-regions.ts'
 
 /** What the host tells this guest, and the name of the port to the bus. Both as `partition` writes them: importing that whole layer would cost the guest half a second. */
 const CONFIG_PATH = '/etc/busbar/guest.json'
@@ -27,7 +28,9 @@ async function main(): Promise<void> {
   })
   // Any program of the guest may attach: what it may then open is decided by the bus, for the guest as a whole.
   await listenUnix(config.socket, { mode: 0o666, onLink: (link) => carriers.accept(link) })
-  const programs = new GuestPrograms(config, (line) => console.error(`busbar: ${line}`))
+  const log = (line: string): void => console.error(`busbar: ${line}`)
+  const shares = openRegions(config, log)
+  const programs = new GuestPrograms(config, { log, rings: shares })
   process.once('SIGTERM', () => {
     programs.stop()
     process.exit(0)
@@ -37,7 +40,7 @@ async function main(): Promise<void> {
   for (;;) {
     const session = await port.accept()
     // A session that fails while it is being made is one that failed: the next one may not.
-    const reason = await serve(session, (attached) => {
+    const reason = await serve(session, shares, (attached) => {
       system = attached
     })
     console.error(`busbar: the session with the bus ended: ${reason.code} ${reason.message}`)
@@ -45,11 +48,17 @@ async function main(): Promise<void> {
 }
 
 /** One session with the bus, from contact to its end. */
-async function serve(session: ByteLink, attached: (system: SystemObject | undefined) => void): Promise<BusbarError> {
+async function serve(
+  session: ByteLink,
+  shares: boolean,
+  attached: (system: SystemObject | undefined) => void,
+): Promise<BusbarError> {
   const env = nodeEnv()
+  const places = shares ? new PlaceBridge() : undefined
   try {
-    const endpoint = await Endpoint.attach(new MuxCarrier(session, { side: 'partition', env }), { env })
-    attached(new SystemObject(endpoint, env))
+    const carrier = new MuxCarrier(session, { side: 'partition', env })
+    const endpoint = await Endpoint.attach(carrier, { env, rings: places })
+    attached(new SystemObject(endpoint, env, {}, places))
     console.log(`busbar: attached as "${endpoint.identity.partition}", epoch ${endpoint.identity.epoch}`)
     return BusbarError.from(await endpoint.closed)
   } catch (thrown) {

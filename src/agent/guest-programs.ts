@@ -5,17 +5,23 @@ import type { GuestConfig, GuestProgram } from '../partition/index.ts'
 const FIRST_WAIT = 250
 const LAST_WAIT = 8000
 
+export interface GuestProgramsOptions {
+  /** Gets a line when a program ends. */
+  log(line: string): void
+  /** Whether programs may go over to rings in memory that this machine shares with others. */
+  readonly rings: boolean
+}
+
 /** The guest's programs: started as the unprivileged user, started again when they end, their output on the console. */
 export class GuestPrograms {
   readonly #config: GuestConfig
-  readonly #log: (line: string) => void
+  readonly #options: GuestProgramsOptions
   readonly #children = new Set<ChildProcess>()
   #stopping = false
 
-  /** `log` gets a line when a program ends. */
-  constructor(config: GuestConfig, log: (line: string) => void) {
+  constructor(config: GuestConfig, options: GuestProgramsOptions) {
     this.#config = config
-    this.#log = log
+    this.#options = options
   }
 
   start(): void {
@@ -40,6 +46,7 @@ export class GuestPrograms {
         PATH: '/bin:/usr/bin',
         HOME: user.home,
         USER: user.name,
+        BUSBAR_RINGS: this.#options.rings ? 'on' : 'off',
         ...program.env,
         BUSBAR_SOCKET: socket,
         BUSBAR_PARTITION: partition,
@@ -48,7 +55,7 @@ export class GuestPrograms {
     this.#children.add(child)
     const ended = (how: string): void => {
       if (!this.#children.delete(child) || this.#stopping) return
-      this.#log(`${program.name} ended (${how}), starts again in ${wait} ms`)
+      this.#options.log(`${program.name} ended (${how}), starts again in ${wait} ms`)
       setTimeout(() => this.#run(program, Math.min(wait * 2, LAST_WAIT)), wait)
     }
     child.once('error', (error) => ended(error.message))

@@ -10,6 +10,7 @@ import type { PipeMode } from './messages.ts'
 import { isPartitionName, isServiceName } from './names.ts'
 import { OfferRegistry, type RegisteredOffer } from './registry.ts'
 import { type Relay, relay } from './relay.ts'
+import { type PlaceAllocator, raiseToPlaces } from './places.ts'
 import { type JoinedEnd, raiseToRings, type RingAllocator } from './rings.ts'
 import { type OfferDescription, ServerSession, type SessionHost } from './server-session.ts'
 
@@ -25,6 +26,8 @@ export interface AccessAnswer {
   readonly allowed: boolean
   /** The rule that decided, with its place, for the one who is refused: `busbar.yaml:12`. */
   readonly rule: string
+  /** Its bytes may go from machine to machine, without passing the bus. */
+  readonly direct?: boolean
 }
 
 /** Who may open what. The bus asks, and knows nothing of rules. An answer that is thrown is a no. */
@@ -48,6 +51,8 @@ export interface BrokerOptions {
   limits?: Partial<BusLimits>
   /** Makes the memory of rings; without it all bytes go through the bus. */
   rings?: RingAllocator | undefined
+  /** Gives out the memory that pairs of machines share; without it their bytes go through the bus. */
+  places?: PlaceAllocator | undefined
   /** What it throws is dropped: whoever looks on changes nothing. */
   observe?(event: BusEvent): void
 }
@@ -71,12 +76,14 @@ export class Broker implements SessionHost {
   readonly #watchers = new Map<ServerSession, Set<RegisteredOffer>>()
   readonly #relays = new Set<Relay>()
   readonly #rings: RingAllocator | undefined
+  readonly #places: PlaceAllocator | undefined
   readonly #followers = new PipeFollowers()
   /** Why the whole bus is over. */
   #closed: BusbarError | undefined
 
-  constructor({ env, policy, limits = {}, rings, observe = () => {} }: BrokerOptions) {
+  constructor({ env, policy, limits = {}, rings, places, observe = () => {} }: BrokerOptions) {
     this.#rings = rings
+    this.#places = places
     this.#env = env
     this.#policy = policy
     this.#limits = { ...DEFAULT_BUS_LIMITS, ...limits }
@@ -97,9 +104,13 @@ export class Broker implements SessionHost {
    * Attaches a partition by its link: whatever comes in on this carrier is from that partition, in a new epoch. A session
    * of an earlier epoch that is still there is closed with `STALE_EPOCH`. Takes the carrier, also when it throws
    * `INVALID_ARGUMENT` for the name. On a bus that was closed the session is over at once, for the same reason. `here`: it is a process of this
-   * host, with which memory can be shared.
+   * host, with which memory can be shared; `places`: a machine that shares memory with others.
    */
-  attach(partition: string, carrier: Carrier, { here = false }: { here?: boolean } = {}): ServerSession {
+  attach(
+    partition: string,
+    carrier: Carrier,
+    { here = false, places = false }: { here?: boolean; places?: boolean } = {},
+  ): ServerSession {
     try {
       this.declare(partition)
     } catch (thrown) {
@@ -110,8 +121,15 @@ export class Broker implements SessionHost {
     const epoch = ++entry.epoch
     entry.session?.close(new BusbarError('STALE_EPOCH', `partition "${partition}" attached again`))
     const rings = here && this.#rings !== undefined
-    const options = { partition, epoch, env: this.#env, host: this, limits: this.#limits, rings }
-    const session = new ServerSession(carrier, options)
+    const session = new ServerSession(carrier, {
+      partition,
+      epoch,
+      env: this.#env,
+      host: this,
+      limits: this.#limits,
+      rings,
+      places: places && this.#places !== undefined ? 'machine' : undefined,
+    })
     entry.session = session
     if (this.#closed !== undefined) session.close(this.#closed)
     return session
@@ -200,8 +218,9 @@ export class Broker implements SessionHost {
     const target = escapePeerText(partition)
     const question = { caller: session.partition, target, service: escapePeerText(service), mode }
     let offer: RegisteredOffer
+    let direct: boolean
     try {
-      offer = this.#admit(question)
+      ;({ offer, direct } = this.#admit(question))
     } catch (thrown) {
       const reason = BusbarError.from(thrown)
       opening.refuse(reason)
@@ -219,26 +238,31 @@ export class Broker implements SessionHost {
     const openTarget = () => offer.session.open(request)
     void relay(opening, session.partition, openTarget, this.#relays, (joined, origin, target) => {
       this.#followers.joined(joined, session.epoch, mode, origin)
-      void this.#raise(joined, { session, channel: origin }, { session: offer.session, channel: target })
+      void this.#raise(joined, { session, channel: origin }, { session: offer.session, channel: target }, direct)
     })
   }
 
-  /** Brings a pipe over to rings, unless somebody wants to hear its bytes. */
-  async #raise(joined: Relay, caller: JoinedEnd, service: JoinedEnd): Promise<void> {
+  /** Brings a pipe over to rings, unless somebody wants to hear its bytes. `direct`: also from machine to machine. */
+  async #raise(joined: Relay, caller: JoinedEnd, service: JoinedEnd, direct: boolean): Promise<void> {
     const rings = this.#rings
+    const places = this.#places
     const allowed = (): boolean => !this.#followers.any
-    if (rings === undefined || !caller.session.hasRings || !service.session.hasRings || !allowed()) return
-    joined.refused = await raiseToRings(caller, service, rings, allowed)
+    if (!allowed()) return
+    if (rings !== undefined && caller.session.hasRings && service.session.hasRings) {
+      joined.refused = await raiseToRings(caller, service, rings, allowed)
+    } else if (places !== undefined && direct) {
+      joined.refused = await raiseToPlaces(caller, service, places, allowed)
+    } else return
     if (joined.refused === undefined) joined.medium = 'ring'
   }
 
   /** The offer, if the caller may open it in that mode. Policy comes first: a refusal tells nothing about what exists. */
-  #admit(question: AccessQuestion): RegisteredOffer {
+  #admit(question: AccessQuestion): { offer: RegisteredOffer; direct: boolean } {
     const { caller, target, service, mode } = question
     if (!isPartitionName(target) || !isServiceName(service)) {
       throw new BusbarError('INVALID_ARGUMENT', `"${target}/${service}" is not the name of a pipe`)
     }
-    const { allowed, rule } = this.#decide(question)
+    const { allowed, rule, direct = false } = this.#decide(question)
     if (allowed !== true) {
       throw new BusbarError('DENIED', `"${caller}" may not open ${target}/${service}: ${rule}`)
     }
@@ -254,7 +278,7 @@ export class Broker implements SessionHost {
     if (offer.mode !== mode) {
       throw new BusbarError('WRONG_MODE', `${target}/${service} is a pipe in ${offer.mode} mode, not ${mode} mode`)
     }
-    return offer
+    return { offer, direct }
   }
 
   #decide(question: AccessQuestion): AccessAnswer {

@@ -75,6 +75,12 @@ const VECTORS: readonly [Message, string][] = [
   ],
   [{ kind: 'ringResult', channelId: 7, code: 1006, text: 'no' }, '10000000 45000000 07000000 ee030000 0200 6e6f'],
   [{ kind: 'useRing', channelId: 7, code: 0, text: '' }, '0e000000 46000000 07000000 00000000 0000'],
+  [
+    { kind: 'offerPlace', channelId: 7, region: 2, offset: 536_576, length: 4096, side: 1, key: TOKEN_BYTES },
+    '28000000 47000000 07000000 02000000 00300800 00100000 01000000 000102030405060708090a0b0c0d0e0f',
+  ],
+  [{ kind: 'ringBell', channelId: 7 }, '08000000 48000000 07000000'],
+  [{ kind: 'releasePlace', channelId: 7 }, '08000000 49000000 07000000'],
 ]
 
 const utf8 = (max: number): fc.Arbitrary<string> =>

@@ -6,6 +6,8 @@ export const NEWEST_VERSION = 1
 export const FEATURES = {
   /** Channels may go over to rings: the partition is a process of the host, and both have what that takes. */
   RINGS: 1,
+  /** Channels may go over to rings in memory that machines share: the partition has such memory. */
+  PLACES: 2,
 } as const
 
 /** The newest version both ranges hold; 0 when they share none. */

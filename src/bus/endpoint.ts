@@ -1,15 +1,16 @@
-import { BusbarError, codeNumber, escapePeerText } from '../errors/index.ts'
+import { BusbarError, escapePeerText } from '../errors/index.ts'
 import { Closing, type Env } from '../link/index.ts'
 import type { Carrier } from './carrier.ts'
-import { type Caller, Channel } from './channel.ts'
+import type { Caller, Channel } from './channel.ts'
 import { ChannelTable, type Incoming } from './channel-table.ts'
-import { FEATURES, NEWEST_VERSION, OLDEST_VERSION } from './contact.ts'
+import { NEWEST_VERSION, OLDEST_VERSION } from './contact.ts'
 import { ControlStream } from './control.ts'
 import { type BusLimits, DEFAULT_BUS_LIMITS } from './limits.ts'
 import type { Message, Messages, PipeMode } from './messages.ts'
 import { isContractText, isServiceName, parsePipeName } from './names.ts'
 import { OfferView } from './offer-view.ts'
-import { reasonFrom, textFor } from './reasons.ts'
+import { reasonFrom } from './reasons.ts'
+import { RingEnds } from './ring-ends.ts'
 import type { RingMedium } from './rings.ts'
 
 export interface EndpointOptions {
@@ -61,7 +62,7 @@ export class Endpoint {
   readonly #attaching: Promise<BusbarError | undefined>
   readonly #unloading: Promise<void>
   /** While the bus has not said that it has rings too, no channel is open. */
-  #rings: RingMedium | undefined
+  readonly #rings: RingEnds
   /** Most `ms` that the bus may take to answer the first message, and the last. */
   readonly #contactTime: number
   #identity: Caller | undefined
@@ -70,7 +71,6 @@ export class Endpoint {
   /** Takes the carrier: when the endpoint is closed, so is the carrier. Wait for `ready` before anything else. */
   private constructor(carrier: Carrier, { env, limits, rings }: EndpointOptions) {
     this.env = env
-    this.#rings = rings
     this.#carrier = carrier
     const all = { ...DEFAULT_BUS_LIMITS, ...limits }
     this.#contactTime = all.contactTime
@@ -80,13 +80,15 @@ export class Endpoint {
       (message) => this.#received(message),
       (reason) => this.close(reason),
     )
+    const channel = (id: number): ReturnType<ChannelTable['channel']> => this.#channels.channel(id)
+    this.#rings = new RingEnds(rings, channel, (message) => this.#control.send(message))
     this.#channels = new ChannelTable(
       carrier,
       env,
       all,
       (message) => this.#control.send(message),
       0,
-      (stream) => this.#rings?.wrap(stream) ?? stream,
+      (stream) => this.#rings.wrap(stream),
     )
     this.offers = new OfferView(() => this.#control.send({ kind: 'requestOffers' }), all.knownOffers)
     let attached: (result: BusbarError | undefined) => void = () => {}
@@ -108,7 +110,7 @@ export class Endpoint {
     void carrier.closed.then((reason) =>
       this.close(reason ?? new BusbarError('LINK_LOST', 'the link to the bus ended')),
     )
-    const features = rings === undefined ? 0 : FEATURES.RINGS
+    const { feature: features } = this.#rings
     this.#control.send({ kind: 'initiateContact', oldest: OLDEST_VERSION, newest: NEWEST_VERSION, features })
   }
 
@@ -233,11 +235,10 @@ export class Endpoint {
       case 'unloadResponse':
         return this.#unloaded()
       case 'offerRing':
-        this.#checkRings()
-        return void this.#takeRing(message)
+      case 'offerPlace':
       case 'useRing':
-        this.#checkRings()
-        return this.#useRing(message)
+      case 'ringBell':
+        return this.#rings.received(message)
       case 'initiateContact':
       case 'requestOffers':
       case 'unload':
@@ -245,6 +246,7 @@ export class Endpoint {
       case 'withdrawOffer':
       case 'attachStream':
       case 'ringResult':
+      case 'releasePlace':
         throw new BusbarError('PROTOCOL', `${message.kind} is not for a partition`)
       default:
         message satisfies never
@@ -261,36 +263,9 @@ export class Endpoint {
       })
     }
     this.#identity = { partition, epoch }
-    if ((features & FEATURES.RINGS) === 0) this.#rings = undefined
+    this.#rings.agreed(features)
     this.#carrier.authorise(token)
     this.#attached(undefined)
-  }
-
-  #checkRings(): void {
-    if (this.#rings === undefined) throw new BusbarError('PROTOCOL', 'rings were not agreed on')
-  }
-
-  /** The bus offers rings for a channel. Not to have them is no failure: the channel stays as it is. */
-  async #takeRing(message: Messages['offerRing']): Promise<void> {
-    const { channelId, process, memory, callerBell, serviceBell, side, key } = message
-    const result = { kind: 'ringResult', channelId } as const
-    try {
-      const channel = await this.#channels.channel(channelId)
-      const stream = channel?.raisable
-      if (stream === undefined) throw new BusbarError('CLOSED', `channel ${channelId} is not open`)
-      stream.take({ process, memory, callerBell, serviceBell, side, key })
-      this.#control.send({ ...result, code: 0, text: '' })
-    } catch (thrown) {
-      const reason = BusbarError.from(thrown)
-      this.#control.send({ ...result, code: codeNumber(reason.code), text: textFor(reason) })
-    }
-  }
-
-  #useRing({ channelId, code }: Messages['useRing']): void {
-    const channel = this.#channels.channel(channelId)
-    const stream = channel instanceof Channel ? channel.raisable : undefined
-    if (code === 0) stream?.raise()
-    else stream?.abandon()
   }
 
   #accept(opening: Incoming): void {

@@ -323,6 +323,9 @@ export const ONE_OF_EACH: { readonly [K in MessageKind]: Message } = {
   },
   ringResult: { kind: 'ringResult', channelId: 77, code: 0, text: '' },
   useRing: { kind: 'useRing', channelId: 77, code: 0, text: '' },
+  offerPlace: { kind: 'offerPlace', channelId: 77, region: 0, offset: 0, length: 8192, side: 0, key: NO_TOKEN },
+  ringBell: { kind: 'ringBell', channelId: 77 },
+  releasePlace: { kind: 'releasePlace', channelId: 77 },
 }
 
 /** Offers `echo`; gives the channels that were accepted. */

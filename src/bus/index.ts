@@ -20,6 +20,16 @@ export { MESSAGES, type Message, type MessageKind, type Messages, type PipeMode 
 export { MuxCarrier, type MuxCarrierOptions } from './mux-carrier.ts'
 export { isPartitionName, isServiceName, type PipeName, parsePipeName } from './names.ts'
 export type { OfferChange, OfferView, VisibleOffer } from './offer-view.ts'
-export type { PipeMedium, RaisableLink, RingAllocator, RingGrant, RingMedium, RingMemory } from './rings.ts'
+export { PlaceBridge } from './place-bridge.ts'
+export type { Place, PlaceAllocator, PlaceGrant } from './places.ts'
+export type {
+  PipeMedium,
+  RaisableLink,
+  RingAllocator,
+  RingGrant,
+  RingMedium,
+  RingMemory,
+  RingSignals,
+} from './rings.ts'
 export type { OfferDescription, ServerSession, SessionHost } from './server-session.ts'
 export { SystemObject } from './system.ts'

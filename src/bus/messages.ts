@@ -59,10 +59,19 @@ export interface Messages {
     side: number
     key: Uint8Array
   }
-  /** The answer to `offerRing`: code 0 means mapped. */
+  /** The answer to `offerRing` and `offerPlace`: code 0 means mapped. */
   ringResult: { channelId: number; code: number; text: string }
   /** Code 0: both ends have the rings, use them. Else they are not used, for this reason. */
   useRing: { channelId: number; code: number; text: string }
+  /**
+   * Memory for the rings of an open channel, in a region that two machines share: the number of the region at this end, and the place in it, in
+   * bytes. `side` as in `offerRing`.
+   */
+  offerPlace: { channelId: number; region: number; offset: number; length: number; side: number; key: Uint8Array }
+  /** Wakes the other end of rings in a place: something was written, or space was made. */
+  ringBell: { channelId: number }
+  /** This end does not have the place any more, or never had it. */
+  releasePlace: { channelId: number }
 }
 
 export type MessageKind = keyof Messages
@@ -140,6 +149,14 @@ export const MESSAGES: { readonly [K in MessageKind]: MessageSpec<K> } = {
   },
   ringResult: { number: 69, direction: 'up', since: 1, fields: { channelId: ID, code: CODE, text: TEXT } },
   useRing: { number: 70, direction: 'down', since: 1, fields: { channelId: ID, code: CODE, text: TEXT } },
+  offerPlace: {
+    number: 71,
+    direction: 'down',
+    since: 1,
+    fields: { channelId: ID, region: U32, offset: U32, length: U32, side: U32, key: TOKEN },
+  },
+  ringBell: { number: 72, direction: 'both', since: 1, fields: { channelId: ID } },
+  releasePlace: { number: 73, direction: 'up', since: 1, fields: { channelId: ID } },
 }
 
 const kinds = Object.keys(MESSAGES) as MessageKind[]

@@ -1,7 +1,8 @@
 import { BusbarError } from '../errors/index.ts'
-import type { ByteLink } from '../link/index.ts'
+import type { Awaitable, ByteLink } from '../link/index.ts'
 import type { Channel } from './channel.ts'
 import type { Messages } from './messages.ts'
+import type { PlaceGrant } from './places.ts'
 
 /** What carries the bytes of a channel. */
 export type PipeMedium = 'stream' | 'ring'
@@ -9,19 +10,31 @@ export type PipeMedium = 'stream' | 'ring'
 /** Where the memory for the rings of a channel is, as `offerRing` says it. */
 export type RingGrant = Omit<Messages['offerRing'], 'channelId'>
 
+/** What an end of rings between machines says: there is no other way than through the bus. */
+export interface RingSignals {
+  /** Wakes the other side. */
+  ring(): void
+  /** It does not have the memory any more, or never had it. Once, in every case. */
+  released(): void
+}
+
 /** A stream that can go over to rings while bytes flow on it. */
 export interface RaisableLink extends ByteLink {
   readonly medium: PipeMedium
-  /** Maps the memory and gets ready to read; a throw leaves the stream as it is. */
-  take(grant: RingGrant): void
+  /** Maps the memory and gets ready to read; a throw leaves the stream as it is. Which kind of grant it gets, its medium says. */
+  take(grant: RingGrant | PlaceGrant, signals: RingSignals): Awaitable<void>
   /** Both ends have it: writes go to the ring from here on. */
   raise(): void
   /** It is not used after all. */
   abandon(): void
+  /** The other side rang, where it does so through the bus. */
+  rung?(): void
 }
 
 /** A partition's means to have rings. */
 export interface RingMedium {
+  /** What it maps: descriptors of a process of this host, which is what an absent word means, or places in memory that machines share. */
+  readonly maps?: 'descriptors' | 'places'
   /** Makes a stream one that can go over to rings. Takes it. */
   wrap(stream: ByteLink): RaisableLink
 }
@@ -40,10 +53,17 @@ export interface RingAllocator {
 
 /** What a session does for the rings of its channels. */
 export interface RingSession {
+  readonly partition: string
   /** Both the partition and the bus have rings. */
   readonly hasRings: boolean
+  /** The partition has memory that it shares with other machines. */
+  readonly hasPlaces: boolean
   /** Offers the memory to the end of that channel; settles when it has mapped it, rejects when it has not. */
   offerRing(channel: Channel, grant: RingGrant): Promise<void>
+  /** The same with a place in memory that machines share; `signals` hears from then on what that end says. */
+  offerPlace(channel: Channel, grant: PlaceGrant, signals: RingSignals): Promise<void>
+  /** The other end of that channel rang. */
+  rang(channel: Channel): void
   /** The other end has it too; or it has not, or the bus thought better of it, for this reason. */
   useRing(channel: Channel, refused: BusbarError | undefined): void
 }
@@ -76,6 +96,16 @@ export async function raiseToRings(
     service.session.offerRing(service.channel, { ...grant, side: 1 }),
   ])
   memory.release()
+  return useOrNot(caller, service, answers, allowed)
+}
+
+/** Tells both ends what becomes of the rings that were offered to them. Returns why they are not used. */
+export function useOrNot(
+  caller: JoinedEnd,
+  service: JoinedEnd,
+  answers: readonly PromiseSettledResult<void>[],
+  allowed: () => boolean,
+): BusbarError | undefined {
   const failed = answers.find((answer) => answer.status === 'rejected')
   let refused = failed && BusbarError.from(failed.reason)
   if (!allowed()) refused ??= new BusbarError('CANCELLED', 'the bytes of this pipe are captured')

@@ -1,5 +1,6 @@
 import { BusbarError, codeNumber, escapePeerText } from '../errors/index.ts'
 import { Closing, type Env, type Timer } from '../link/index.ts'
+import { Bells } from './bells.ts'
 import type { Carrier } from './carrier.ts'
 import type { Channel } from './channel.ts'
 import { ChannelTable, type Incoming, type OpenRequest } from './channel-table.ts'
@@ -10,8 +11,10 @@ import type { Message, Messages } from './messages.ts'
 import { isContractText, isServiceName } from './names.ts'
 import { OfferFeed } from './offer-feed.ts'
 import { textFor } from './reasons.ts'
+import { PlacedEnds } from './placed-ends.ts'
+import type { PlaceGrant } from './places.ts'
 import { RingOffers } from './ring-offers.ts'
-import type { RingGrant, RingSession } from './rings.ts'
+import type { RingGrant, RingSession, RingSignals } from './rings.ts'
 
 /** A service as others see it. */
 export interface OfferDescription {
@@ -48,7 +51,15 @@ export interface ServerSessionOptions {
   limits?: Partial<BusLimits>
   /** Its channels may go over to rings, if it has them: it is a process of this host. */
   rings?: boolean
+  /**
+   * Its channels may go over to rings in memory that machines share. `program`: when its link ends it is gone, and nothing of it has that memory
+   * any more; of a `machine` that is known only when it has stopped.
+   */
+  places?: 'program' | 'machine' | undefined
 }
+
+/** How a session ends that the peer ended: not because of anything it said. */
+const WENT: ReadonlySet<string> = new Set(['LINK_LOST', 'RESET'])
 
 type State =
   /** The link is there; the peer has not said which versions it speaks. */
@@ -76,6 +87,9 @@ export class ServerSession implements RingSession {
   readonly #closing = new Closing()
   readonly #contactTimer: Timer
   readonly #ringOffers: RingOffers
+  readonly #placed = new PlacedEnds()
+  readonly #bells: Bells
+  readonly #goesWithLink: boolean
   /** Feature bits that this side can grant, then those that both have. */
   #features: number
   #state: State = 'contacting'
@@ -83,21 +97,28 @@ export class ServerSession implements RingSession {
   #mismatch: BusbarError | undefined
 
   /** Takes the carrier: when the session is over, so is the carrier. */
-  constructor(carrier: Carrier, { partition, peer, epoch, env, host, limits, rings }: ServerSessionOptions) {
+  constructor(carrier: Carrier, options: ServerSessionOptions) {
+    const { partition, peer, epoch, env, host, limits, rings, places } = options
     this.partition = partition
     this.#peer = peer ?? `partition "${partition}"`
     this.epoch = epoch
     this.#carrier = carrier
     this.#host = host
     this.#limits = { ...DEFAULT_BUS_LIMITS, ...limits }
-    this.#features = rings === true ? FEATURES.RINGS : 0
+    this.#features = (rings === true ? FEATURES.RINGS : 0) | (places === undefined ? 0 : FEATURES.PLACES)
+    this.#goesWithLink = places === 'program'
     this.#ringOffers = new RingOffers(env, this.#limits.openTime)
     this.#control = new ControlStream(
       carrier,
       this.#limits,
       (message) => this.#received(message),
-      (reason) => this.close(reason),
-      () => this.#feed.flush(),
+      (reason) => this.#lost(reason),
+      () => this.#drained(),
+    )
+    this.#bells = new Bells(
+      env,
+      (channelId) => this.#control.send({ kind: 'ringBell', channelId }),
+      () => this.#control.hasRoom,
     )
     this.#feed = new OfferFeed(
       (message) => this.#control.send(message),
@@ -109,7 +130,7 @@ export class ServerSession implements RingSession {
         new BusbarError('DEADLINE', `said nothing within ${this.#limits.contactTime} ms`, { stage: 'contact' }),
       )
     })
-    void carrier.closed.then((reason) => this.close(reason ?? new BusbarError('LINK_LOST', 'the link ended')))
+    void carrier.closed.then((reason) => this.#lost(reason ?? new BusbarError('LINK_LOST', 'the link ended')))
   }
 
   get closed(): Promise<BusbarError | undefined> {
@@ -133,6 +154,21 @@ export class ServerSession implements RingSession {
     const answer = this.#ringOffers.offered(channel)
     this.#control.send({ kind: 'offerRing', channelId: channel.id, ...grant })
     return answer
+  }
+
+  get hasPlaces(): boolean {
+    return this.attached && (this.#features & FEATURES.PLACES) !== 0
+  }
+
+  offerPlace(channel: Channel, grant: PlaceGrant, signals: RingSignals): Promise<void> {
+    const answer = this.#ringOffers.offered(channel)
+    this.#placed.hold(channel.id, signals)
+    this.#control.send({ ...grant, kind: 'offerPlace', channelId: channel.id })
+    return answer
+  }
+
+  rang({ id }: Channel): void {
+    if (this.#state !== 'over') this.#bells.ring(id)
   }
 
   useRing({ id }: Channel, refused: BusbarError | undefined): void {
@@ -162,6 +198,7 @@ export class ServerSession implements RingSession {
     const reason = this.#mismatch ?? cause
     this.#contactTimer.cancel()
     this.#control.stop()
+    this.#bells.stop()
     this.#channels.fail(new BusbarError('PEER_DIED', `${this.#peer} is gone`, { cause: reason }))
     this.#carrier.close(reason)
     this.#closing.settle(reason)
@@ -170,7 +207,27 @@ export class ServerSession implements RingSession {
 
   inspect(): unknown {
     const { partition, epoch } = this
-    return { partition, epoch, state: this.#state, channels: this.#channels.inspect(), offers: this.#offers.size }
+    const state = this.#state
+    return {
+      partition,
+      epoch,
+      state,
+      channels: this.#channels.inspect(),
+      offers: this.#offers.size,
+      places: this.#placed.size,
+    }
+  }
+
+  /** The peer ended the session, whatever it has left open. */
+  #lost(reason: BusbarError): void {
+    const over = this.#state === 'over'
+    this.close(reason)
+    if (!over && this.#goesWithLink && WENT.has(reason.code)) this.#placed.gone()
+  }
+
+  #drained(): void {
+    this.#feed.flush()
+    this.#bells.flush()
   }
 
   #received(message: Message): void {
@@ -221,8 +278,13 @@ export class ServerSession implements RingSession {
         if (this.#offers.delete(message.offerId)) this.#host.withdraw(this, message.offerId)
         return
       case 'ringResult':
-        if (!this.hasRings) throw new BusbarError('PROTOCOL', 'rings were not agreed on')
+        if (!this.hasRings && !this.hasPlaces) throw new BusbarError('PROTOCOL', 'rings were not agreed on')
         return this.#ringOffers.answered(message)
+      case 'ringBell':
+      case 'releasePlace':
+        if (!this.hasPlaces) throw new BusbarError('PROTOCOL', 'places were not agreed on')
+        if (message.kind === 'ringBell') return this.#placed.rang(message.channelId)
+        return this.#placed.released(message.channelId)
       case 'requestOffers':
         return this.#host.watch(this)
       case 'unload':
@@ -238,6 +300,7 @@ export class ServerSession implements RingSession {
       case 'attachStream':
       case 'offerRing':
       case 'useRing':
+      case 'offerPlace':
         throw new BusbarError('PROTOCOL', `${message.kind} is not for the bus in this state`)
       default:
         message satisfies never

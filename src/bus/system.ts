@@ -5,6 +5,7 @@ import type { Incoming } from './channel-table.ts'
 import type { Endpoint, Offer } from './endpoint.ts'
 import type { BusLimits } from './limits.ts'
 import type { VisibleOffer } from './offer-view.ts'
+import type { PlaceBridge } from './place-bridge.ts'
 import { type Relay, relay } from './relay.ts'
 import { type OfferDescription, ServerSession, type SessionHost } from './server-session.ts'
 
@@ -23,13 +24,18 @@ export class SystemObject implements SessionHost {
   readonly #bus: Endpoint
   readonly #env: Env
   readonly #limits: Partial<BusLimits>
+  readonly #places: PlaceBridge | undefined
   readonly #programs = new Map<ServerSession, Program>()
   readonly #relays = new Set<Relay>()
   /** Why the session with the bus is over. */
   #lost: BusbarError | undefined
 
-  /** Takes the endpoint: when its session ends, so do those of all programs. */
-  constructor(bus: Endpoint, env: Env, limits: Partial<BusLimits> = {}) {
+  /**
+   * Takes the endpoint: when its session ends, so do those of all programs. `places`: what the endpoint was attached with, where this machine shares
+   * memory with others.
+   */
+  constructor(bus: Endpoint, env: Env, limits: Partial<BusLimits> = {}, places?: PlaceBridge) {
+    this.#places = places
     this.#bus = bus
     this.#env = env
     this.#limits = limits
@@ -49,6 +55,7 @@ export class SystemObject implements SessionHost {
       env: this.#env,
       host: this,
       limits: this.#limits,
+      places: this.#places && 'program',
     })
     this.#programs.set(session, { offers: new Map(), stopWatching: undefined })
     // It dialled while the session with the bus was ending: it must come again.
@@ -83,7 +90,9 @@ export class SystemObject implements SessionHost {
     const { partition, service, mode, deadline } = opening.message
     const options = { mode, signal: opening.signal, ...(deadline > 0 ? { deadline } : {}) }
     const openTarget = () => this.#bus.open(`${partition}/${service}`, options)
-    void relay(opening, session.partition, openTarget, this.#relays)
+    void relay(opening, session.partition, openTarget, this.#relays, (_relay, channel, ofMachine) => {
+      this.#places?.join(ofMachine, { session, channel })
+    })
   }
 
   async offer(session: ServerSession, offerId: number, description: OfferDescription): Promise<void> {
@@ -122,7 +131,10 @@ export class SystemObject implements SessionHost {
           deadline: opening.message.deadline || undefined,
           signal: opening.signal,
         }
-        void relay(opening, caller.partition, () => session.open(request), this.#relays)
+        const openTarget = () => session.open(request)
+        void relay(opening, caller.partition, openTarget, this.#relays, (_relay, ofMachine, channel) => {
+          this.#places?.join(ofMachine, { session, channel })
+        })
       },
     })
   }

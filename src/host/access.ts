@@ -13,8 +13,8 @@ export function accessPolicy(store: PolicyStore, audit: (record: Omit<AuditRecor
   return {
     decide: (question) => {
       if (question.caller !== HOST_PARTITION) {
-        const { allowed, reason } = store.decide(question)
-        return { allowed, rule: reason }
+        const { allowed, reason, direct } = store.decide(question)
+        return { allowed, rule: reason, direct }
       }
       const { generation } = store
       audit({ ...question, at: Date.now(), allowed: true, rule: undefined, generation, reason: OPERATOR_RULE })

@@ -5,10 +5,19 @@ import type { CaptureFilter } from '../capture/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { type Env, memoryPair } from '../link/index.ts'
 import { AcceleratorProbe, buildImage, type GuestImage } from '../partition/index.ts'
-import type { BusConfig, Decision, Question } from '../policy/index.ts'
+import { type BusConfig, type Decision, directPairs, type Question } from '../policy/index.ts'
 import { HOST_PARTITION, Operator } from '../services/index.ts'
-import { BusyPoller, listenUnix, nodeEnv, RingAllocator, type UnixListener } from '../transport/index.ts'
+import {
+  BusyPoller,
+  type Libc,
+  listenUnix,
+  loadLibc,
+  nodeEnv,
+  RingAllocator,
+  type UnixListener,
+} from '../transport/index.ts'
 import { type BusCaptureFile, BusCapture, captureService, startCapture } from './capture.ts'
+import { DirectMemory } from './direct-memory.ts'
 import type { HostEvent } from './host-events.ts'
 import { type Launched, launch } from './launched.ts'
 import { ProcessChannels } from './process-channels.ts'
@@ -26,7 +35,7 @@ export interface BusHostOptions {
   packageDirectory: string
   /** Where programs of this host attach; none when absent. */
   socket?: string
-  /** Whether channels between programs of this host may go over to shared memory. Default: unless `BUSBAR_RINGS` is `off`. */
+  /** Whether channels between programs of this host, and between machines, may go over to shared memory. Default: unless `BUSBAR_RINGS` is `off`. */
   rings?: boolean
   /** Stops building an image and waiting for partitions. */
   signal?: AbortSignal
@@ -47,20 +56,24 @@ export class BusHost implements AsyncDisposable {
   readonly #partitions = new Map<string, Entry>()
   readonly #probe = new AcceleratorProbe()
   readonly #poller = new BusyPoller()
-  readonly #rings: RingAllocator | BusbarError
+  /** What makes memory to share, or why there is none. */
+  readonly #libc: Libc | BusbarError
+  readonly #direct: DirectMemory
   #image: Promise<GuestImage> | undefined
   #listener: UnixListener | undefined
   #channels: Promise<ProcessChannels> | undefined
   #bus: Bus | undefined
 
-  private constructor(options: BusHostOptions, rings: RingAllocator | BusbarError) {
+  private constructor(options: BusHostOptions, libc: Libc | BusbarError) {
     this.#options = options
-    this.#rings = rings
+    this.#libc = libc
+    this.#direct = new DirectMemory(directPairs(options.config), libc)
     this.#env = nodeEnv()
     this.#broker = new Broker({
       env: this.#env,
       policy: options.policy,
-      rings: rings instanceof BusbarError ? undefined : rings,
+      rings: libc instanceof BusbarError ? undefined : new RingAllocator(libc),
+      places: this.#direct,
       observe: (event) => {
         if (event.kind === 'attached') this.#partitions.get(event.partition)?.attached.resolve(event.epoch)
         this.#observe(event)
@@ -74,7 +87,7 @@ export class BusHost implements AsyncDisposable {
 
   /** A bus without any partition started yet. Rejects when the socket cannot be listened on. */
   static async open(options: BusHostOptions): Promise<BusHost> {
-    const host = new BusHost(options, await ringsOrWhyNot(options.rings))
+    const host = new BusHost(options, await libcOrWhyNot(options.rings))
     try {
       await mkdir(options.logDirectory, { recursive: true, mode: 0o700 })
       await host.#attachSelf()
@@ -110,7 +123,8 @@ export class BusHost implements AsyncDisposable {
       logDirectory: this.#options.logDirectory,
       probe: this.#probe,
       poller: this.#poller,
-      rings: this.#rings instanceof RingAllocator,
+      rings: !(this.#libc instanceof BusbarError),
+      direct: this.#direct,
       image: () => this.image(),
       channels: () => (this.#channels ??= ProcessChannels.open(this.#env, this.#poller)),
       observe: (event) => this.#observe(event),
@@ -177,7 +191,8 @@ export class BusHost implements AsyncDisposable {
   inspect(): unknown {
     return {
       bus: this.#broker.inspect(),
-      rings: this.#rings instanceof BusbarError ? `${this.#rings.code}: ${this.#rings.message}` : 'available',
+      rings: this.#libc instanceof BusbarError ? `${this.#libc.code}: ${this.#libc.message}` : 'available',
+      direct: this.#direct.inspect(),
       partitions: [...this.#partitions].map(([name, { launched }]) => ({
         name,
         kind: this.#options.config.partitions.get(name)?.kind,
@@ -194,6 +209,7 @@ export class BusHost implements AsyncDisposable {
     this.#listener = undefined
     await Promise.all([...this.#partitions.keys()].map((name) => this.stop(name)))
     this.#broker.close()
+    this.#direct.close()
     this.#bus = undefined
     const channels = this.#channels
     this.#channels = undefined
@@ -251,13 +267,11 @@ export class BusHost implements AsyncDisposable {
   }
 }
 
-/** What makes rings, or why there are none. */
-async function ringsOrWhyNot(
-  wanted: boolean = process.env['BUSBAR_RINGS'] !== 'off',
-): Promise<RingAllocator | BusbarError> {
+/** What makes memory for rings, or why there is none. */
+async function libcOrWhyNot(wanted: boolean = process.env['BUSBAR_RINGS'] !== 'off'): Promise<Libc | BusbarError> {
   if (!wanted) return new BusbarError('UNAVAILABLE', 'rings are turned off')
   try {
-    return await RingAllocator.load()
+    return await loadLibc()
   } catch (thrown) {
     return BusbarError.from(thrown)
   }

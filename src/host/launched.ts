@@ -24,6 +24,7 @@ import {
   serialHost,
   socketLink,
 } from '../transport/index.ts'
+import type { DirectMemory } from './direct-memory.ts'
 import type { HostEvent } from './host-events.ts'
 import type { ProcessChannels } from './process-channels.ts'
 
@@ -40,6 +41,8 @@ export interface Surroundings {
   readonly probe: AcceleratorProbe
   /** Whether programs of this host may have rings. */
   readonly rings: boolean
+  /** The memory that machines share. */
+  readonly direct: DirectMemory
   image(): Promise<GuestImage>
   /** Where programs of this host dial their channels; opened when the first one starts. */
   channels(): Promise<ProcessChannels>
@@ -71,12 +74,13 @@ export function launch(name: string, config: PartitionConfig, around: Surroundin
 }
 
 async function launchMachine(name: string, config: QemuPartitionConfig, around: Surroundings): Promise<Launched> {
-  const { directory, probe, observe } = around
+  const { directory, probe, direct, observe } = around
   const image = await around.image()
   const accel = await probe.detect(image.kernel)
   observe({ kind: 'starting', partition: name, how: `QEMU with ${accel.name.toUpperCase()}` })
   const [command, ...args] = config.run ?? []
   const programs = command === undefined ? [] : [{ name, command, args, env: Object.fromEntries(config.env) }]
+  const regions = direct.of(name)
   const disks = config.disks.map(({ image: path, mount, filesystem, readonly }) => ({
     path: resolve(directory, path),
     readOnly: readonly,
@@ -90,11 +94,15 @@ async function launchMachine(name: string, config: QemuPartitionConfig, around: 
     accel: accel.name,
     memoryMiB: Math.ceil(config.memory / 1024 ** 2),
     programs,
+    regions,
     disks: disks.filter(({ target }) => target !== ''),
     files: config.files.map(({ from, to }) => ({ from: resolve(directory, from), to })),
     consolePath: join(around.logDirectory, `${name}.console.log`),
   })
-  const detach = serveSerial(name, await serialHost(running.portPath, around), around)
+  // Before it can be started again.
+  void running.exited.then(() => direct.stopped(name))
+  const places = regions.length > 0
+  const detach = serveSerial(name, await serialHost(running.portPath, around), around, { places })
   return { running, log: running.consolePath, detach }
 }
 
@@ -135,9 +143,14 @@ async function attachExternal(name: string, config: ExternalPartitionConfig, aro
 }
 
 /** A serial port has sessions: each one that both sides agree on is a new epoch of the partition. */
-function serveSerial(name: string, port: SerialPort, { env, broker, observe }: Surroundings): () => void {
+function serveSerial(
+  name: string,
+  port: SerialPort,
+  { env, broker, observe }: Surroundings,
+  has: { places?: boolean } = {},
+): () => void {
   const serve = async (): Promise<void> => {
-    for (;;) broker.attach(name, new MuxCarrier(await port.accept(), { side: 'bus', env }))
+    for (;;) broker.attach(name, new MuxCarrier(await port.accept(), { side: 'bus', env }), has)
   }
   serve().catch((thrown: unknown) => {
     const reason = BusbarError.from(thrown)

@@ -23,12 +23,20 @@ export interface LaunchQemuOptions extends OverlayOptions {
   readonly probe?: AcceleratorProbe
   /** Memory of the guest, MiB. Default 512; touched pages only are taken from the host. */
   readonly memoryMiB?: number
+  /** Memory that it shares with other machines, in the order of its regions. The descriptors stay the caller's. */
+  readonly regions?: readonly MachineMemory[]
   /** Parent of the partition's run directory. Default `$XDG_RUNTIME_DIR/busbar`, else the temporary directory. */
   readonly runDir?: string
   /** Where the guest's console goes. Default: a file in the run directory, which ends with the partition's disposal. */
   readonly consolePath?: string
   /** Default `qemu-system-x86_64`. */
   readonly qemu?: string
+}
+
+/** Memory for a machine to inherit. */
+export interface MachineMemory {
+  readonly fd: number
+  readonly bytes: number
 }
 
 /** A virtual machine under QEMU. */
@@ -59,7 +67,8 @@ export async function launchQemu(options: LaunchQemuOptions): Promise<QemuPartit
       `"${options.name}" is no partition name: a-z, 0-9 and "-", at most 63 of them.`,
     )
   }
-  const overlay = await makeOverlay(options)
+  const regions = options.regions ?? []
+  const overlay = await makeOverlay({ ...options, regions: regions.length })
   const accel = await chooseAccelerator(options)
   const directory = await makeRunDirectory(options.name, options.runDir)
   const removeDirectory = (): Promise<void> => rm(directory, { recursive: true, force: true })
@@ -74,10 +83,12 @@ export async function launchQemu(options: LaunchQemuOptions): Promise<QemuPartit
       initrd,
       memoryMiB: options.memoryMiB ?? DEFAULT_MEMORY_MIB,
       disks: options.disks ?? [],
+      regions: regions.map(({ bytes }) => bytes),
       portPath,
       consolePath,
     })
-    const machine = await start(options.qemu ?? 'qemu-system-x86_64', args, directory)
+    const inherited = regions.map(({ fd }) => fd)
+    const machine = await start(options.qemu ?? 'qemu-system-x86_64', args, directory, inherited)
     // QEMU has read it.
     await rm(initrd, { force: true })
     return describe(options, machine, { accel, portPath, consolePath, removeDirectory })
@@ -108,11 +119,16 @@ async function writeInitrd(path: string, shared: string, overlay: Uint8Array): P
   await pipeline(both, createWriteStream(path, { mode: 0o600 }))
 }
 
-async function start(qemu: string, args: readonly string[], directory: string): Promise<Machine> {
+async function start(
+  qemu: string,
+  args: readonly string[],
+  directory: string,
+  descriptors: readonly number[],
+): Promise<Machine> {
   const child = spawn(qemu, args, {
     // Leads its own group, so that Ctrl-C in the terminal does not end guests before they were asked to stop.
     detached: true,
-    stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe', ...descriptors],
   })
   const failed = new Promise<Error>((resolve) => child.once('error', resolve))
   let lastWords = ''
@@ -177,6 +193,7 @@ function describe(options: LaunchQemuOptions, { pid, supervised }: Machine, arou
     accelReason: accel.reason,
     memoryMiB: options.memoryMiB ?? DEFAULT_MEMORY_MIB,
     image: options.image.key,
+    regions: options.regions?.length ?? 0,
     portPath,
     consolePath,
   }

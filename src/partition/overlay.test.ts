@@ -43,6 +43,7 @@ describe('the overlay of a partition', () => {
       user: { name: 'program', uid: 1000, gid: 1000, home: '/home/program' },
       programs,
       mounts: [{ target: '/srv/data', readOnly: true }],
+      regions: 0,
       settings: { x: 1 },
     })
     assert.equal(files.get('etc/hostname')?.text, 'alpha\n')

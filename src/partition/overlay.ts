@@ -46,11 +46,12 @@ const MAX_FILES_SIZE = 64 * 1024 * 1024
 
 /**
  * What is the partition's own in the initial file system: a second cpio archive that the kernel unpacks over the shared one.
+ * `regions`: how many regions of memory it shares with other machines.
  *
  * @throws BusbarError `INVALID_ARGUMENT` for paths the guest cannot have, `LIMIT` beyond 64 MiB, `LAUNCH_FAILED` when a file
  * cannot be read.
  */
-export async function makeOverlay(options: OverlayOptions): Promise<Uint8Array> {
+export async function makeOverlay(options: OverlayOptions & { readonly regions?: number }): Promise<Uint8Array> {
   const disks = options.disks ?? []
   const entry = guestPath(options.entry ?? GUEST.agentEntry)
   const config: GuestConfig = {
@@ -60,6 +61,7 @@ export async function makeOverlay(options: OverlayOptions): Promise<Uint8Array> 
     user: PROGRAM_USER,
     programs: options.programs ?? [],
     mounts: disks.map(({ target, readOnly }) => ({ target: guestPath(target), readOnly: readOnly ?? true })),
+    regions: options.regions ?? 0,
     settings: options.settings ?? {},
   }
   const files = [

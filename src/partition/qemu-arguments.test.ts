@@ -16,6 +16,7 @@ const options: QemuArguments = {
   initrd: '/run/initrd',
   memoryMiB: 512,
   disks: [],
+  regions: [],
   portPath: '/run/bus.sock',
   consolePath: '/run/console.log',
 }
@@ -50,6 +51,24 @@ describe('the arguments of QEMU', () => {
     }
     assert.match(commandLine('tcg'), /mitigations=off/)
     assert.doesNotMatch(commandLine('kvm'), /mitigations/)
+  })
+
+  it('name memory that machines share by number only, and keep order in it where processors are emulated', () => {
+    const text = (accel: 'kvm' | 'tcg', regions: readonly number[]): string =>
+      qemuArguments({ ...options, accel, regions }).join(' ')
+    const shares = text('tcg', [4096, 8192])
+    assert.match(
+      shares,
+      /memory-backend-file,id=region0,mem-path=\/proc\/self\/fd\/5,size=4096,share=on -device ivshmem-plain,memdev=region0,addr=10\.0,/,
+    )
+    assert.match(shares, /id=region1,mem-path=\/proc\/self\/fd\/6,size=8192,.*memdev=region1,addr=10\.1,/)
+    assert.match(shares, /-accel tcg,thread=multi .*-smp 1,maxcpus=2/)
+    assert.match(text('tcg', []), /-accel tcg,thread=single .*-smp 1 /)
+    assert.match(text('kvm', [4096]), /-accel kvm .*-smp 1 /)
+    assert.doesNotMatch(text('tcg', []), /ivshmem|memory-backend/)
+    const many = Array.from({ length: 64 }, () => 4096)
+    assert.match(text('tcg', many), /memdev=region63,addr=17\.7,/)
+    assert.throws(() => text('tcg', [...many, 4096]), refused('LIMIT'))
   })
 
   it('refuse too little memory', () => {

@@ -1,4 +1,5 @@
 import { BusbarError } from '../errors/index.ts'
+import { regionAddress } from '../transport/index.ts'
 import type { Accelerator } from './accelerator.ts'
 import { GUEST } from './guest/guest-config.ts'
 import type { GuestImage } from './image/build.ts'
@@ -11,13 +12,20 @@ export interface QemuArguments {
   readonly initrd: string
   readonly memoryMiB: number
   readonly disks: readonly GuestDisk[]
+  /** Sizes of the regions that it shares with other machines, `bytes`; QEMU inherits their memory from `QEMU_FD.regions` on. */
+  readonly regions: readonly number[]
   /** Unix socket on which QEMU listens for the bus. */
   readonly portPath: string
   readonly consolePath: string
 }
 
 /** File descriptors that QEMU inherits: socket pairs, so that there is no path to guess and no race to connect. */
-export const QEMU_FD: Readonly<{ power: number; monitor: number }> = { power: 3, monitor: 4 }
+export const QEMU_FD: Readonly<{ power: number; monitor: number; regions: number }> = {
+  power: 3,
+  monitor: 4,
+  /** The first of them. */
+  regions: 5,
+}
 
 /** Devices nobody has and self-tests nobody waits for; `panic=-1` turns a panic into a reset, on which QEMU exits. */
 const KERNEL_COMMAND_LINE =
@@ -35,6 +43,12 @@ const MACHINE = 'q35,smbus=off,sata=off,vmport=off'
 
 /** With one processor, QEMU need not guard its translations against a second: 5 % of the boot. */
 const ACCELERATION = { kvm: 'kvm', tcg: 'tcg,thread=single' } as const
+/**
+ * In memory that another machine writes, order and atomic access must hold towards the host's processors. An emulator that knows of one processor
+ * leaves out all barriers, so that a wake-up could be lost; one that there could be a second for does not (QEMU `accel/tcg/tcg-accel-ops-mttcg.c`:
+ * what counts is `maxcpus`).
+ */
+const SHARING = { processors: '1,maxcpus=2', emulation: 'tcg,thread=multi' } as const
 /** All that can be emulated, but page tables of five levels: one level less to walk. */
 const EMULATED_CPU = 'max,la57=off'
 
@@ -58,7 +72,10 @@ export function qemuArguments(options: QemuArguments): string[] {
       },
     )
   }
-  const machine = ['-M', MACHINE, '-accel', ACCELERATION[options.accel], '-m', `${options.memoryMiB}`, '-smp', '1']
+  const shares = options.regions.length > 0 && options.accel === 'tcg'
+  const acceleration = shares ? SHARING.emulation : ACCELERATION[options.accel]
+  const processors = ['-smp', shares ? SHARING.processors : '1']
+  const machine = ['-M', MACHINE, '-accel', acceleration, '-m', `${options.memoryMiB}`, ...processors]
   const cpu = ['-cpu', options.accel === 'kvm' ? 'host' : EMULATED_CPU]
   const boot = ['-kernel', options.image.kernel, '-initrd', options.initrd, '-append', kernelCommandLine(options.accel)]
   const base = diskArguments('busbar-base', options.image.disk, true)
@@ -74,11 +91,19 @@ export function qemuArguments(options: QemuArguments): string[] {
     ['-chardev', `socket,id=power,fd=${QEMU_FD.power}`],
     ['-device', `virtserialport,chardev=power,name=${GUEST.powerPortName}`],
   ]
+  const regions = options.regions.flatMap(regionArguments)
   const nothingElse = ['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none']
-  return [nothingElse, machine, cpu, boot, console, monitor, ...ports, base, ...disks].flat()
+  return [nothingElse, machine, cpu, boot, console, monitor, ...ports, base, ...disks, regions].flat()
 }
 
 function diskArguments(serial: string, path: string, readOnly: boolean): string[] {
   const drive = `if=none,id=${serial},file=${value(path)},format=raw,readonly=${readOnly ? 'on' : 'off'}`
   return ['-drive', drive, '-device', `virtio-blk-pci,drive=${serial},serial=${serial}`]
+}
+
+/** The memory has no name: QEMU opens the descriptor that it inherited. Several functions share a slot. */
+function regionArguments(bytes: number, region: number): string[] {
+  const memory = `memory-backend-file,id=region${region},mem-path=/proc/self/fd/${QEMU_FD.regions + region},size=${bytes},share=on`
+  const device = `ivshmem-plain,memdev=region${region},addr=${regionAddress(region)},multifunction=on`
+  return ['-object', memory, '-device', device]
 }

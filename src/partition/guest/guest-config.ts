@@ -22,6 +22,8 @@ export interface GuestConfig {
   readonly programs: readonly GuestProgram[]
   /** Disks that are mounted already. */
   readonly mounts: readonly { readonly target: string; readonly readOnly: boolean }[]
+  /** How many regions of memory it shares with other machines: the devices are found by their numbers. */
+  readonly regions: number
   /** Whatever else the launcher wants the agent to know; the partition layer does not look into it. */
   readonly settings: Readonly<Record<string, unknown>>
 }

@@ -21,8 +21,8 @@ export interface Libc {
   isFixed(fd: number): boolean
   /** A pipe, neither end of which blocks: the end to read and the end to write. */
   pipe(): readonly [read: number, write: number]
-  /** Maps all of a descriptor, shared. It may be closed afterwards. */
-  map(fd: number, length: number): Mapping
+  /** Maps `length` bytes of a descriptor, shared, from `offset` on, which is a whole number of pages. It may be closed afterwards. */
+  map(fd: number, length: number, offset?: number): Mapping
 }
 
 /** Numbers of Linux (`include/uapi/linux/memfd.h`, `fcntl.h`, `asm-generic/mman-common.h`), the same on x86-64 and arm64. */
@@ -106,8 +106,8 @@ function bind(koffi: typeof Koffi): Libc {
       checked(pipe2(ends, O_CLOEXEC | constants.O_NONBLOCK), 'pipe2')
       return [ends[0] as number, ends[1] as number]
     },
-    map(fd, length) {
-      const at = mmap(null, length, PROT_READ_WRITE, MAP_SHARED, fd, 0)
+    map(fd, length, offset = 0) {
+      const at = mmap(null, length, PROT_READ_WRITE, MAP_SHARED, fd, offset)
       if (addressOf(at) === -1n)
         throw new BusbarError('UNAVAILABLE', `mmap failed: error ${koffi.errno()} of the system`)
       const buffer = koffi.view(at, length)

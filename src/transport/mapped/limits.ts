@@ -26,5 +26,14 @@ export const RING_LIMITS: RingLimits = {
 
 /** Longest payload of one packet, `bytes`. Fixed by version 1 of the region: one write of a bulk stream. */
 export const RING_PAYLOAD = 65_536
+/** What the two sides agree on beside the region. Fixed by version 1 of the region. */
+export const RING_OPTIONS: { readonly mode: 'byte'; readonly maxPayload: number } = {
+  mode: 'byte',
+  maxPayload: RING_PAYLOAD,
+}
 /** Largest ring that is mapped, `bytes` of data (our choice). */
 export const MAX_RING_BYTES: number = 4096 * PAGE_BYTES
+/** Memory that two machines share, `bytes` (our choice: rings for 31 channels at once; only what is touched is taken). A power of two, since PCI has it so. */
+export const SHARED_BYTES: number = 16 * 1024 ** 2
+/** Regions of one machine: each is a function of a PCI device, eight to a slot, in eight slots (our choice). */
+export const MAX_REGIONS = 64

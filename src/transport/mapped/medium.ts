@@ -4,7 +4,7 @@ import type { ByteLink } from '../../link/index.ts'
 import { RingReader, RingWriter } from '../../ring/index.ts'
 import { PipeBell } from './bell.ts'
 import { type Libc, loadLibc, type Mapping } from './libc.ts'
-import { MAX_RING_BYTES, RING_PAYLOAD } from './limits.ts'
+import { MAX_RING_BYTES, RING_OPTIONS } from './limits.ts'
 import { RingPoller } from './poller.ts'
 import { openRegion, regionBytes } from './region.ts'
 import { type Rings, RingStream } from './stream.ts'
@@ -22,9 +22,6 @@ export interface RingGrant {
   /** 16 bytes that the region begins with, so that one made for another channel is noticed. */
   readonly key: Uint8Array
 }
-
-/** What the two sides agree on beside the region. */
-const RING_OPTIONS = { mode: 'byte', maxPayload: RING_PAYLOAD } as const
 
 /** A stream that goes over to rings in memory that another process made. */
 export class MappedStream extends RingStream {
