@@ -5,8 +5,8 @@ import type { Report } from './report.ts'
 export interface CallModel {
   readonly id: number
   readonly caller: Caller
-  /** The pipe was known to be closed when it was made: it must not reach anybody. */
-  readonly tooLate: boolean
+  /** It must not reach anybody: its pipe was known to be closed when it was made, or it was said that it was never sent. */
+  tooLate: boolean
   /** How often a component was called with its number. */
   invoked: number
   /** The component has answered. */
@@ -31,6 +31,10 @@ export class CallTable {
     return call
   }
 
+  find(id: number): CallModel | undefined {
+    return this.#calls.get(id)
+  }
+
   /** A component was called: at most once for each call (I3), never after the end, and by who made the call (I5). */
   invoked(id: number, caller: Caller, tainted: boolean): CallModel | undefined {
     const call = this.#calls.get(id)
@@ -41,7 +45,11 @@ export class CallTable {
     }
     call.invoked++
     this.#report.check(call.invoked === 1, 'I3', () => `call ${id} reached a component ${call.invoked} times`)
-    this.#report.check(!call.tooLate, 'I3', () => `call ${id} was made on a closed pipe and reached a component`)
+    this.#report.check(
+      !call.tooLate,
+      'I3',
+      () => `call ${id} was made on a closed pipe, or not sent, and reached a component`,
+    )
     this.#report.check(call.caller.partition === caller.partition && call.caller.epoch === caller.epoch, 'I5', () => {
       return `call ${id} is from ${caller.partition} epoch ${caller.epoch} says the bus, but ${call.caller.partition} epoch ${call.caller.epoch} made it`
     })

@@ -1,4 +1,5 @@
 import type { PipeMode } from '../../bus/index.ts'
+import { drawObjectOps, type ObjectsOp } from './objects/plan.ts'
 import type { SimRandom } from './random.ts'
 import { RPC_OPERATIONS, type RpcOperation } from './rpc-echo.ts'
 
@@ -108,6 +109,7 @@ export type Op =
       /** The caller is killed so many virtual `ms` after it began. */
       readonly killAfter?: number
     }
+  | ObjectsOp
   | { readonly kind: 'withdraw'; readonly at: number; readonly program: number; readonly backAfter: number }
   | { readonly kind: 'detach'; readonly at: number; readonly program: number }
   | { readonly kind: 'deny' | 'allow'; readonly at: number; readonly from: number; readonly to: number }
@@ -137,6 +139,9 @@ export interface Plan {
   readonly ops: readonly Op[]
 }
 
+/** How many seeds have sessions with objects. */
+const OBJECT_SEEDS = 0.4
+
 const NAMES = ['ada', 'bob', 'cyd', 'dan', 'eve', 'fay'] as const
 
 export function drawPlan(seed: number, random: SimRandom): Plan {
@@ -144,7 +149,9 @@ export function drawPlan(seed: number, random: SimRandom): Plan {
   const programs = machines.reduce((sum, machine) => sum + machine.programs, 0)
   const calmAt = random.pick([500, 2000, 6000])
   const ops = random.fork('ops')
-  const count = random.between(8, 36)
+  // Some worlds pass references around, with less beside it.
+  const objects = random.chance(OBJECT_SEEDS) ? drawObjectOps(random.fork('objects'), calmAt, programs) : []
+  const count = objects.length > 0 ? random.between(6, 14) : random.between(8, 36)
   const faults = random.chance(0.85)
   const drawn = Array.from({ length: count }, () => drawOp(ops, ops.below(calmAt), programs, machines.length, faults))
   return {
@@ -153,7 +160,7 @@ export function drawPlan(seed: number, random: SimRandom): Plan {
     channels: random.pick([3, 8, 200, 200]),
     stepTime: random.pick([0, 0, 0.05, 0.5]),
     calmAt,
-    ops: drawn.toSorted((a, b) => a.at - b.at),
+    ops: [...drawn, ...objects].toSorted((a, b) => a.at - b.at),
   }
 }
 

@@ -1,5 +1,6 @@
 import type { AccessPolicy, Endpoint } from '../../bus/index.ts'
-import type { Env } from '../../link/index.ts'
+import type { Hooks } from '../../component/index.ts'
+import type { ByteLink, Env } from '../../link/index.ts'
 import type { MuxLimits } from '../../mux/index.ts'
 import type { AssociationGroups, RpcInterface, RpcLimits } from '../../rpc/index.ts'
 
@@ -17,4 +18,12 @@ export interface Plants {
   /** Instead of the association groups of a caller. */
   rpcGroups?(groups: AssociationGroups): AssociationGroups
   rpcLimits?: Partial<RpcLimits>
+  /** Instead of a pipe for objects, on either side of it. */
+  objectPipe?(pipe: ByteLink, role: 'client' | 'server'): ByteLink
+  /** What stands around the calls on objects. */
+  objectHooks?: Partial<Hooks>
+  /** Told of each proxy that a process gets. */
+  proxy?(proxy: object): void
+  /** Asked each time that a reference is released; `false` when it is not. */
+  release?(): boolean
 }

@@ -4,6 +4,7 @@ import { offerPipe, Pipe } from '../../pipe/index.ts'
 import { DeskSession } from './desk.ts'
 import type { SimNode } from './node.ts'
 import { RpcSession } from './rpc-session.ts'
+import { serveObjects } from './objects/arriving.ts'
 import { PIPE_NUMBER_BYTES, PipeSide } from './pipe-side.ts'
 import type { SimRandom } from './random.ts'
 import type { World } from './world.ts'
@@ -12,8 +13,8 @@ import type { World } from './world.ts'
 const RETRY = 100
 
 /** What every program offers: pipes in both modes, components to call, and plain RPC. */
-export type ServiceKind = 'byte' | 'message' | 'calls' | 'rpc'
-const SERVICES: readonly ServiceKind[] = ['byte', 'message', 'calls', 'rpc']
+export type ServiceKind = 'byte' | 'message' | 'calls' | 'rpc' | 'objects'
+const SERVICES: readonly ServiceKind[] = ['byte', 'message', 'calls', 'rpc', 'objects']
 
 /** One program on the bus: attaches, offers its services, serves what comes, and attaches again when the bus is lost. */
 export class Program {
@@ -182,6 +183,7 @@ export class Program {
 
   #serve(node: SimNode, pipe: Pipe, caller: Caller, kind: ServiceKind): void {
     this.pipes++
+    if (kind === 'objects') return this.#serveObjects(node, pipe, caller)
     const work =
       kind === 'calls'
         ? this.#answerCalls(node, pipe, caller)
@@ -192,6 +194,17 @@ export class Program {
       if (node === this.node) this.pipes--
     })
     this.#world.tasks.add(`${pipe.name} for ${caller.partition}`, node, served)
+  }
+
+  /** Some of these pipes stay until the end of the plan. */
+  #serveObjects(node: SimNode, pipe: Pipe, caller: Caller): void {
+    const tainted = this.tainted || this.#world.isTainted(caller.partition)
+    const holder = this.#world.objects.holder(node, this.partition)
+    const served = tainted ? Promise.resolve(pipe.close()) : serveObjects(this.#world, holder, pipe, caller)
+    const over = served.then(() => {
+      if (node === this.node) this.pipes--
+    })
+    this.#world.lives.add(`${pipe.name} for ${caller.partition}`, node, over)
   }
 
   async #answerCalls(node: SimNode, pipe: Pipe, caller: Caller): Promise<void> {

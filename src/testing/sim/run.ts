@@ -1,4 +1,5 @@
 import { MemoryCheck } from './memory-check.ts'
+import { checkReleased, ObjectCheck } from './objects/check.ts'
 import { drawPlan, type Plan } from './plan.ts'
 import type { Plants } from './plants.ts'
 import { SimRandom } from './random.ts'
@@ -75,12 +76,14 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
 
 async function play(world: World, scheduler: Scheduler, report: Report): Promise<void> {
   const memory = new MemoryCheck(world)
+  const objects = new ObjectCheck(world.objects)
   /** Steps until `done`, or until nothing is left to happen; false when it took too long or a rule broke. */
   const until = async (done: () => boolean, what: () => string): Promise<boolean> => {
     const limit = scheduler.now + SETTLE_TIME
     while (!done()) {
       const more = await scheduler.step()
       memory.step()
+      objects.step()
       if (report.violations.length > 0) return false
       if (more && scheduler.now <= limit && scheduler.steps <= MAX_STEPS) continue
       if (!more && done()) break
@@ -99,6 +102,17 @@ async function play(world: World, scheduler: Scheduler, report: Report): Promise
         () => world.ready,
         () => 'not every partition is attached again',
       ),
+    () => until(() => world.tasks.idle && idle(), waiting),
+    async () => {
+      world.releaseAll()
+      return true
+    },
+    () => until(idle, () => 'references are released without end'),
+    async () => {
+      checkReleased(world.objects)
+      world.part()
+      return report.violations.length === 0
+    },
     () => until(() => world.tasks.idle && idle(), waiting),
     async () => {
       checkQuiet(world)

@@ -1,4 +1,5 @@
 import type { MuxInspect } from '../../mux/index.ts'
+import { checkObjectsGone } from './objects/check.ts'
 import type { Report } from './report.ts'
 import type { World } from './world.ts'
 
@@ -40,6 +41,7 @@ export function checkQuiet(world: World): void {
   }
   checkCalls(world)
   checkAssociations(world)
+  checkObjectsGone(world.objects)
   for (const { name, node, carrier } of wiring.muxes) {
     if (!node.alive) continue
     const { mux } = carrier.inspect() as { mux: MuxInspect }

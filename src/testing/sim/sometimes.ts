@@ -52,6 +52,23 @@ export const SOMETIMES = [
   'response too large to be sent',
   'too many calls on one association',
   'requests in fragments held all that they may',
+  'an object was called back',
+  'a reference came home as the object itself',
+  'a reference reached a third process',
+  'a third process called an object through the second',
+  'a pipe broke behind the one that is called over',
+  'a proxy came home to who had passed it on',
+  'what had been passed on came home after its proxy was released',
+  'a reference that was passed on was released after its owner had died',
+  'references were under way when their pipe broke',
+  'a call that passes references was cancelled',
+  'a call on a released proxy was refused',
+  'a return channel could not be opened',
+  'another interface of an object was found',
+  'an object has no interface of the kind that was asked for',
+  'a pipe closed over references in both directions',
+  'all was released while pipes stood',
+  'references within a call that was passed on were left to be collected',
 ] as const
 
 export type SometimesState = (typeof SOMETIMES)[number]

@@ -9,6 +9,8 @@ import type { DeskSession } from './desk.ts'
 import { Machine } from './machine.ts'
 import { Network } from './network.ts'
 import type { SimNode } from './node.ts'
+import { passObjectsAsPlanned } from './objects/session.ts'
+import { ObjectTable } from './objects/table.ts'
 import { openAsPlanned } from './opening.ts'
 import { PipeTable } from './pipe-model.ts'
 import type { Op, Plan } from './plan.ts'
@@ -33,6 +35,7 @@ export class World {
   readonly wiring: Wiring
   readonly pipes: PipeTable = new PipeTable()
   readonly calls: CallTable
+  readonly objects: ObjectTable
   readonly desks: DeskSession[] = []
   readonly clients: { readonly client: ObjectClient; readonly node: SimNode }[] = []
   /** Both sides of every association of plain RPC. */
@@ -64,6 +67,7 @@ export class World {
     this.#fate = this.network.node('fate')
     this.policy = new SimPolicy(report)
     this.calls = new CallTable(report)
+    this.objects = new ObjectTable(report, this.calls, plants)
     this.tasks = new TaskList(report)
     this.lives = new TaskList(report)
     this.wiring = new Wiring(this.network, this.policy, report, random.fork('wiring'), plan, plants)
@@ -111,6 +115,16 @@ export class World {
       waiting: [...this.tasks.pending(), ...this.lives.pending()],
       timers: this.network.living().map(({ name, timers }) => ({ name, timers })),
     }
+  }
+
+  /** Everybody releases every reference that he holds, while the pipes stand. */
+  releaseAll(): void {
+    this.#later(0, 'everything is released', () => this.objects.releaseAll())
+  }
+
+  /** The pipes that stood until everything was released are closed. */
+  part(): void {
+    this.#later(0, 'pipes with objects are closed', () => this.objects.part())
   }
 
   /** The end of the world, in order for some and abruptly for others. */
@@ -169,6 +183,8 @@ export class World {
         return this.#call(op)
       case 'associate':
         return this.#associate(op)
+      case 'objects':
+        return this.#passObjects(op)
       case 'withdraw':
         return this.#program(op.program).withdraw(op.backAfter)
       case 'detach':
@@ -211,6 +227,13 @@ export class World {
     const from = this.#program(op.from)
     const to = this.#program(op.to)
     this.tasks.add(`calls from ${from.node.name} to ${to.partition}`, from.node, callAsPlanned(this, op, from, to))
+  }
+
+  #passObjects(op: Op & { kind: 'objects' }): void {
+    const from = this.#program(op.from)
+    const to = this.#program(op.to)
+    const passing = passObjectsAsPlanned(this, op, from, to)
+    this.tasks.add(`objects between ${from.node.name} and ${to.partition}`, from.node, passing)
   }
 
   #associate(op: Op & { kind: 'associate' }): void {
