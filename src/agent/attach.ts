@@ -53,11 +53,11 @@ function inheritedDescriptor(): number | undefined {
 }
 
 /** Rings, when the bus has them, nobody turned them off (`BUSBAR_RINGS`), and this machine lets; without them channels are sockets. */
-async function ringsIfWanted<T>(load: (poller: RingPoller) => Promise<T>): Promise<T | undefined> {
+async function ringsIfWanted<T>(load: (poller: RingPoller | undefined) => Promise<T>): Promise<T | undefined> {
   if (process.env['BUSBAR_RINGS'] !== 'on') return undefined
   const window = process.env['BUSBAR_POLL']
   try {
-    return await load(new RingPoller(window === undefined ? undefined : Number(window)))
+    return await load(window === undefined ? undefined : new RingPoller(Number(window)))
   } catch {
     return undefined
   }

@@ -37,3 +37,5 @@ export const MAX_RING_BYTES: number = 4096 * PAGE_BYTES
 export const SHARED_BYTES: number = 16 * 1024 ** 2
 /** Regions of one machine: each is a function of a PCI device, eight to a slot, in eight slots (our choice). */
 export const MAX_REGIONS = 64
+/** The same as `RING_LIMITS.window` between machines, `ms`: to be woken takes messages through two virtio-serial ports, some milliseconds where the processors are emulated. */
+export const MACHINE_WINDOW = 5

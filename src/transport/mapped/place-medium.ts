@@ -4,7 +4,7 @@ import type { ByteLink } from '../../link/index.ts'
 import { PAGE_BYTES, RingReader, RingWriter } from '../../ring/index.ts'
 import type { Bell } from './bell.ts'
 import { type Libc, loadLibc, type Mapping } from './libc.ts'
-import { MAX_RING_BYTES, RING_OPTIONS } from './limits.ts'
+import { MACHINE_WINDOW, MAX_RING_BYTES, RING_OPTIONS } from './limits.ts'
 import { RingPoller } from './poller.ts'
 import { openRegion, regionBytes } from './region.ts'
 import { regionPath } from './region-device.ts'
@@ -114,7 +114,7 @@ export class PlaceMedium {
   }
 
   /** Rejects with `UNAVAILABLE` where this machine has no rings. */
-  static async load(poller: RingPoller = new RingPoller()): Promise<PlaceMedium> {
+  static async load(poller: RingPoller = new RingPoller(MACHINE_WINDOW)): Promise<PlaceMedium> {
     return new PlaceMedium(await loadLibc(), poller)
   }
 
