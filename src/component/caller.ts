@@ -20,20 +20,22 @@ import { endStreams, type Gift, neverTaken } from './gift.ts'
 import { type Guard, guardOf } from './guard.ts'
 import { Held } from './held.ts'
 import { ImportTable } from './imports.ts'
-import type { Interface, Operation } from './interface.ts'
+import { type Interface, type Operation, referenceOf } from './interface.ts'
 import type { ObjectLimits } from './limits.ts'
 import { decodeObjRef } from './objref.ts'
 import { CallFront } from './orpc.ts'
 import { ObjectPackaging, unpack } from './packaging.ts'
 import { intercepted } from './intercepted.ts'
+import { type LaterCall, type PipelinedCalls, Pipelining, type StreamTarget } from './pipelining.ts'
 import { type Invoke, type ProxyMaker, proxyMaker } from './proxy.ts'
 import { queryPeer } from './query.ts'
 import { type InterfaceRefs, REM_QUERY, REM_RELEASE, REM_UNKNOWN } from './rem-unknown.ts'
 import { Requests } from './requests.ts'
+import { remaining } from './revival.ts'
 import { type Terms, termsOf } from './terms.ts'
 
 /** Calls the objects of the peer on one association. When it is over, every pending call and stream settles at once. */
-export class ObjectCaller implements Taker {
+export class ObjectCaller implements Taker, PipelinedCalls {
   readonly imports: ImportTable
   readonly #env: Env
   readonly #limits: ObjectLimits
@@ -44,6 +46,7 @@ export class ObjectCaller implements Taker {
   readonly #views = new Views()
   readonly #makers = new Map<string, ProxyMaker>()
   readonly #packagings = new Map<Operation, ObjectPackaging>()
+  readonly #pipelining: Pipelining
   #remUnknown: Held | undefined
   /** Takes references as proxies: what a caller gets. */
   readonly #proxies: RefPort
@@ -63,6 +66,7 @@ export class ObjectCaller implements Taker {
     const give = (contract: Contract, value: unknown): Uint8Array => exchange.lend(contract, value)
     this.#proxies = { give, take: (contract, reference) => exchange.received(contract, reference) }
     this.#bare = { give, take: (contract, reference) => exchange.receive(contract, decodeObjRef(reference)) }
+    this.#pipelining = new Pipelining(this, this.#requests, this.#front, options.intercept ?? [])
     exchange.taker = this
     void this.#requests.closed.then(() => this.imports.clear())
   }
@@ -98,10 +102,7 @@ export class ObjectCaller implements Taker {
   proxy(held: Held, invoke?: Invoke): object {
     const { uuid } = held.interface
     let maker = invoke === undefined ? this.#makers.get(uuid) : this.#maker(held.interface, invoke)
-    if (maker === undefined) {
-      maker = this.#maker(held.interface, (on, operation, args, options) => this.invoke(on, operation, args, options))
-      this.#makers.set(uuid, maker)
-    }
+    if (maker === undefined) this.#makers.set(uuid, (maker = this.#maker(held.interface, undefined)))
     const proxy = maker.make(held)
     this.#options.onProxy?.(proxy, () => held.forget())
     return proxy
@@ -125,8 +126,13 @@ export class ObjectCaller implements Taker {
   }
 
   invoke(held: Held, operation: Operation, args: unknown, options: CallOptions | undefined): unknown {
-    if (operation.pull === undefined) return this.call(held, operation, args, options)
-    return this.#stream(held, operation, operation.pull, args, options)
+    if (operation.pull !== undefined) {
+      const released = this.#released(held, operation.path)
+      return this.streamOf((send) => send(held), operation, operation.pull, args, options, released)
+    }
+    const given = referenceOf(operation)
+    if (given === undefined) return this.call(held, operation, args, options)
+    return this.#pipelining.promise(operation, given, () => this.call(held, operation, args, options))
   }
 
   /** `port` takes the references of the answer; as proxies when absent. */
@@ -145,15 +151,38 @@ export class ObjectCaller implements Taker {
         if (sent !== undefined) return sent
       }
       const stub = this.#pack(held, operation, args, terms)
-      const guard = guardOf(this.#env, terms)
-      const done = this.#requests.send(held, operation, stub, guard).then(
-        (reply) => this.#unpack(operation, reply, port),
-        (thrown: unknown) => this.#failed(held.interface, operation, thrown),
-      )
-      return guard === undefined ? done : done.finally(() => guard.end())
+      return this.#send(held, operation, stub, guardOf(this.#env, terms), port)
     } catch (thrown) {
       return Promise.reject(BusbarError.from(thrown))
     }
+  }
+
+  /** A call whose arguments are packaged and whose time begins now, for an object that is there later. */
+  later(operation: Operation, args: unknown, options: CallOptions | undefined): LaterCall {
+    const terms = termsOf(options)
+    const stub = operation.request.refs ? undefined : this.#packed(operation, args, terms)
+    const guard = guardOf(this.#env, terms)
+    const due = options?.deadline === undefined ? undefined : this.#env.now() + options.deadline
+    const left = (): CallOptions => remaining(options, due, this.#env)
+    return {
+      guard,
+      left,
+      make: (held) => {
+        const released = this.#released(held, operation.path)
+        if (released !== undefined) return Promise.reject(released)
+        // References are lent to an object that is known.
+        if (stub === undefined) return this.call(held, operation, args, left())
+        return this.#send(held, operation, stub, guard, this.#proxies)
+      },
+    }
+  }
+
+  #send(held: Held, operation: Operation, stub: Uint8Array, guard: Guard | undefined, port: RefPort): Promise<unknown> {
+    const done = this.#requests.send(held, operation, stub, guard).then(
+      (reply) => this.#unpack(operation, reply, port),
+      (thrown: unknown) => this.#failed(held.interface, operation, thrown),
+    )
+    return guard === undefined ? done : done.finally(() => guard.end())
   }
 
   /** Why a call was refused, as a rejection. A fault for its number means that the peer's contract is older. */
@@ -231,10 +260,18 @@ export class ObjectCaller implements Taker {
     }
   }
 
-  #stream(held: Held, operation: Operation, pull: Contract, args: unknown, options: CallOptions | undefined): Consumer {
+  /** The stream that a call gives, which is made on what `on` sends it to; `refused` when it cannot be made. */
+  streamOf(
+    on: StreamTarget,
+    operation: Operation,
+    pull: Contract,
+    args: unknown,
+    options: CallOptions | undefined,
+    refused?: BusbarError,
+  ): Consumer {
     // As with every call, the arguments are packaged now; only the sending waits until somebody reads. References are lent
     // with the sending, since a stream that nobody reads would keep them.
-    const prepared = this.#prepared(held, operation, args, options)
+    const prepared = refused ?? this.#prepared(operation, args, options)
     let guard: Guard | undefined
     const lent: Given[] = []
     const consumer = new Consumer({
@@ -247,11 +284,15 @@ export class ObjectCaller implements Taker {
           if (signal.aborted) throw BusbarError.from(signal.reason)
           signal.addEventListener('abort', () => consumer.fail(BusbarError.from(signal.reason)), { once: true })
         }
-        const reply = await (stub === undefined
-          ? this.#lend(held, operation, args, terms, guard, lent)
-          : this.#requests
-              .send(held, operation, stub, guard)
-              .catch((thrown: unknown) => this.#failed(held.interface, operation, thrown)))
+        const reply = await on(
+          (held) =>
+            stub === undefined
+              ? this.#lend(held, operation, args, terms, guard, lent)
+              : this.#requests
+                  .send(held, operation, stub, guard)
+                  .catch((thrown: unknown) => this.#failed(held.interface, operation, thrown)),
+          (reply) => this.#giveBack(operation, reply),
+        )
         return this.#unpack(operation, reply, this.#bare) as Held
       },
       next: (stream) => this.#next(stream, pull),
@@ -275,22 +316,24 @@ export class ObjectCaller implements Taker {
   }
 
   #prepared(
-    held: Held,
     operation: Operation,
     args: unknown,
     options: CallOptions | undefined,
   ): { terms: Terms | undefined; stub: Uint8Array | undefined } | BusbarError {
     try {
       const terms = termsOf(options)
-      return { terms, stub: operation.request.refs ? undefined : this.#pack(held, operation, args, terms) }
+      return { terms, stub: operation.request.refs ? undefined : this.#packed(operation, args, terms) }
     } catch (thrown) {
       return BusbarError.from(thrown)
     }
   }
 
-  #maker(of: Interface, invoke: Invoke): ProxyMaker {
+  /** `invoke` where calls are not made as all others are. */
+  #maker(of: Interface, invoke: Invoke | undefined): ProxyMaker {
     const { intercept = [] } = this.#options
-    return proxyMaker(of, intercept.length === 0 ? invoke : intercepted(intercept, invoke))
+    const plain: Invoke = (on, operation, args, options) => this.invoke(on, operation, args, options)
+    if (invoke === undefined && intercept.length === 0) return proxyMaker(of, plain)
+    return proxyMaker(of, this.#pipelining.promising(intercepted(intercept, invoke ?? plain)))
   }
 
   #packagingOf(through: Interface, operation: Operation): ObjectPackaging {
@@ -304,10 +347,18 @@ export class ObjectCaller implements Taker {
     return packaging
   }
 
-  #pack(held: Held, { path, request }: Operation, args: unknown, terms: Terms | undefined): Uint8Array {
-    if (held.released) {
-      throw new BusbarError('RELEASED', `${path} was called on a proxy that was released`, { cause: held.site })
-    }
+  #pack(held: Held, operation: Operation, args: unknown, terms: Terms | undefined): Uint8Array {
+    const released = this.#released(held, operation.path)
+    if (released !== undefined) throw released
+    return this.#packed(operation, args, terms)
+  }
+
+  #released({ released, site }: Held, path: string): BusbarError | undefined {
+    if (!released) return undefined
+    return new BusbarError('RELEASED', `${path} was called on a proxy that was released`, { cause: site })
+  }
+
+  #packed({ request }: Operation, args: unknown, terms: Terms | undefined): Uint8Array {
     const given = args === undefined ? {} : args
     const writer = this.#front.begin(request.measure(given), terms?.extents)
     request.write(writer, given, this.#proxies)

@@ -141,6 +141,9 @@ function sourceOf(contract: Contract, given: unknown): Offered['source'] {
 
 /** What implements a contract, checked: every method must be there before anybody can call it. */
 export function methodsOf(contract: Interface, given: unknown, code: 'INVALID_ARGUMENT' | 'BAD_VALUE'): Methods {
+  if (given instanceof Promise) {
+    throw new BusbarError(code, `${contract.name} needs an object, and this is a promise of one: await it first`)
+  }
   const methods = given as Methods
   const isObject = typeof given === 'object' && given !== null
   for (const { name } of contract.procedures) {

@@ -2,6 +2,7 @@ import { BusbarError } from '../errors/index.ts'
 import type { CallContext, Caller, Env, Hop, Timer } from '../rpc/index.ts'
 import type { Consumer } from './consumer.ts'
 import type { Said } from './orpc.ts'
+import type { PromisedResult } from './promised-results.ts'
 
 /** What the association tells about a call. */
 interface Watched {
@@ -21,6 +22,8 @@ export class ServedCall implements CallContext {
   readonly #said: Said | undefined
   readonly #due: number | undefined
   readonly #streaming: boolean
+  /** What calls wait for that go to the reference in the answer; absent when nobody can name that. */
+  promise: PromisedResult | undefined
   #controller: AbortController | undefined
   #timer: Timer | undefined
   #over: BusbarError | undefined
@@ -28,15 +31,26 @@ export class ServedCall implements CallContext {
   #streams: readonly Consumer[] = []
   #chain: readonly Hop[] | undefined
 
-  /** `said` by the caller just now; `size` of the arguments in `bytes`; `streaming` when the call may outlive its answer. */
-  constructor(caller: Caller, call: Watched, env: Env, said: Said | undefined, streaming: boolean, size = 0) {
+  /**
+   * `said` by the caller, just now or at `since`; `size` of the arguments in `bytes`; `streaming` when the call may outlive its
+   * answer.
+   */
+  constructor(
+    caller: Caller,
+    call: Watched,
+    env: Env,
+    said: Said | undefined,
+    streaming: boolean,
+    size = 0,
+    since?: number,
+  ) {
     this.size = size
     const deadline = said?.deadline
     this.#said = said
     this.caller = caller
     this.#call = call
     this.#env = env
-    this.#due = deadline === undefined ? undefined : env.now() + deadline
+    this.#due = deadline === undefined ? undefined : (since ?? env.now()) + deadline
     this.#streaming = streaming
   }
 

@@ -3,6 +3,7 @@ import { BusbarError } from '../errors/index.ts'
 import {
   type Caller,
   type Contract,
+  DEFAULT_RPC_LIMITS,
   type Env,
   type IncomingCall,
   numbersOf,
@@ -21,11 +22,12 @@ import type { Exported, ExportTable } from './exports.ts'
 import { type ForeignServing, RefusedReference } from './foreign-serving.ts'
 import { authorized, type Hooks, NO_HOOKS, through } from './hooks.ts'
 import { hresultOf, S_OK } from './hresult.ts'
-import { FIRST_OPNUM, type Interface, type Method, type Methods, type Operation } from './interface.ts'
+import { FIRST_OPNUM, type Interface, type Method, type Methods, type Operation, referenceOf } from './interface.ts'
 import type { ObjectLimits } from './limits.ts'
-import { beginAnswer, readThis } from './orpc.ts'
+import { beginAnswer, numberIn, readThis } from './orpc.ts'
 import { PipeUsage } from './peer-usage.ts'
 import { Producer } from './producer.ts'
+import { PromisedResult, PromisedResults, type WaitingCall } from './promised-results.ts'
 import { heldOf } from './proxy.ts'
 import { referencesIn } from './references.ts'
 import { type Found, Queried } from './rem-query.ts'
@@ -60,6 +62,9 @@ export class Dispatcher {
   readonly #hooked: boolean
   readonly #usage: PipeUsage
   readonly #rpc: RpcServer
+  readonly #promised: PromisedResults
+  /** Calls whose object has come, or will never come. */
+  #ready: WaitingCall[] = []
   readonly #port: RefPort
 
   /** Takes the access object and the link behind it. */
@@ -75,6 +80,7 @@ export class Dispatcher {
     this.#hooks = hooks
     this.#hooked = hooks.serves.length > 0 || hooks.authorize.length > 0
     this.#usage = new PipeUsage(exchange.usage, limits)
+    this.#promised = new PromisedResults(limits.rpc.calls ?? DEFAULT_RPC_LIMITS.calls)
     this.#port = {
       give: (contract, value) => this.#give(contract, value),
       take: (contract, reference) => exchange.taken(contract, reference),
@@ -82,7 +88,7 @@ export class Dispatcher {
     this.#rpc = new RpcServer(access, {
       env,
       limits: limits.rpc,
-      ...(foreign === undefined ? {} : { groups: foreign.groups, address: foreign.address }),
+      ...(foreign === undefined ? { pipelines: true } : { groups: foreign.groups, address: foreign.address }),
       lookup: (id, group) =>
         foreign?.beside(id, group) ?? (id.major === 0 && id.minor === 0 ? this.#interface(id.uuid) : undefined),
     })
@@ -130,9 +136,14 @@ export class Dispatcher {
     this.#answerZero(operation, call, encodeError(crossing(refusal)), refusal.hresult)
   }
 
-  /** One call. What is thrown here crosses as a fault: the call did not reach a method. */
-  #serve(through: Interface, call: IncomingCall): undefined {
-    const exported = this.#exports.get(call.object)
+  /** One call, which may have `waited`. What is thrown here crosses as a fault: the call did not reach a method. */
+  #serve(through: Interface, call: IncomingCall, waited?: WaitingCall): undefined {
+    let exported = this.#exports.get(call.object)
+    if (exported === undefined && this.#rpc.pipelined) {
+      const promised = this.#promised.find(call.object)
+      if (promised instanceof PromisedResult && !promised.lost) return this.#wait(promised, through, call)
+      if (typeof promised === 'string') exported = this.#exports.get(promised)
+    }
     if (exported === undefined || (exported.interface.uuid !== through.uuid && exported.interface.base !== through)) {
       throw new BusbarError('NO_SUCH_OBJECT', `no object ${call.object} with ${through.name} was given on this pipe`)
     }
@@ -143,7 +154,9 @@ export class Dispatcher {
     }
     const reader = call.arguments()
     const size = reader.left
-    const context = new ServedCall(this.#caller, call, this.#env, readThis(reader), operation.pull !== undefined, size)
+    const streams = operation.pull !== undefined
+    const context = new ServedCall(this.#caller, call, this.#env, readThis(reader), streams, size, waited?.since)
+    context.promise = waited?.promise
     const full = this.#usage.full(size)
     if (full !== undefined && exported.interface !== REM_UNKNOWN_2) {
       // As an answer this could say which limit it was, but then the references among the arguments would count as taken.
@@ -153,8 +166,7 @@ export class Dispatcher {
     }
     if (this.#hooked && isComponent(exported)) return this.#hook(exported, operation, method, call, context, reader)
     const args = this.#arguments(operation, reader, context)
-    exported.object.running++
-    this.#usage.begin(size)
+    this.#begin(exported, operation, call, context)
     let value: unknown
     try {
       value = method.call(exported.methods, args, context)
@@ -188,17 +200,16 @@ export class Dispatcher {
       }
       this.#settle(exported, operation, call, context, value)
     }
-    exported.object.running++
-    this.#usage.begin(context.size)
+    this.#begin(exported, operation, call, context)
     try {
       const allowed = authorized(this.#hooks.authorize, context, called)
       if (allowed === undefined) return run()
       allowed
         .then(() => (this.#usage.over ? this.#finish(exported, context) : run()))
         .catch((thrown: unknown) => {
-          this.#finish(exported, context)
           if (thrown instanceof RefusedReference) this.#refuse(operation, call, thrown)
           else call.fail(thrown)
+          this.#finish(exported, context)
         })
     } catch (thrown) {
       this.#finish(exported, context)
@@ -206,9 +217,62 @@ export class Dispatcher {
     }
   }
 
-  #finish({ object }: Exported, { size }: ServedCall): void {
+  #begin({ object }: Exported, operation: Operation, call: IncomingCall, context: ServedCall): void {
+    object.running++
+    this.#usage.begin(context.size)
+    context.promise ??= this.#promise(operation, call)
+    if (context.promise !== undefined) context.promise.runs = true
+  }
+
+  /** What calls can go to that name this one, if its result is a reference. */
+  #promise(operation: Operation | undefined, call: IncomingCall): PromisedResult | undefined {
+    if (!this.#rpc.pipelined || operation === undefined || referenceOf(operation) === undefined) return undefined
+    return this.#promised.begin(numberIn(call.arguments()), call)
+  }
+
+  /** The call was answered. */
+  #finish({ object }: Exported, { size, promise }: ServedCall): void {
     this.#usage.finish(size)
     this.#exports.finished(object)
+    if (promise !== undefined) this.#over(promise)
+  }
+
+  #over(promise: PromisedResult): void {
+    this.#promised.end(promise)
+    this.#resume(promise)
+  }
+
+  /** A call on what another one is going to give, which still runs or waits as well. It counts as one that runs. */
+  #wait(promised: PromisedResult, through: Interface, call: IncomingCall): undefined {
+    const size = call.arguments().left
+    const full = this.#usage.full(size)
+    // What it goes to is not known, so neither is whether references are among its arguments: as a fault none are taken.
+    if (full !== undefined) throw full
+    const promise = this.#promise(procedureAt(through.procedures, call.opnum - FIRST_OPNUM), call)
+    this.#usage.begin(size)
+    promised.add({ through, call, size, since: this.#env.now(), promise }, () => this.#resume(promised))
+  }
+
+  /** Serves the calls that waited, in the order in which they came, or refuses them: one after the other, however long the chain. */
+  #resume(promised: PromisedResult): void {
+    const waiting = promised.take()
+    if (waiting.length === 0) return
+    const resuming = this.#ready.length > 0
+    this.#ready.push(...waiting)
+    if (resuming) return
+    for (let next = this.#ready[0]; next !== undefined; next = this.#ready[0]) {
+      const { through, call, size, promise } = next
+      this.#usage.finish(size)
+      try {
+        if (call.cancelled) throw new BusbarError('CANCELLED', 'the caller is no longer waiting')
+        this.#serve(through, call, next)
+      } catch (thrown) {
+        call.fail(thrown)
+      }
+      // Where it was refused, so are those behind it.
+      if (promise?.runs === false) this.#over(promise)
+      this.#ready.shift()
+    }
   }
 
   #settle(exported: Exported, operation: Operation, call: IncomingCall, context: ServedCall, value: unknown): void {
@@ -262,6 +326,8 @@ export class Dispatcher {
         if (call.cancelled) throw new BusbarError('CANCELLED', 'the caller is no longer waiting')
         const given = this.#exchange.commit()
         this.#foreign?.gave(given)
+        // What comes home is with the caller already, who calls it there.
+        if (context.promise !== undefined) context.promise.ipid = given[0]?.exported.ipid
       }
     } catch (thrown) {
       call.discard()
@@ -290,10 +356,10 @@ export class Dispatcher {
 
   #failure(exported: Exported, operation: Operation, call: IncomingCall, context: ServedCall, thrown: unknown): void {
     context.end()
-    this.#finish(exported, context)
     const { share, object } = exported
     const error = crossing(thrown, share !== undefined || (object.value instanceof Producer && object.value.passedOn))
     this.#answerZero(operation, call, encodeError(error), hresultOf(error.code))
+    this.#finish(exported, context)
   }
 
   #answerZero({ reply }: Operation, call: IncomingCall, error: Uint8Array, hresult: number): void {

@@ -1,14 +1,18 @@
 import { BusbarError } from '../errors/index.ts'
+import type { Coming } from './coming.ts'
+import type { Held } from './held.ts'
 import { type CallInterceptor, type OutgoingCall, streamFrom, through } from './hooks.ts'
 import type { Invoke } from './proxy.ts'
 
 /** Makes calls with interceptors around them. What they throw is what the call rejects with, or its stream. */
-export function intercepted(interceptors: readonly CallInterceptor[], invoke: Invoke): Invoke {
-  return (held, operation, args, options) => {
+export function intercepted<On extends Held | Coming>(
+  interceptors: readonly CallInterceptor[],
+  invoke: Invoke<On>,
+): Invoke<On> {
+  return (on, operation, args, options) => {
     const { name: method, path, pull } = operation
-    const last = (passed: OutgoingCall): unknown => invoke(held, operation, passed.args, passed.options)
-    const run = (): unknown =>
-      through(interceptors, { contract: held.interface.name, method, path, args, options }, last)
+    const last = (passed: OutgoingCall): unknown => invoke(on, operation, passed.args, passed.options)
+    const run = (): unknown => through(interceptors, { contract: on.interface.name, method, path, args, options }, last)
     if (pull !== undefined) return streamFrom(attempt(run))
     return attempt(run)
   }

@@ -36,6 +36,13 @@ export type Methods = Readonly<Record<string, Method>>
 /** Opnums 0 to 2 belong to IUnknown, which never travels (MS-DCOM 3.1.1.5.4). */
 export const FIRST_OPNUM = 3
 
+/** The contract of the reference that an operation gives as its whole result; `undefined` when it gives something else. */
+export function referenceOf({ result }: Operation): Contract | undefined {
+  if (result === undefined) return undefined
+  const node = result.kind === 'optional' ? result.item : result
+  return node.kind === 'ref' ? node.contract() : undefined
+}
+
 /** All interfaces that calls on objects of `contract` can lead to: itself, its streams, and what its results refer to. */
 export function reachable(contract: Contract, into: Map<string, Interface>): void {
   if (into.has(contract.uuid)) return

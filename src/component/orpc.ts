@@ -46,6 +46,11 @@ export class CallFront {
     this.#front = writer.finish()
   }
 
+  /** The number of the call that was written last: the first field of its causality id. */
+  get number(): number {
+    return this.#calls
+  }
+
   /** A writer that holds ORPCTHIS, with room for `measured` bytes more. */
   begin(measured: number, extents: readonly Extent[] = NONE): Writer {
     const room = extents.length === 0 ? 0 : measureExtents(extents)
@@ -93,6 +98,12 @@ export function readThis(reader: Reader): Said | undefined {
     else if (id === EXTENT_CHAIN) said.chain = decodeChain(data)
   })
   return said
+}
+
+/** The number of a call of a Busbar, from the start of its stub: the first field of its causality id. */
+export function numberIn(reader: Reader): number {
+  reader.skip(CAUSALITY_AT)
+  return reader.u32()
 }
 
 function readDeadline(data: Uint8Array): number {

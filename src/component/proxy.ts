@@ -3,8 +3,18 @@ import type { CallOptions } from '../rpc/index.ts'
 import type { Held } from './held.ts'
 import type { Interface, Operation } from './interface.ts'
 
+/** What calls go through. */
+interface Callee {
+  readonly interface: Interface
+}
+
 /** Makes the call that a proxy was asked for. */
-export type Invoke = (held: Held, operation: Operation, args: unknown, options: CallOptions | undefined) => unknown
+export type Invoke<On extends Callee = Held> = (
+  on: On,
+  operation: Operation,
+  args: unknown,
+  options: CallOptions | undefined,
+) => unknown
 
 /** Makes proxies for one interface. */
 export interface ProxyMaker {
@@ -59,20 +69,23 @@ export function proxyMaker(served: Interface, invoke: Invoke): ProxyMaker {
     })
   }
   Object.defineProperty(RemoteObject, 'name', { value: served.name })
-  Object.setPrototypeOf(RemoteObject.prototype, nothingElse(served))
+  Object.setPrototypeOf(RemoteObject.prototype, nothingElse(served, {}))
   return { make: (held) => new RemoteObject(held) }
 }
 
-function dispose(held: Held): Promise<void> {
+/** Releases a proxy for whoever has it. */
+export function dispose(held: Held): Promise<void> {
   if (!held.released) held.site = new Error('the proxy was released here')
   return held.release()
 }
 
-/** Stands behind a proxy's own methods. */
-function nothingElse(served: Interface): object {
-  return new Proxy(Object.freeze({}), {
-    get(target, key) {
-      if (typeof key === 'symbol' || key in target || ASKED_BY_LANGUAGE.has(key)) return Reflect.get(target, key)
+/** Stands behind a proxy's own methods, in front of what it inherits otherwise. */
+export function nothingElse(served: Interface, inherited: object): object {
+  return new Proxy(Object.freeze(inherited), {
+    get(target, key, receiver) {
+      if (typeof key === 'symbol' || key in target || ASKED_BY_LANGUAGE.has(key)) {
+        return Reflect.get(target, key, receiver) as unknown
+      }
       return () => refusal(served, key)
     },
   })

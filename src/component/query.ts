@@ -4,17 +4,20 @@ import { methodsOf } from './classes.ts'
 import type { Held, Via } from './held.ts'
 import { heldOf } from './proxy.ts'
 import type { InterfaceQuery } from './rem-query.ts'
+import { comingOf } from './remote-promise.ts'
 
 /**
  * The same object through another of its contracts (QueryInterface): a proxy of its own, to be disposed of like every
  * other. Rejects with `NO_SUCH_INTERFACE` when the object does not implement it, and as every call does. An object of this
- * side is its own answer.
+ * side is its own answer, and a promise of a proxy is waited for.
  */
 export async function query<C extends Contract>(
   object: object,
   contract: C,
   options?: CallOptions,
 ): Promise<Client<C>> {
+  const coming = comingOf(object)
+  if (coming !== undefined) return query((await coming.promise) as object, contract, options)
   const held = heldOf(object)
   if (held !== undefined) return (await held.via.query(held, contract, options)) as Client<C>
   try {

@@ -7,9 +7,16 @@ import type { Extent } from './extents.ts'
 import { settle, type World } from './harness.test.ts'
 import { FIRST_OPNUM } from './interface.ts'
 import { decodeObjRef, encodeObjRef, type ObjRef } from './objref.ts'
+import type { ObjectLimits } from './limits.ts'
 import { CallFront, readThat } from './orpc.ts'
 import type { REM_UNKNOWN } from './rem-unknown.ts'
 import { ObjectServer } from './server.ts'
+
+interface RawOptions {
+  readonly limits?: Partial<ObjectLimits>
+  /** Says that it calls what other calls are going to give. */
+  readonly pipelines?: boolean
+}
 
 /** A caller that keeps to no rule but the framing: it says which object, interface, number and bytes it likes. */
 export class Raw {
@@ -17,11 +24,13 @@ export class Raw {
   readonly server: ObjectServer
   readonly #front = new CallFront(new Uint8Array(16), new Slab())
 
-  constructor({ env, classes, channels }: Pick<World, 'env' | 'classes' | 'channels'>) {
+  constructor({ env, classes, channels }: Pick<World, 'env' | 'classes' | 'channels'>, more: RawOptions = {}) {
     const [mine, theirs] = memoryPair()
     const caller = { partition: 'raw', epoch: 1 }
-    this.server = new ObjectServer(new RpcAccess(theirs), { env, classes, caller, returns: channels })
-    this.rpc = new RpcClient(new RpcAccess(mine), { env })
+    const { limits, pipelines = false } = more
+    const options = { env, classes, caller, returns: channels }
+    this.server = new ObjectServer(new RpcAccess(theirs), { ...options, ...(limits === undefined ? {} : { limits }) })
+    this.rpc = new RpcClient(new RpcAccess(mine), { env, pipelines })
   }
 
   async bytes(uuid: string, object: string | undefined, opnum: number, stub: Uint8Array): Promise<RpcReply> {

@@ -10,7 +10,7 @@ import {
 } from '../rpc/index.ts'
 import type { Guard } from './guard.ts'
 import type { Held } from './held.ts'
-import { FIRST_OPNUM, type Operation } from './interface.ts'
+import { FIRST_OPNUM, type Interface, type Operation } from './interface.ts'
 import type { ObjectLimits } from './limits.ts'
 
 /** Sends the calls of one association; agrees on each interface the first time that it is called through. */
@@ -18,6 +18,11 @@ export class Requests {
   readonly #rpc: RpcClient
   readonly #contexts = new Map<string, PresentationContext>()
   readonly #late: (operation: Operation, reply: RpcReply) => void
+  readonly #access: RpcAccess
+  /** The operation that was handed on last. */
+  #handed: Operation | undefined
+  /** Largest fragment, `bytes`; 0 while that is not known. */
+  #fragment = 0
 
   /**
    * Takes the access object and the link behind it. `late` takes the answers that cross a cancel and may give
@@ -29,7 +34,8 @@ export class Requests {
     limits: ObjectLimits,
     late: (operation: Operation, reply: RpcReply) => void,
   ) {
-    this.#rpc = new RpcClient(access, { env, limits: limits.rpc })
+    this.#access = access
+    this.#rpc = new RpcClient(access, { env, limits: limits.rpc, pipelines: true })
     this.#late = late
   }
 
@@ -39,6 +45,37 @@ export class Requests {
 
   get over(): boolean {
     return this.#rpc.inspect().state === 'closed'
+  }
+
+  /** The peer knows calls that go to what other calls are going to give. */
+  get pipelined(): boolean {
+    return this.#rpc.pipelined
+  }
+
+  /** Watches the call that is made next: `left` says what became of it. */
+  watch(): number {
+    this.#handed = undefined
+    return this.#access.bulkGiven
+  }
+
+  /** Whether a call of that operation left since then, whole, so that nothing which is sent behind it arrives in front of it. */
+  left(watched: number, operation: Operation): boolean {
+    return this.#handed === operation && this.#access.bulkGiven === watched && !this.#rpc.waits
+  }
+
+  /** Whether a request of about `size` bytes through that interface leaves at once, and whole. Asks for the interface if need be. */
+  leaves(through: Interface, size: number): boolean {
+    if (!this.#contexts.has(through.uuid)) {
+      this.expect(through)
+      return false
+    }
+    if (this.#fragment === 0) this.#fragment = this.#rpc.inspect().fragment
+    return size <= this.#fragment && !this.#rpc.waits
+  }
+
+  /** Agrees on an interface before a call needs it. */
+  expect(through: Interface): void {
+    if (!this.#contexts.has(through.uuid)) this.#bind(through.uuid).catch(() => {})
   }
 
   close(reason?: BusbarError): void {
@@ -53,6 +90,7 @@ export class Requests {
   invoke(held: Held, operation: Operation, packaging: Packaging, args: unknown): Promise<unknown> | undefined {
     const context = this.#contexts.get(held.interface.uuid)
     if (context === undefined) return undefined
+    this.#handed = operation
     return this.#rpc.invoke(
       packaging,
       context,
@@ -72,6 +110,7 @@ export class Requests {
   ): Promise<RpcReply> {
     const opnum = FIRST_OPNUM + operation.number
     const context = this.#contexts.get(held.interface.uuid)
+    if (context !== undefined) this.#handed = operation
     if (guard === undefined) {
       if (context !== undefined) return this.#rpc.call(context, opnum, stub, held.target)
       return this.#whenBound(held, undefined, (bound) => this.#rpc.call(bound, opnum, stub, held.target))

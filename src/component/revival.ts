@@ -106,7 +106,12 @@ async function diedBefore({ via }: Held, thrown: unknown): Promise<boolean> {
   return reason === undefined ? cause.code === 'CLOSED' : cause === reason
 }
 
-function remaining(options: CallOptions | CallContext | undefined, due: number | undefined, env: Env): CallOptions {
+/** The options of a call that was to have its outcome at `due`, with what is left of its time. */
+export function remaining(
+  options: CallOptions | CallContext | undefined,
+  due: number | undefined,
+  env: Env,
+): CallOptions {
   if (options === undefined) return {}
   if (isContext(options)) return { within: options }
   return due === undefined ? options : { ...options, deadline: Math.max(0, due - env.now()) }

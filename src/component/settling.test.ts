@@ -6,13 +6,15 @@ import { ClassTable } from './classes.ts'
 import { code, counts, end, settle, type World, world } from './harness.test.ts'
 
 const Ear = contract('test.Ear', { version: '1.0' }, { hear: method({}, t.void) })
+const Shelf = contract('test.Shelf', { version: '1.0' }, { put: method({ ear: t.ref(Ear) }, t.void) })
 const Desk = contract(
   'test.Desk',
   { version: '1.0' },
   {
     hang: method({}, t.void),
     lend: method({ ear: t.ref(Ear) }, t.uint32),
-    other: method({}, t.ref(contract('test.Shelf', { version: '1.0' }, { put: method({ ear: t.ref(Ear) }, t.void) }))),
+    // Where a whole result is a reference, its interface is agreed on before it is there.
+    other: method({}, t.struct({ shelf: t.ref(Shelf) })),
   },
 )
 type Desk = Client<typeof Desk>
@@ -36,9 +38,11 @@ function desk(settings: Parameters<typeof world>[0] = {}) {
       return served.push('lend')
     },
     other: () => ({
-      put: ({ ear: lent }: { ear: Disposable }) => {
-        lent[Symbol.dispose]()
-        served.push('put')
+      shelf: {
+        put: ({ ear: lent }) => {
+          lent[Symbol.dispose]()
+          served.push('put')
+        },
       },
     }),
   })
@@ -97,7 +101,7 @@ describe('a call that waits for its turn', () => {
     const all = desk()
     const proxy = await all.client.activate(Desk)
     await proxy.lend({ ear })
-    const other = await proxy.other()
+    const { shelf: other } = await proxy.other()
     await settle()
     all.links[1].fence()
     const stop = new AbortController()

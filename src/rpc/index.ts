@@ -8,7 +8,7 @@ export type { IncomingCall, RpcInterface } from './association/incoming-call.ts'
 export type { CallCounter, Packaging, RpcReply } from './association/pending-call.ts'
 export { RpcServer, type RpcServerOptions } from './association/server.ts'
 export type { RpcServerView } from './association/server-view.ts'
-export type { CallContext, Caller, CallOptions, Client, Hop, Implementation } from './contract/call.ts'
+export type { CallContext, Caller, CallOptions, Client, Hop, Implementation, Promised } from './contract/call.ts'
 export {
   type Contract,
   type ContractOptions,
@@ -35,6 +35,7 @@ export type {
   GivenFields,
   Json,
   OptionalType,
+  RefType,
   ScalarKind,
   Stream,
   StreamType,

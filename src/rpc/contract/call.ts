@@ -1,6 +1,6 @@
 import type { Contract } from './contract.ts'
 import type { AnyMethod } from './method.ts'
-import type { Given, GivenFields, StreamType, Taken, TakenFields } from './type.ts'
+import type { Given, GivenFields, RefType, StreamType, Taken, TakenFields } from './type.ts'
 
 /** Who calls, as attested by the bus: which link the bytes came in on, never something the caller says of itself. */
 export interface Caller {
@@ -54,8 +54,20 @@ type CallArgs<M extends AnyMethod> =
     ? [args?: GivenFields<M['args']>, options?: CallOptions]
     : [args: GivenFields<M['args']>, options?: CallOptions]
 
+/**
+ * What a call gives whose result is a reference: a promise of the proxy, on which the methods of the proxy can be called at once. Such
+ * a call leaves without waiting for the reference, where both sides can do that, and then `store.open(...).read(...)` takes one round
+ * trip; else it waits. It fails as the call does that was to give the reference. Disposing of the promise releases the reference when
+ * it is there. A method called `catch` or `finally` can be called on the proxy only.
+ */
+export type Promised<T> = Promise<T> & Omit<NonNullable<T>, keyof Promise<unknown>>
+
 type CallResult<M extends AnyMethod> =
-  M['result'] extends StreamType<unknown, unknown> ? Taken<M['result']> : Promise<Taken<M['result']>>
+  M['result'] extends StreamType<unknown, unknown>
+    ? Taken<M['result']>
+    : M['result'] extends Pick<RefType, 'reference'>
+      ? Promised<Taken<M['result']>>
+      : Promise<Taken<M['result']>>
 
 /**
  * The proxy of a component: its methods, and nothing else. Disposing of it releases the component.

@@ -12,6 +12,7 @@ import type {
   GivenFields,
   Json,
   OptionalType,
+  RefType,
   StreamType,
   Taken,
   TakenFields,
@@ -60,13 +61,14 @@ interface Types {
   /** What JSON can say, for what has no type yet: slow, unchecked, and larger than every other type. */
   readonly json: Type<Json>
   /** The value or `undefined`; a field of this type may be left out. */
+  optional<T extends RefType>(type: T): OptionalType<Given<T>, Taken<T>> & Pick<RefType, 'reference'>
   optional<T extends Type>(type: T): OptionalType<Given<T>, Taken<T>>
   /**
    * A reference to an object that implements `contract`. Write a function when the contract refers to itself or to one
    * declared later. What is given is an object or a proxy; what arrives is a proxy, or an object of the receiver that
    * comes home.
    */
-  ref<C extends Contract>(contract: C | (() => C)): Type<Implementation<C>, Client<C>>
+  ref<C extends Contract>(contract: C | (() => C)): RefType<Implementation<C>, Client<C>>
   /** Items one after the other, as fast as whoever reads takes them: as the whole result of a method, or as a whole argument. */
   stream<T extends Type>(item: T): StreamType<Given<T>, Taken<T>>
   /** Types that only existing interfaces need: arrays of every kind, unions, pointers, context handles. */
@@ -143,13 +145,15 @@ export const t: Types = Object.freeze({
     { kind: 'json' },
     'struct { unsigned long count; [size_is(count), ref] byte *items; }, UTF-8 JSON',
   ),
-  optional<T extends Type>(type: T): OptionalType<Given<T>, Taken<T>> {
+  optional<T extends Type>(type: T): OptionalType<Given<T>, Taken<T>> & Pick<RefType, 'reference'> {
     const node = nodeOf(type, 't.optional')
-    return make({ kind: 'optional', item: node }, `unique pointer to ${type.wire}`, { optional: true })
+    const more = node.kind === 'ref' ? { optional: true, reference: true } : { optional: true }
+    return make({ kind: 'optional', item: node }, `unique pointer to ${type.wire}`, more)
   },
-  ref<C extends Contract>(contract: C | (() => C)): Type<Implementation<C>, Client<C>> {
+  ref<C extends Contract>(contract: C | (() => C)): RefType<Implementation<C>, Client<C>> {
     const get = typeof contract === 'function' ? contract : () => contract
-    return make({ kind: 'ref', contract: get }, 'interface pointer: unique pointer to MInterfacePointer with an OBJREF')
+    const wire = 'interface pointer: unique pointer to MInterfacePointer with an OBJREF'
+    return make({ kind: 'ref', contract: get }, wire, { reference: true })
   },
   stream<T extends Type>(item: T): StreamType<Given<T>, Taken<T>> {
     const node = nodeOf(item, 't.stream')

@@ -155,6 +155,11 @@ export interface StreamType<Given = unknown, Taken = Given>
   readonly stream: true
 }
 
+/** A type whose value is a reference, or none: where it is a whole result, calls can be made on it before it is there. */
+export interface RefType<Given = unknown, Taken = Given> extends Type<Given, Taken> {
+  readonly reference: true
+}
+
 /**
  * What a method with a stream result gives its caller, and what a method with a stream among its arguments gets. The call of a
  * result is made when iteration begins; leaving the loop, in whatever way, releases the producer at once. It can be iterated once. An
