@@ -62,7 +62,7 @@ export async function payloadSweep(repetitions: number, peers: readonly PeerName
         rows.push(rowOf(stack === 'busbar' ? name : `${stack}-${name}`, 'ms', of(stack), of('raw'), ''))
       }
       // At once: a run that is cut short has measured something.
-      writeFileSync(POINTS, `${JSON.stringify(points, undefined, 2)}\n`)
+      writeFileSync(POINTS, written(points))
     }
     const lines = new Map<StackName, [number, number][]>()
     for (const stack of Object.keys(COLORS) as StackName[]) {
@@ -76,6 +76,12 @@ export async function payloadSweep(repetitions: number, peers: readonly PeerName
     if (lines.size === Object.keys(COLORS).length) writeFileSync(PICTURE, picture(lines))
     return rows
   })
+}
+
+/** As the formatter wants it: a line for each size. */
+function written(points: Points): string {
+  const line = (_: string, numbers: string): string => `[${numbers.trim().split(/\s+/).join(' ')}]`
+  return `${JSON.stringify(points, undefined, 2).replaceAll(/\[([^\]]*)\]/g, line)}\n`
 }
 
 function readPoints(): Points {
