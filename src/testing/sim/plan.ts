@@ -132,6 +132,8 @@ export interface Plan {
   readonly machines: readonly MachinePlan[]
   /** Channels that one session may have. */
   readonly channels: number
+  /** Channels between processes of one host may go over to rings. */
+  readonly rings: boolean
   /** Virtual `ms` that one event takes at most. */
   readonly stepTime: number
   /** Faults are over by then. */
@@ -141,11 +143,14 @@ export interface Plan {
 
 /** How many seeds have sessions with objects. */
 const OBJECT_SEEDS = 0.4
+/** The same for rings. */
+const RING_SEEDS = 0.3
 
 const NAMES = ['ada', 'bob', 'cyd', 'dan', 'eve', 'fay'] as const
 
 export function drawPlan(seed: number, random: SimRandom): Plan {
-  const machines = drawMachines(random.fork('machines'))
+  const rings = random.fork('rings').chance(RING_SEEDS)
+  const machines = drawMachines(random.fork('machines'), rings)
   const programs = machines.reduce((sum, machine) => sum + machine.programs, 0)
   const calmAt = random.pick([500, 2000, 6000])
   const ops = random.fork('ops')
@@ -158,16 +163,19 @@ export function drawPlan(seed: number, random: SimRandom): Plan {
     seed,
     machines,
     channels: random.pick([3, 8, 200, 200]),
+    rings,
     stepTime: random.pick([0, 0, 0.05, 0.5]),
     calmAt,
     ops: [...drawn, ...objects].toSorted((a, b) => a.at - b.at),
   }
 }
 
-function drawMachines(random: SimRandom): MachinePlan[] {
+function drawMachines(random: SimRandom, rings: boolean): MachinePlan[] {
   const count = random.between(2, 5)
   const honest = NAMES.slice(0, count).map((name): MachinePlan => {
-    const kind = random.pick(['mux', 'mux', 'dialled', 'nested'] as const)
+    const drawn = random.pick(['mux', 'mux', 'dialled', 'nested'] as const)
+    // Only those that dial have rings.
+    const kind = rings && random.chance(0.8) ? 'dialled' : drawn
     return { name, kind, programs: kind === 'nested' ? random.between(1, 2) : 1 }
   })
   if (!random.chance(0.25)) return honest

@@ -2,6 +2,7 @@ import type { AccessPolicy, Endpoint } from '../../bus/index.ts'
 import type { Hooks } from '../../component/index.ts'
 import type { ByteLink, Env } from '../../link/index.ts'
 import type { MuxLimits } from '../../mux/index.ts'
+import type { Mem } from '../../ring/index.ts'
 import type { AssociationGroups, RpcInterface, RpcLimits } from '../../rpc/index.ts'
 
 /** Bugs on purpose, put between the code and the simulator: to show that each rule finds its own. */
@@ -22,6 +23,10 @@ export interface Plants {
   objectPipe?(pipe: ByteLink, role: 'client' | 'server'): ByteLink
   /** What stands around the calls on objects. */
   objectHooks?: Partial<Hooks>
+  /** Instead of ringing a doorbell. */
+  doorbell?(ring: () => void): void
+  /** Told of each ring that both sides have. */
+  mapped?(ring: Mem): void
   /** Told of each proxy that a process gets. */
   proxy?(proxy: object): void
   /** Asked each time that a reference is released; `false` when it is not. */

@@ -104,6 +104,7 @@ export class Program {
         const attached = await Endpoint.attach(await this.#connect(node), {
           env: node.env,
           limits: this.#world.wiring.limits,
+          rings: this.#world.ringsOf(this.partition, node),
         })
         const endpoint = this.#world.plants.endpoint?.(attached) ?? attached
         if (!current()) return endpoint.close()

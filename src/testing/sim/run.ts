@@ -84,6 +84,7 @@ async function play(world: World, scheduler: Scheduler, report: Report): Promise
       const more = await scheduler.step()
       memory.step()
       objects.step()
+      world.wiring.rings?.step()
       if (report.violations.length > 0) return false
       if (more && scheduler.now <= limit && scheduler.steps <= MAX_STEPS) continue
       if (!more && done()) break

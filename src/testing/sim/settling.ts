@@ -48,6 +48,8 @@ export function checkQuiet(world: World): void {
     const left = mux.streams.filter(({ id }) => id !== 1)
     report.check(left.length === 0, 'I9', () => `${name} holds streams: ${JSON.stringify(left)}`)
   }
+  const { left = 0 } = wiring.rings ?? {}
+  report.check(left === 0, 'I9', () => `the memory of ${left} pairs of rings is left`)
   checkTimers(world, report)
 }
 

@@ -69,6 +69,14 @@ export const SOMETIMES = [
   'a pipe closed over references in both directions',
   'all was released while pipes stood',
   'references within a call that was passed on were left to be collected',
+  'a pipe ended in order on rings',
+  'a doorbell woke who slept',
+  'a doorbell told of space',
+  'several doorbells were one',
+  'a pipe was over while a doorbell was on its way',
+  'one end could not map the memory of rings',
+  'there was no memory for rings',
+  'a process was killed with rings',
 ] as const
 
 export type SometimesState = (typeof SOMETIMES)[number]

@@ -16,6 +16,7 @@ import type { Plan } from './plan.ts'
 import type { Plants } from './plants.ts'
 import type { SimRandom } from './random.ts'
 import type { Report } from './report.ts'
+import { SimRings } from './rings/medium.ts'
 import type { SimLink } from './sim-link.ts'
 import type { SimPolicy } from './sim-policy.ts'
 
@@ -30,6 +31,8 @@ export interface ObservedMux {
 export class Wiring {
   readonly limits: Partial<BusLimits>
   readonly network: Network
+  /** Memory for rings; absent when nobody has any. */
+  readonly rings: SimRings | undefined
   readonly #policy: AccessPolicy
   readonly #report: Report
   readonly #muxLimits: Partial<MuxLimits>
@@ -45,7 +48,7 @@ export class Wiring {
     policy: SimPolicy,
     report: Report,
     random: SimRandom,
-    { machines, channels }: Plan,
+    { machines, channels, rings }: Plan,
     plants: Plants,
   ) {
     this.network = network
@@ -54,6 +57,8 @@ export class Wiring {
     this.#declared = machines.map(({ name }) => name)
     this.#tainted = new Set(machines.filter(({ kind }) => kind === 'hostile').map(({ name }) => name))
     this.limits = { channels }
+    const { scheduler } = network
+    this.rings = rings ? new SimRings({ scheduler, random: random.fork('rings'), report, plants }) : undefined
     this.#muxLimits = {
       linkQueue: random.pick([1, 8192, 131_072]),
       sendQueue: random.pick([1, 4096, 262_144]),
@@ -81,7 +86,13 @@ export class Wiring {
     if (!this.#node.alive) this.#node = this.network.node('bus')
     const { env } = this.#node
     const observe = (event: BusEvent): void => this.#observed(event)
-    this.#broker = new Broker({ env, policy: this.#policy, limits: this.limits, observe })
+    this.#broker = new Broker({
+      env,
+      policy: this.#policy,
+      limits: this.limits,
+      observe,
+      rings: this.rings?.allocator(this.#node),
+    })
     for (const name of this.#declared) this.#broker.declare(name)
   }
 
@@ -144,7 +155,7 @@ export class Wiring {
     const broker = this.#running()
     let listener = this.#listeners.get(partition)
     if (listener === undefined) {
-      const onCarrier = (carrier: Carrier): void => void broker.attach(partition, carrier)
+      const onCarrier = (carrier: Carrier): void => void broker.attach(partition, carrier, { here: true })
       listener = new CarrierListener({ env: this.#node.env, limits: this.limits, onCarrier })
       this.#listeners.set(partition, listener)
     }

@@ -1,4 +1,4 @@
-import type { SystemObject } from '../../bus/index.ts'
+import type { RingMedium, SystemObject } from '../../bus/index.ts'
 import type { ObjectClient } from '../../component/index.ts'
 import { BusbarError } from '../../errors/index.ts'
 import { AssociationGroups, type Caller, type RpcClient, type RpcServer } from '../../rpc/index.ts'
@@ -150,6 +150,12 @@ export class World {
       this.callerGroups.set(key, kept)
     }
     return kept.groups
+  }
+
+  /** What a program has to map rings with, if it can have any. */
+  ringsOf(partition: string, node: SimNode): RingMedium | undefined {
+    const dials = this.machines.some(({ plan }) => plan.name === partition && plan.kind === 'dialled')
+    return dials ? this.wiring.rings?.medium(node) : undefined
   }
 
   isTainted(partition: string): boolean {
