@@ -79,6 +79,10 @@ export class Channel implements ByteLink, ChannelDescription {
     return 'raise' in this.#stream ? (this.#stream as RaisableLink) : undefined
   }
 
+  get copies(): boolean {
+    return this.#stream.copies ?? false
+  }
+
   /** Whether the bytes travel in pipe packets. */
   get inPackets(): boolean {
     return this.#stream instanceof PacketStream
@@ -121,6 +125,9 @@ export class Channel implements ByteLink, ChannelDescription {
       },
       get blind() {
         return sink.blind ?? 0
+      },
+      get sated() {
+        return sink.sated ?? false
       },
     })
   }

@@ -35,6 +35,10 @@ export class FlowReader implements LinkSink {
     return this.#inbox.room
   }
 
+  get sated(): boolean {
+    return !this.#inbox.pending || this.#inbox.sated
+  }
+
   chunk(bytes: Uint8Array): Awaitable<void> {
     this.#inbox.push(bytes)
     if (this.#inbox.unread === 0) return undefined

@@ -66,6 +66,11 @@ export class Inbox {
     return this.#into === undefined ? Math.min(this.room, this.#sink?.blind ?? 0) : this.room
   }
 
+  /** The pending read has its memory full, or the sink has what it asked for. */
+  get sated(): boolean {
+    return this.#into === undefined ? (this.#sink?.sated ?? false) : this.room === 0
+  }
+
   push(chunk: Uint8Array): void {
     if (chunk.length === 0 || this.#ended || this.#failure !== undefined) return
     if (this.#sink !== undefined && !this.#waits) return this.#give(this.#sink, chunk)

@@ -31,6 +31,12 @@ export interface ByteLink {
    */
   write(chunk: Uint8Array): Awaitable<void>
 
+  /**
+   * Whether a write that asked nobody to wait has copied its bytes: then their memory is the caller's again when it returns. Looked at
+   * behind each write. Without it, no.
+   */
+  readonly copies?: boolean
+
   /** Ends this direction after what was written. Idempotent. Settles when the end was handed to the medium. */
   end(): Awaitable<void>
 
@@ -64,6 +70,8 @@ export interface LinkSink {
   readonly room?: number
   /** How many of those it would copy without a look at them: all that may be lent of memory that somebody else writes to. */
   readonly blind?: number
+  /** It has all the bytes that it asked for, and will ask for more: a link that can wait a turn of the event loop, does. */
+  readonly sated?: boolean
 }
 
 /** A link that keeps boundaries: each `read` gives exactly what one `write` took. */

@@ -1,11 +1,11 @@
 import { PACKET_HEADER_BYTES, writePacketHeader } from './packet-header.ts'
 
-/** Memory that packets are written into, `bytes` (our choice: some two hundred short ones, and little for a link that is idle). */
-const SLAB_BYTES = 16_384
+/** Memory that packets are written into, `bytes` (our choice: some four hundred short ones, and little for a link that is idle). */
+const SLAB_BYTES = 32_768
 
 const NOTHING = new Uint8Array(0)
 
-/** Short packets, one behind the other, to be written to a link at once. What was taken is never touched again. */
+/** Short packets, one behind the other, to be written to a link at once. What was taken is never touched again, unless it was given back. */
 export class PacketGatherer {
   #bytes: Uint8Array = NOTHING
   /** What was not taken. */
@@ -37,6 +37,13 @@ export class PacketGatherer {
     if (start === end) return undefined
     this.#start = end
     return new Uint8Array(this.#bytes.buffer, start, end - start)
+  }
+
+  /** What was taken was copied: its memory serves again, unless there is more behind it. */
+  giveBack(): void {
+    if (this.#start !== this.#end) return
+    this.#start = 0
+    this.#end = 0
   }
 
   clear(): void {

@@ -119,7 +119,10 @@ export class PacketLink implements MessageLink {
 
   #flush(): Awaitable<void> {
     const bytes = this.#gatherer.take()
-    return bytes === undefined ? this.#room : this.#push(bytes)
+    if (bytes === undefined) return this.#room
+    const room = this.#push(bytes)
+    if (room === undefined && this.#below.copies === true) this.#gatherer.giveBack()
+    return room
   }
 
   #push(bytes: Uint8Array): Awaitable<void> {

@@ -103,6 +103,10 @@ export class Block implements Mem {
     } else into.set(new Uint8Array(this.#buffer, this.#base + at, length), start)
   }
 
+  view(at: number, length: number): Uint8Array {
+    return new Uint8Array(this.#buffer, this.#base + at, length)
+  }
+
   #smallOut(at: number, into: Uint8Array, start: number, length: number): void {
     if (into !== this.#into) {
       this.#into = into

@@ -60,6 +60,11 @@ export class PlainMem implements Mem {
     if (at + length > this.data.length) throw new RangeError('copied from outside')
     into.set(this.data.subarray(at, at + length), start)
   }
+
+  view(at: number, length: number): Uint8Array {
+    if (at + length > this.data.length) throw new RangeError('lent from outside')
+    return this.data.subarray(at, at + length)
+  }
 }
 
 /** Bytes of u32 words, little-endian. */

@@ -49,6 +49,12 @@ describe('ring: a hostile other side', () => {
     })
   }
 
+  test('byte mode, lent: all values of a header', (t) => {
+    const runs = oracleReads(RING, 'byte', NIGHTLY ? 'rich' : 'one', true)
+    t.diagnostic(`${runs} runs`)
+    assert.ok(runs > 20_000)
+  })
+
   test('a writer: all values of the cells', (t) => {
     const runs = oracleWrites(RING, NIGHTLY ? 8 : 6) + oracleWrites(RING, NIGHTLY ? 6 : 5, [1])
     t.diagnostic(`${runs} runs`)

@@ -98,6 +98,12 @@ class Peer implements Mem {
     into.set(this.#access({ kind: 'copy', at, length }).split(',').map(Number), start)
   }
 
+  view(at: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length)
+    this.copyOut(at, bytes, 0, length)
+    return bytes
+  }
+
   /** Rings the other's doorbell. */
   signal(): void {
     this.#access({ kind: 'signal', at: 0 })

@@ -1,5 +1,5 @@
 /**
- * The memory of one ring, as the ring sees it. Everything that the two sides share goes through these six functions, so that
+ * The memory of one ring, as the ring sees it. Everything that the two sides share goes through these seven functions, so that
  * a test can put another memory in their place. They check nothing: the ring never passes an offset outside its data.
  */
 export interface Mem {
@@ -17,4 +17,6 @@ export interface Mem {
   copyIn(at: number, from: Uint8Array, start: number, length: number): void
   /** Copies `length` bytes at a data offset to `start` in `into`. */
   copyOut(at: number, into: Uint8Array, start: number, length: number): void
+  /** `length` bytes at a data offset as they lie there: for whoever copies them without a look. */
+  view(at: number, length: number): Uint8Array
 }

@@ -13,7 +13,9 @@ const SOURCE = fileURLToPath(new URL('.', import.meta.url))
 /** The checks that must notice, the quick ones first. */
 const CHECKS: readonly [string, (ring: Ring) => void][] = [
   ['refusals', checkRefusals],
+  ['lending', (ring) => oracleReads(ring, 'byte', 'one', true)],
   ['hostile writes', (ring) => hostileWrites(ring, 'message', 2)],
+  ['hostile writes to bytes', (ring) => hostileWrites(ring, 'byte', 1)],
   ['all values of a header', (ring) => oracleReads(ring, 'message', 'one')],
   ['all values of cells', (ring) => oracleCells(ring, 'message', 3)],
   ['all values of cells, to a writer', (ring) => oracleWrites(ring, 4)],
@@ -98,6 +100,7 @@ const ORDERS: readonly (readonly [string, string, string])[] = [
   ['reader.ts', 'pending <= free', 'pending < free'],
   ['reader.ts', 'this.#mem.store(CELLS.READ_INDEX, this.#at)', ''],
   ['reader.ts', 'const released = this.#unreleased\n    this.#unreleased = 0', 'const released = this.#unreleased'],
+  ['reader.ts', 'this.#payloadLeft, most - done,', 'this.#payloadLeft, most,'],
   ['writer.ts', 'if (this.#mem.load(CELLS.INTERRUPT_MASK) !== 0) return', ''],
   ['writer.ts', 'if (this.#read === before) this.#signal = true', ''],
   ['writer.ts', 'if (this.#read === before) this.#signal = true', 'this.#signal = true'],

@@ -5,6 +5,7 @@ import { type Answer, check, checkWith, distance, Violation, Watched } from './w
 interface ReaderLike {
   readonly ended: boolean
   readInto(into: Uint8Array, start?: number, end?: number): number
+  lend(most: number, borrow: (bytes: Uint8Array) => void): number
   release(): boolean
   prepareToSleep(): boolean
   mask(masked: boolean): void
@@ -142,6 +143,12 @@ export class ReaderModel extends Watched {
     }
   }
 
+  view(at: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length)
+    this.copyOut(at, bytes, 0, length)
+    return bytes
+  }
+
   put(): void {
     throw new Violation('a reader writes data')
   }
@@ -150,11 +157,16 @@ export class ReaderModel extends Watched {
     throw new Violation('a reader writes data')
   }
 
-  /** Calls `readInto` and checks everything about it; false once the ring is at fault or has ended. */
-  readInto(reader: ReaderLike, into: Uint8Array, want: number): boolean {
+  /** Calls `readInto`, or `lend`, and checks everything about it; false once the ring is at fault or has ended. */
+  readInto(reader: ReaderLike, into: Uint8Array, want: number, lent = false): boolean {
     const filled = this.#fill
     this.#looked = false
-    const result = this.outcome(() => reader.readInto(into, 0, want))
+    let taken = 0
+    const borrow = (bytes: Uint8Array): void => {
+      into.set(bytes, taken)
+      taken += bytes.length
+    }
+    const result = this.outcome(() => (lent ? reader.lend(want, borrow) : reader.readInto(into, 0, want)))
     const judged = this.#judge(want)
     const fault = this.#verdict
     if (result instanceof BusbarError) {
@@ -162,6 +174,7 @@ export class ReaderModel extends Watched {
       this.over(result, [
         () => reader.readInto(into, 0, want),
         () => reader.read(),
+        () => reader.lend(want, borrow),
         () => reader.release(),
         () => reader.prepareToSleep(),
         () => reader.mask(true),

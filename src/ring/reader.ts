@@ -14,8 +14,11 @@ import { DEFAULT_PAYLOAD, payloadLimit } from './limits.ts'
 import type { Mem } from './mem.ts'
 import type { RingMode, RingOptions } from './writer.ts'
 
-/** Longest chunk that `read` gives in byte mode, `bytes`. Our choice: as much as one read of a socket. */
-const CHUNK_BYTES = 65_536
+/**
+ * In byte mode `read` gives a packet of so many `bytes` by itself, and puts shorter ones together up to that. Our choice: what a writer
+ * gathered comes as it was written, and behind the header of something long whoever reads may want the rest elsewhere.
+ */
+const LONG = 4096
 /** Low bits of a pending send size that do not count: some producers ask for "all but one byte". */
 const PENDING_UNIT = 7
 
@@ -104,22 +107,45 @@ export class RingReader {
   }
 
   /**
-   * What is there, in memory of its own that passes to the caller: one message, or in byte mode up to 64 KiB; `undefined` when
-   * nothing is there now or ever (`ended`).
+   * As `readInto`, of at most `most` bytes, but `borrow` gets them as they lie in the ring, in one part or several. The other side can still change
+   * them: they are to be copied without a look at them, and not kept. `INVALID_ARGUMENT` in message mode.
+   */
+  lend(most: number, borrow: (bytes: Uint8Array) => void): number {
+    if (this.#fault !== undefined) throw this.#fault
+    if (this.#message || most <= 0) throw this.#refusal(most)
+    if (this.#payloadLeft === 0 && !this.#next(true)) return 0
+    let done = 0
+    do {
+      const length = Math.min(this.#payloadLeft, most - done, this.#size - this.#payloadAt)
+      borrow(this.#mem.view(this.#payloadAt, length))
+      // Whoever borrowed may have closed this.
+      if (this.#fault !== undefined) throw this.#fault
+      this.#taken(length)
+      done += length
+    } while (done < most && (this.#payloadLeft !== 0 || this.#next(false)))
+    return done
+  }
+
+  #refusal(most: number): BusbarError {
+    return new BusbarError('INVALID_ARGUMENT', `${most} bytes of a ring in ${this.mode} mode lent`)
+  }
+
+  /**
+   * What is there, in memory of its own that passes to the caller: one message, or in byte mode a long packet or several short ones;
+   * `undefined` when nothing is there now or ever (`ended`).
    */
   read(): Uint8Array | undefined {
     if (this.#fault !== undefined) throw this.#fault
     if (this.#payloadLeft === 0 && !this.#next(true)) return undefined
-    // In byte mode: no more than what is known to be there, and all of it unless headers take a part.
-    const length = this.#message ? this.#payloadLeft : this.#chunk()
+    const length = this.#message || this.#payloadLeft >= LONG ? this.#payloadLeft : this.#chunk()
     const place = this.#slab.take(padded(length))
     if (place < 0) {
       const chunk = new Uint8Array(length)
-      const read = this.readInto(chunk)
+      const read = this.#gather(chunk, 0, length)
       return read === length ? chunk : chunk.subarray(0, read)
     }
     const { bytes } = this.#slab
-    const read = this.readInto(bytes, place, place + length)
+    const read = this.#gather(bytes, place, place + length)
     if (read !== length) this.#slab.giveBack(bytes, place, place + read)
     if (this.#slabBuffer === undefined || bytes !== this.#slabBytes) {
       this.#slabBytes = bytes
@@ -128,9 +154,21 @@ export class RingReader {
     return new Uint8Array(this.#slabBuffer, place, read)
   }
 
+  /** No more than what is known to be there, and all of it unless headers take a part. */
   #chunk(): number {
     const behind = this.#available - this.#packetBytes - PACKET_BYTES
-    return Math.max(this.#payloadLeft, Math.min(CHUNK_BYTES, this.#payloadLeft + behind))
+    return Math.max(this.#payloadLeft, Math.min(LONG, this.#payloadLeft + behind))
+  }
+
+  /** What is left of the packet, and in byte mode of short ones behind it, as far as they fit. */
+  #gather(into: Uint8Array, start: number, end: number): number {
+    let at = start
+    do {
+      const length = Math.min(this.#payloadLeft, end - at)
+      this.#take(into, at, length)
+      at += length
+    } while (!this.#message && at < end && (this.#payloadLeft !== 0 || this.#next(false)) && this.#payloadLeft < LONG)
+    return at - start
   }
 
   /** Takes payload of the packet that is being read, and finishes it when that was all. */
@@ -142,12 +180,13 @@ export class RingReader {
       this.#mem.copyOut(at, into, start, first)
       this.#mem.copyOut(0, into, start + first, length - first)
     }
+    this.#taken(length)
+  }
+
+  #taken(length: number): void {
     this.#payloadLeft -= length
-    if (this.#payloadLeft !== 0) {
-      this.#payloadAt = this.#wrap(at + length)
-      return
-    }
-    this.#finish()
+    if (this.#payloadLeft !== 0) this.#payloadAt = this.#wrap(this.#payloadAt + length)
+    else this.#finish()
   }
 
   /** Leaves the packet behind. */

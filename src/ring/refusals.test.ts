@@ -51,7 +51,12 @@ export function checkRefusals({ Block, RingReader, RingWriter }: Ring): void {
       refused('INVALID_ARGUMENT', 'too short', () => reader.readInto(into, 0, 63))
       refused('INVALID_ARGUMENT', 'too short', () => reader.readInto(into, 1))
     }
-    assert.equal(reader.readInto(into), 64, 'what was refused is still there')
+    const borrow = (bytes: Uint8Array): void => into.set(bytes)
+    if (mode === 'message') refused('INVALID_ARGUMENT', 'a message lent', () => reader.lend(64, borrow))
+    refused('INVALID_ARGUMENT', 'nothing lent', () => reader.lend(0, borrow))
+    if (mode === 'byte') assert.equal(reader.lend(1, borrow), 1)
+    assert.equal(reader.readInto(into), mode === 'byte' ? 63 : 64, 'what was refused is still there')
+    if (mode === 'byte') into.fill(7)
     assert.deepEqual(into, bytes)
     writer.end()
     writer.end()
@@ -76,6 +81,7 @@ export function checkRefusals({ Block, RingReader, RingWriter }: Ring): void {
       () => writer.hasSpace(8),
       () => reader.read(),
       () => reader.readInto(into),
+      () => reader.lend(8, borrow),
       () => reader.release(),
       () => reader.mask(true),
       () => reader.prepareToSleep(),
@@ -85,6 +91,20 @@ export function checkRefusals({ Block, RingReader, RingWriter }: Ring): void {
     assert.deepEqual(shared.data, before)
     assert.equal(reader.inspect().fault, 'PEER_DIED')
     assert.equal(writer.inspect().fault, 'PEER_DIED')
+
+    const full = new PlainMem(256)
+    const filler = new RingWriter(full, { mode: 'byte' })
+    for (let packet = 0; packet < 2; packet++) filler.write(bytes)
+    filler.publish()
+    const closing = new RingReader(full, { mode: 'byte' })
+    let lent = 0
+    refused('CLOSED', 'closed by whoever borrows', () =>
+      closing.lend(256, () => {
+        lent++
+        closing.close()
+      }),
+    )
+    assert.equal(lent, 1)
 
     const closed = new RingReader(new PlainMem(256), { mode })
     closed.close()

@@ -118,7 +118,13 @@ function lockstep(mode: (typeof MODES)[number], size: number, seed: number): voi
       const most = 1 + dice.below(size)
       const expected = slowReader.read(mode === 'byte' ? most : size)
       const into = new Uint8Array(size)
-      let length = reader.readInto(into, 0, mode === 'byte' ? most : size)
+      let length = 0
+      if (mode === 'byte' && dice.below(2) === 0) {
+        reader.lend(most, (bytes) => {
+          into.set(bytes, length)
+          length += bytes.length
+        })
+      } else length = reader.readInto(into, 0, mode === 'byte' ? most : size)
       // In byte mode it takes what it knows of, and looks for more only when asked again.
       for (let more = length; mode === 'byte' && more > 0 && length < most; length += more) {
         more = reader.readInto(into, length, most)

@@ -104,7 +104,7 @@ function everyWay(choices: Choices, run: () => void, most = Number.POSITIVE_INFI
  * What every read gives is any value of its class, for two packets, all combinations. For the second packet those values alone that change
  * the outcome, or all with `rich`, or none with `one`.
  */
-export function oracleReads({ RingReader }: Ring, mode: RingMode, second: 'one' | 'few' | 'rich'): Count {
+export function oracleReads({ RingReader }: Ring, mode: RingMode, second: 'one' | 'few' | 'rich', lent = false): Count {
   const into = new Uint8Array(SIZE)
   const choices = new Choices()
   const slab = new Slab()
@@ -120,7 +120,7 @@ export function oracleReads({ RingReader }: Ring, mode: RingMode, second: 'one' 
     model.reset()
     const reader = new RingReader(model, { mode, maxPayload: MAX, slab })
     for (let call = 0; gets < 8 && call < 6; call++) {
-      if (!model.readInto(reader, into, mode === 'byte' ? 12 : SIZE) || gets === 0) return
+      if (!model.readInto(reader, into, mode === 'byte' ? 12 : SIZE, lent) || gets === 0) return
     }
   })
 }
@@ -150,7 +150,9 @@ export function oracleCells({ RingReader }: Ring, mode: RingMode, loads: number)
     const reader = new RingReader(model, { mode, maxPayload: MAX, slab })
     for (let call = 0; left > 0 || call < 8; call++) {
       const going =
-        call % 4 < 2 ? model.readInto(reader, into, mode === 'byte' ? 7 : SIZE) : model.settle(reader, call % 4 === 3)
+        call % 4 < 2
+          ? model.readInto(reader, into, mode === 'byte' ? 7 : SIZE, mode === 'byte' && call % 4 === 1)
+          : model.settle(reader, call % 4 === 3)
       if (!going) return
     }
   })
@@ -248,7 +250,8 @@ export function hostileWrites({ RingReader }: Ring, mode: RingMode, writes: numb
       left = writes
       model.reset()
       const reader = new RingReader(model, { mode, maxPayload: MAX, slab })
-      for (let call = 0; call < 3; call++) if (!model.readInto(reader, into, mode === 'byte' ? 6 : SIZE)) return
+      for (let call = 0; call < 3; call++)
+        if (!model.readInto(reader, into, mode === 'byte' ? 6 : SIZE, mode === 'byte' && call === 1)) return
       if (model.settle(reader, true)) model.settle(reader, false)
     },
     most,

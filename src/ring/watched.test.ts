@@ -44,6 +44,7 @@ export abstract class Watched implements Mem {
   abstract put(at: number, low: number, high: number): void
   abstract copyIn(at: number, from: Uint8Array, start: number, length: number): void
   abstract copyOut(at: number, into: Uint8Array, start: number, length: number): void
+  abstract view(at: number, length: number): Uint8Array
 
   protected access(): void {
     check(!this.lied, 'touches the memory after a lie')

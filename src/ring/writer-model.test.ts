@@ -94,6 +94,10 @@ export class WriterModel extends Watched {
     throw new Violation('a writer reads data')
   }
 
+  view(): Uint8Array {
+    throw new Violation('a writer reads data')
+  }
+
   #call<T>(writer: WriterLike, run: () => T): T | undefined {
     this.#looked = false
     this.#touched = 0

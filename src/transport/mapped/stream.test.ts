@@ -112,3 +112,12 @@ linkSuite('a stream that goes over to rings, the second end first', async () =>
   pair({ later: whileBytesFlow(0), window: 0 }),
 )
 linkSuite('a stream whose rings are called off', async () => pair({ later: whileBytesFlow(0), raised: false }))
+for (const own of [333, 100_000]) {
+  linkSuite(`rings read into own memory of ${own} bytes`, async () => flowing(pair(), own))
+  linkSuite(`rings of one page in shared memory, read into own memory of ${own} bytes`, async () =>
+    flowing(pair({ memory: shared, ringBytes: 4096, window: 0 }), own),
+  )
+  linkSuite(`a stream that goes over to rings, read into own memory of ${own} bytes`, async () =>
+    flowing(pair({ later: whileBytesFlow(1) }), own),
+  )
+}

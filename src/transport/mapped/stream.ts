@@ -48,6 +48,8 @@ export class RingStream implements ByteLink, Polled {
   #endRing: () => void = () => {}
   #finished = false
   #pulling = false
+  /** A turn was waited for whoever reads to come back. */
+  #waited = false
 
   /** Takes the link. */
   constructor(below: ByteLink, poller: RingPoller, limits: Partial<RingLimits> = {}) {
@@ -66,6 +68,11 @@ export class RingStream implements ByteLink, Polled {
   /** What carries the bytes that are written now. */
   get medium(): 'stream' | 'ring' {
     return this.#raised ? 'ring' : 'stream'
+  }
+
+  /** A ring that has room takes a copy. */
+  get copies(): boolean {
+    return this.#raised
   }
 
   /** Takes rings, to be written to when the other end has them as well. On a stream that is over they are given back at once. */
@@ -229,7 +236,7 @@ export class RingStream implements ByteLink, Polled {
   /** The link has ended; the ring had its end before, or nothing at all. */
   #ended(): void {
     this.#belowEnded = true
-    this.look()
+    if (this.#rings !== undefined) this.#poller.wake(this)
     if (this.#closing.over) return
     const { begun, expected } = this.#preface
     if (!begun) this.#inbox.end()
@@ -265,24 +272,42 @@ export class RingStream implements ByteLink, Polled {
     if (this.#pulling) return false
     const { reader } = rings
     let taken = 0
+    let dry = false
     this.#pulling = true
     try {
       if (this.#preface.expected === undefined && !this.#begin(reader)) return false
       while (taken < this.#limits.turn && this.#wants) {
-        const chunk = reader.read()
-        if (chunk === undefined) break
-        taken += chunk.length
-        this.#inbox.push(chunk)
+        // Whoever reads into his own memory comes back in the next turn: until then nothing is read into other memory.
+        if (this.#inbox.sated && !this.#waited) {
+          this.#waited = true
+          break
+        }
+        this.#waited = false
+        const { blind } = this.#inbox
+        const bytes = blind > 0 ? reader.lend(blind, this.#lend) : this.#take(reader)
+        taken += bytes
         // Whoever took it may have closed this.
         if (this.#rings !== rings) return true
+        dry = bytes === 0
+        if (dry) break
       }
       if (reader.release()) this.#ring(rings.bell)
     } finally {
       this.#pulling = false
     }
-    this.#checkEnd(reader)
+    this.#checkEnd(reader, dry)
     return taken > 0
   }
+
+  /** Gives the next bytes in memory of their own; how many. */
+  #take(reader: RingReader): number {
+    const chunk = reader.read()
+    if (chunk === undefined) return 0
+    this.#inbox.push(chunk)
+    return chunk.length
+  }
+
+  readonly #lend = (bytes: Uint8Array): void => this.#inbox.lend(bytes)
 
   /** Reads how many bytes come before those in the ring. Whether that is known. */
   #begin(reader: RingReader): boolean {
@@ -293,12 +318,12 @@ export class RingStream implements ByteLink, Polled {
     return true
   }
 
-  #checkEnd(reader: RingReader): void {
+  #checkEnd(reader: RingReader, dry: boolean): void {
     if (this.#inbox.ended) return
     if (reader.ended) {
       this.#inbox.end()
       this.#finish()
-    } else if (this.#belowEnded && this.#wants) {
+    } else if (this.#belowEnded && dry) {
       throw new BusbarError('RESET', 'the link ended, and the ring did not')
     }
   }
