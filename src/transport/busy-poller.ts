@@ -6,11 +6,11 @@ const DEFAULT_WINDOW = 0.2
 /** Looks that found nothing in time before it sleeps at once, as if there were no poller (our choice). */
 const PATIENCE = 3
 /**
- * Longest chunk that counts, `bytes` (our choice: some eighty small calls). Whoever sends more is busy and does not wait for an
+ * Longest chunk that counts, `bytes` (our choice: a dozen small calls). Whoever sends more is busy and does not wait for an
  * answer, and on a machine with few cores a process that polls takes the processor away from it: with polling a small call under
- * bulk took 1.05 ms instead of 0.85.
+ * bulk took 1.05 ms instead of 0.85, and of calls with 64 in flight a broker passed 178,000 a second instead of 186,000.
  */
-const BULK = 16_384
+const BULK = 2_048
 
 /**
  * Keeps the event loop awake between bytes that follow each other closely. A process that sleeps is woken 20 to 70 µs after

@@ -33,7 +33,21 @@ async function unixPair(): Promise<{ a: ByteLink; b: ByteLink; dispose(): Promis
 
 linkSuite('Unix socket', unixPair, { peerSees: 'end' })
 linkSuite('Unix socket read through flow', async () => flowing(await unixPair()), { peerSees: 'end' })
-// One end made its socket and lends what it reads, the other accepted it and cannot.
+test('both ends read short chunks into memory that many share', async () => {
+  const { a, b, dispose } = await unixPair()
+  for (const [from, to] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    void from.write(new Uint8Array(70).fill(7))
+    const chunk = (await to.read()) as Uint8Array
+    // Node's own sockets give a Buffer that has its memory to itself.
+    assert.deepEqual([chunk.length, chunk instanceof Buffer, chunk.buffer.byteLength > 1000], [70, false, true])
+  }
+  a.close()
+  await dispose()
+})
+
 for (const own of [100, 70_000]) {
   linkSuite(`Unix socket read into ${own} bytes`, async () => flowing(await unixPair(), own), { peerSees: 'end' })
 }

@@ -5,7 +5,7 @@ import type { BusyPoller } from '../busy-poller.ts'
 import { TRANSPORT_LIMITS, type TransportLimits } from '../limits.ts'
 import { linkLost } from './reason.ts'
 import { SlabReader } from './slab-reader.ts'
-import { Turn } from './turn.ts'
+import { Load, Turn } from './turn.ts'
 
 /** A Node socket as a link. */
 class SocketLink implements ByteLink {
@@ -15,8 +15,9 @@ class SocketLink implements ByteLink {
   readonly #gate = new Gate()
   readonly #inbox: Inbox
   readonly #poller: BusyPoller | undefined
-  readonly #reading: Turn = new Turn(() => this.#goOn())
-  readonly #writing: Turn = new Turn(() => this.#drained())
+  readonly #load = new Load()
+  readonly #reading: Turn = new Turn(this.#load, () => this.#goOn())
+  readonly #writing: Turn = new Turn(this.#load, () => this.#drained())
   #paused = false
   /** A header waits for its payload. */
   #holding = false
@@ -42,8 +43,7 @@ class SocketLink implements ByteLink {
         return !this.#paused
       }
     } else {
-      // Buffers here, plain arrays from a slab reader: a process forwards from sockets that it accepted, or speaks on sockets that
-      // it made, so what lies above sees one kind of array, which it reads several times as fast as two kinds.
+      // Sockets that somebody else made, such as those of a child process: Buffers here, and plain arrays from a slab reader.
       socket.on('data', (chunk: Uint8Array) => this.#arrived(chunk))
     }
     socket.on('end', () => {
@@ -172,8 +172,8 @@ export function socketLink(socket: net.Socket, limits: Partial<TransportLimits> 
 }
 
 /** As `socketLink`, of a socket that this process made for it. */
-export function slabLink(reader: SlabReader, limits: Partial<TransportLimits> = {}): ByteLink {
-  return new SocketLink(reader, { ...TRANSPORT_LIMITS, ...limits }, undefined)
+export function slabLink(reader: SlabReader, limits: Partial<TransportLimits> = {}, poller?: BusyPoller): ByteLink {
+  return new SocketLink(reader, { ...TRANSPORT_LIMITS, ...limits }, poller)
 }
 
 /**

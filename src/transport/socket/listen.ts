@@ -6,9 +6,10 @@ import { BusbarError } from '../../errors/index.ts'
 import type { ByteLink } from '../../link/index.ts'
 import type { BusyPoller } from '../busy-poller.ts'
 import type { TransportLimits } from '../limits.ts'
-import { socketLink } from './link.ts'
+import { slabLink, socketLink } from './link.ts'
 import { checkSocketPath } from './path.ts'
 import { systemCode } from './reason.ts'
+import { SlabReader } from './slab-reader.ts'
 
 /** Only the owner may connect: whoever reaches the socket speaks as the partition behind it (our choice). */
 const DEFAULT_MODE = 0o600
@@ -63,8 +64,13 @@ export async function listenUnix(path: string, options: ListenOptions): Promise<
 }
 
 function listen(path: string, mode: number, options: ListenOptions): Promise<net.Server> {
-  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
-    options.onLink(socketLink(socket, options.limits, options.poller))
+  // Nothing is read before the link is made.
+  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+    const reader = SlabReader.adopt(socket)
+    const { limits, poller } = options
+    options.onLink(reader === undefined ? socketLink(socket, limits, poller) : slabLink(reader, limits, poller))
+    if (reader === undefined) socket.resume()
+    else reader.socket.resume()
   })
   return new Promise((resolve, reject) => {
     server.once('error', reject)

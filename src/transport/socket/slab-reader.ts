@@ -10,7 +10,7 @@ const SHORT = 512
 
 /**
  * Reads a socket into memory of our own. Node makes a fresh 64 KiB for each read of an ordinary socket, however short: a
- * fifth of the time that a small message takes. Only for sockets that this process makes itself.
+ * fifth of the time that a small message takes.
  */
 export class SlabReader {
   /** Takes what was read; whether to go on reading. */
@@ -21,6 +21,20 @@ export class SlabReader {
   readonly socket: net.Socket
   #slab = unfilled()
   readonly #short = new Slab()
+
+  /**
+   * Takes over a socket that was accepted with `pauseOnConnect`, from which nothing was read. Node has `onread` for sockets that a program makes,
+   * and makes the accepted ones itself; so the handle is given to a socket of ours. That is no documented way: where it is not as we know it, `undefined`,
+   * and the socket stays what it was.
+   */
+  static adopt(accepted: net.Socket): SlabReader | undefined {
+    const held = accepted as unknown as { _handle: unknown }
+    const handle = held._handle
+    if (typeof handle !== 'object' || handle === null || !('useUserBuffer' in handle)) return undefined
+    held._handle = null
+    accepted.destroy()
+    return new SlabReader({ handle, readable: true, writable: true } as net.SocketConstructorOpts)
+  }
 
   constructor(options: net.SocketConstructorOpts) {
     const buffer = (): Uint8Array => this.#slab

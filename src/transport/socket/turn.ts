@@ -2,17 +2,40 @@
 const BULK = 16_384
 /** Bulk that one link moves, in each direction, before everything else has its turn, `bytes` (our choice, measured: see `bench/RESULTS.md`). */
 const TURN = 262_144
+/** How long after the last small chunk others may still be waited for, `ms` (our choice: some hundred calls). */
+const RECENT = 50
+
+/** When a small chunk last moved on a link that carries no bulk. While there are none, nobody need give way: it costs a pipe a seventh of its speed. */
+let smallAt = Number.NEGATIVE_INFINITY
+
+/** Whether a link carries bulk, for both its directions. */
+export class Load {
+  #bulkAt = Number.NEGATIVE_INFINITY
+
+  /** Notes a chunk; whether its link must take turns with others for it. */
+  moved(bytes: number): boolean {
+    const now = performance.now()
+    if (bytes >= BULK) {
+      this.#bulkAt = now
+      return now - smallAt < RECENT
+    }
+    if (now - this.#bulkAt > RECENT) smallAt = now
+    return false
+  }
+}
 
 /**
  * Fairness between the links of one process. A kernel that takes, or gives, bulk as fast as this process moves it would keep the
  * event loop at one socket for two megabytes and more, while a small call waits at the next.
  */
 export class Turn {
+  readonly #load: Load
   readonly #over: () => void
   #moved = 0
 
   /** `over` is told, after a link has had its turn, that it may go on. */
-  constructor(over: () => void) {
+  constructor(load: Load, over: () => void) {
+    this.#load = load
     this.#over = over
   }
 
@@ -22,7 +45,7 @@ export class Turn {
   }
 
   moved(bytes: number): void {
-    if (bytes < BULK) return
+    if (!this.#load.moved(bytes)) return
     if (this.#moved === 0) setImmediate(this.#next)
     this.#moved += bytes
   }
