@@ -33,7 +33,8 @@ export class Coming {
 
   /** Releases the reference when it is there and the calls that wait for it have left. Never rejects. */
   dispose(): Promise<void> {
-    this.site ??= new Error('the promise of the proxy was disposed of here')
+    // What has arrived knows by itself where it was released.
+    if (this.state === 'coming') this.site ??= new Error('the promise of the proxy was disposed of here')
     return this.promise.then(letGo, () => {})
   }
 
