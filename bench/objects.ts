@@ -8,6 +8,7 @@ import type { PeerName } from './stacks/index.ts'
 
 const SMALL = 100
 const OBJECTS = 1_000
+const CHAIN = 5
 const STREAM = 128 * 1024 * 1024
 /** Each figure of each repetition is measured for so long, `milliseconds`. */
 const TIME = 500
@@ -47,6 +48,30 @@ export async function references(repetitions: number, peers: readonly PeerName[]
     rowOf('refs-per-second', 'refs/s', results('objects'), results(baseline), '>= 50,000 refs/s'),
     rowOf('refs-per-second-released', 'refs/s', released('objects'), released(baseline), ''),
   ]
+}
+
+interface Chain {
+  readonly one: number
+  readonly all: number
+}
+
+/** `pipelined-5`: five calls, each on the reference that the one before it gives, beside one such call in the same run. */
+export async function pipelined(repetitions: number, peers: readonly PeerName[]): Promise<Row[]> {
+  const chains = new Map<string, Chain[]>()
+  const run = async (client: Child, ms: number, stack: ObjectStackName): Promise<number> => {
+    const found = (await client.ask({ do: 'chain', ms, calls: CHAIN })) as Chain
+    chains.set(stack, [...(chains.get(stack) ?? []), found])
+    return found.all
+  }
+  const stacks: ObjectStackName[] = ['objects', ...capnwebOf(peers)]
+  await takeTurns(repetitions, stacks, run)
+  return stacks.map((stack) => {
+    // The first was not measured.
+    const measured = (chains.get(stack) ?? []).slice(1)
+    const µs = (of: keyof Chain): number[] => measured.map((each) => each[of] * 1000)
+    const ours = stack === 'objects'
+    return rowOf(ours ? 'pipelined-5' : `${stack}-pipelined-5`, 'µs', µs('all'), µs('one'), ours ? '<= 1.6' : '')
+  })
 }
 
 /** `stream-bytes`: a stream of bytes that a method returns, read by a loop, beside the same bytes in a bare pipe. */

@@ -12,7 +12,7 @@ import { callBroker, callUnderBulk } from './calls.ts'
 import { demo } from './demo.ts'
 import { hostileVictim } from './hostile-victim.ts'
 import { slowReader } from './memory.ts'
-import { componentCall, references, streamBytes } from './objects.ts'
+import { componentCall, pipelined, references, streamBytes } from './objects.ts'
 import { payloadSweep } from './payload-sweep.ts'
 import { ringCalls, ringIdle, ringMessages, ringPipe } from './rings.ts'
 import { callSocket, callSocketUnderBulk, heapMillionCalls, uploadSocket } from './rpc-socket.ts'
@@ -38,6 +38,7 @@ const CASES: Readonly<Record<string, (repetitions: number, peers: PeerName[]) =>
   'component-call': componentCall,
   references,
   'stream-bytes': streamBytes,
+  'pipelined-5': pipelined,
   'payload-sweep': payloadSweep,
   demo,
 }

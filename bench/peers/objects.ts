@@ -1,5 +1,6 @@
 /** One end of a Unix socket with objects at it: serves a stack, or uses it and tells how long that took. */
 import { type ObjectConnection, type ObjectStackName, OBJECT_STACKS } from '../stacks/objects.ts'
+import { median } from '../rows.ts'
 import { serve } from './serve.ts'
 
 type Request =
@@ -7,6 +8,7 @@ type Request =
   | { do: 'calls'; ms: number; size: number }
   | { do: 'many'; ms: number; count: number }
   | { do: 'stream'; bytes: number }
+  | { do: 'chain'; ms: number; calls: number }
 
 let connection: ObjectConnection
 
@@ -45,6 +47,23 @@ const handlers = {
     }
     const rate = (time: number): number => (calls * count * 1000) / time
     return { taken: rate(taking), released: rate(performance.now() - begun) }
+  },
+  /** The medians in ms of one call and of a chain of them, in turns; what they gave is let go of in between, unmeasured. */
+  chain: async ({ ms, calls }: { ms: number; calls: number }) => {
+    const [one, all]: [number[], number[]] = [[], []]
+    const until = performance.now() + ms
+    while (performance.now() < until) {
+      for (const [length, times] of [
+        [1, one],
+        [calls, all],
+      ] as const) {
+        const start = performance.now()
+        const release = await connection.chain?.(length)
+        times.push(performance.now() - start)
+        await release?.()
+      }
+    }
+    return { one: median(one), all: median(all) }
   },
   /** MB per second. */
   stream: async ({ bytes }: { bytes: number }) => {

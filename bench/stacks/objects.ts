@@ -1,12 +1,15 @@
 import { Channel } from 'busbar/bus'
-import { ClassTable, type Client, ObjectClient, ObjectServer } from 'busbar/component'
+import { ClassTable, type Client, type Implementation, ObjectClient, ObjectServer } from 'busbar/component'
 import { Pipe } from 'busbar/pipe'
 import {
   AssociationGroups,
+  type Contract,
   contract,
   method,
+  type Method,
   plainClient,
   plainInterface,
+  type RefType,
   RpcAccess,
   RpcClient,
   RpcServer,
@@ -15,7 +18,7 @@ import {
 import { connectUnix, listenUnix, nodeEnv } from 'busbar/transport'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
-import { RpcSession, type RpcStub, RpcTarget } from 'capnweb'
+import { type RpcPromise, RpcSession, type RpcStub, RpcTarget } from 'capnweb'
 import { FrameTransport, LIMITS } from './capnweb.ts'
 
 /** One way to reach objects, or what is below them, over a Unix socket. Each does what it can. */
@@ -31,11 +34,26 @@ export interface ObjectConnection {
   many?(count: number): Promise<{ readonly count: number; readonly release: () => Promise<void> }>
   /** Reads a stream of so many bytes that the server sends in chunks of `CHUNK`; gives how many came. */
   stream?(bytes: number): Promise<number>
+  /** Makes so many calls, each on the reference that the one before it gives. Gives what lets all of those go, when the last is there. */
+  chain?(calls: number): Promise<() => Promise<void>>
 }
 
 /** What the server writes, or yields, at a time: `bytes`. */
 const CHUNK = 65_536
 
+type StepMethods = { readonly next: Method<Record<never, never>, RefType<Implementation<Step>, Client<Step>>> }
+type Step = Contract<StepMethods>
+/** An object that gives another of its kind. */
+const Step: Step = contract(
+  'bench.Step',
+  { version: '1.0' },
+  {
+    next: method(
+      {},
+      t.ref((): Step => Step),
+    ),
+  },
+)
 const Item = contract('bench.Item', { version: '1.0' }, { size: method({}, t.uint32) })
 const Bench = contract(
   'bench.Objects',
@@ -43,6 +61,7 @@ const Bench = contract(
   {
     call: method({ data: t.bytes }, t.bytes),
     many: method({ count: t.uint32 }, t.array(t.ref(Item))),
+    first: method({}, t.ref(Step)),
     stream: method({ bytes: t.uint53 }, t.stream(t.bytes)),
   },
 )
@@ -107,6 +126,7 @@ const objects: ObjectStack = {
     classes.offer(Bench, {
       call: ({ data }: { data: Uint8Array }) => data,
       many: ({ count }) => Array.from({ length: count }, () => ({ ...item })),
+      first: step,
       stream: ({ bytes }) => chunks(bytes),
     })
     const caller = { partition: 'bench', epoch: 1 }
@@ -115,7 +135,16 @@ const objects: ObjectStack = {
   async connect(path) {
     const client = new ObjectClient(new RpcAccess(await connectUnix(path)), { env: nodeEnv() })
     const bench: Client<typeof Bench> = await client.activate(Bench)
+    const first = await bench.first()
     return {
+      chain: async (calls) => {
+        const steps = [first.next()]
+        while (steps.length < calls) steps.push((steps.at(-1) as Client<Step>).next())
+        await steps.at(-1)
+        return async () => {
+          await Promise.all(steps.map((each) => each[Symbol.asyncDispose]()))
+        }
+      },
       call: async (data) => (await bench.call({ data })).length,
       many: async (count) => {
         const items = await bench.many({ count })
@@ -133,6 +162,10 @@ const objects: ObjectStack = {
   },
 }
 
+function step(): Implementation<Step> {
+  return { next: step }
+}
+
 async function* chunks(bytes: number): AsyncGenerator<Uint8Array> {
   const data = new Uint8Array(CHUNK).fill(7)
   for (let sent = 0; sent < bytes; sent += CHUNK) yield data
@@ -144,9 +177,19 @@ class CapnItem extends RpcTarget {
   }
 }
 
+class CapnStep extends RpcTarget {
+  next(): CapnStep {
+    return new CapnStep()
+  }
+}
+
 class CapnMain extends RpcTarget {
   call(data: Uint8Array): Uint8Array {
     return data
+  }
+
+  first(): CapnStep {
+    return new CapnStep()
   }
 
   many(count: number): CapnItem[] {
@@ -180,7 +223,17 @@ const capnweb: ObjectStack = {
       undefined,
       LIMITS,
     ).getRemoteMain()
+    const first = await main.first()
     return {
+      chain: async (calls) => {
+        const steps = [first.next()]
+        while (steps.length < calls) steps.push((steps.at(-1) as RpcPromise<CapnStep>).next())
+        const last = (await steps.at(-1)) as Disposable
+        return async () => {
+          last[Symbol.dispose]()
+          for (const each of steps) each[Symbol.dispose]()
+        }
+      },
       call: async (data) => (await main.call(data)).length,
       many: async (count) => {
         const items = await main.many(count)
