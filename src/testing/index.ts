@@ -4,6 +4,7 @@ export { BYTE_CHECKS, COMMON_CHECKS, type LinkCheck, MESSAGE_CHECKS, runCheck } 
 export { flowing } from './link/flowing.ts'
 export { type LinkPair, type LinkTraits, Probe } from './link/probe.ts'
 export { MemoryLink, memoryPair } from '../link/index.ts'
+export { type ApartResult, runApart } from './sim/apart.ts'
 export {
   addResults,
   type CampaignResult,

@@ -35,8 +35,8 @@ export async function callAsPlanned(
   try {
     pipe = await openPipe(endpoint, name, { wait: op.wait })
   } catch (thrown) {
-    world.expectFailure(`opening ${name} for calls`, thrown, tainted)
-    return
+    const { code } = world.expectFailure(`opening ${name} for calls`, thrown, tainted)
+    return world.report.payload(op, () => code)
   }
   from.pipes++
   await new Calling(world, op, from, to, pipe, tainted).run()
@@ -134,6 +134,7 @@ class Calling {
         () => `call ${call.id} gave a value, ${call.invoked} components saw it`,
       )
       report.note(`call ${call.id} ${plan.method}: done`)
+      report.payload(this.#op, () => `${this.#op.calls.indexOf(plan)} done`)
     } catch (thrown) {
       this.#failed(`call ${call.id} ${plan.method}`, thrown, plan, call)
       if (call.invoked > 0 && targetBefore < this.#to.attachments) report.sometimes('epoch replaced during a call')
@@ -206,6 +207,7 @@ class Calling {
   #failed(what: string, thrown: unknown, plan: CallPlan | undefined, call: CallModel | undefined): void {
     const { report } = this.#world
     const { code, message, remote } = BusbarError.from(thrown)
+    report.payload(this.#op, () => `${plan === undefined ? '' : this.#op.calls.indexOf(plan)} ${code}`)
     report.note(`${what} failed: ${code} ${message}`)
     if (this.#tainted) return
     const planned =

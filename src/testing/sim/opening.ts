@@ -72,6 +72,7 @@ export async function openAsPlanned(
         return `opening ${name} is said to be cancelled, and nobody did: ${error.message}`
       },
     )
+    report.payload(op, () => error.code)
     classify(world, error.code, before, to, from)
   } finally {
     settled = true
@@ -84,6 +85,7 @@ export async function openAsPlanned(
   if (node === from.node) from.pipes--
   if (before.targetAttachments < to.attachments) report.sometimes('epoch replaced while a pipe was open')
   const { client, server } = model
+  report.payload(op, () => [client, server].map((side) => `${side.received} ${side.atEnd}`).join(', '))
   const whole = client.atEnd && server.atEnd
   report.check(
     tainted || !whole || model.served === 1,

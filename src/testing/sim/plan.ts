@@ -134,6 +134,8 @@ export interface Plan {
   readonly channels: number
   /** Channels between processes of one host may go over to rings. */
   readonly rings: boolean
+  /** Programs refuse now and then what they offer, answer late, or never. */
+  readonly moody: boolean
   /** Virtual `ms` that one event takes at most. */
   readonly stepTime: number
   /** Faults are over by then. */
@@ -164,6 +166,7 @@ export function drawPlan(seed: number, random: SimRandom): Plan {
     machines,
     channels: random.pick([3, 8, 200, 200]),
     rings,
+    moody: true,
     stepTime: random.pick([0, 0, 0.05, 0.5]),
     calmAt,
     ops: [...drawn, ...objects].toSorted((a, b) => a.at - b.at),

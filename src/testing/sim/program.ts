@@ -170,7 +170,7 @@ export class Program {
     caller: Caller,
     accept: (pipe: Pipe, caller: Caller) => void,
   ): Promise<void> {
-    const draw = this.#random.below(20)
+    const draw = this.#world.plan.moody ? this.#random.below(20) : 20
     if (draw === 0) return opening.refuse(new BusbarError('BUSY', 'not now'))
     // Never answered: the caller's deadline takes it back.
     if (draw === 1) return new Promise((resolve) => opening.signal.addEventListener('abort', () => resolve()))

@@ -18,6 +18,8 @@ export class Report {
   /** Set by the scheduler. */
   step = 0
   now = 0
+  /** What came of each op, however long it took. */
+  readonly #payloads = new Map<object, (() => string)[]>()
   #high = 0x811c9dc5
   #low = 0x9747b28c
 
@@ -48,6 +50,18 @@ export class Report {
 
   check(holds: boolean, invariant: string, message: () => string): void {
     if (!holds) this.fail(invariant, message())
+  }
+
+  /** Something came of an op that does not depend on when; `text` is asked for at the end. */
+  payload(op: object, text: () => string): void {
+    const known = this.#payloads.get(op)
+    if (known === undefined) this.#payloads.set(op, [text])
+    else known.push(text)
+  }
+
+  /** All that came of each op, in an order that does not depend on when it came. */
+  payloads(): ReadonlyMap<object, readonly string[]> {
+    return new Map([...this.#payloads].map(([op, texts]) => [op, texts.map((text) => text()).toSorted()]))
   }
 
   sometimes(state: SometimesState): void {

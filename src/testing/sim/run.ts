@@ -31,6 +31,8 @@ export interface RunResult {
   readonly violations: readonly Violation[]
   readonly reached: readonly SometimesState[]
   readonly trace: readonly string[]
+  /** What came of each op of the plan that is looked at for I6. */
+  readonly payloads: ReadonlyMap<object, readonly string[]>
 }
 
 /** Steps after which a run is said to go in circles (our choice: fifty times what the longest one takes). */
@@ -71,6 +73,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
     violations: report.violations,
     reached: [...report.reached],
     trace: report.lines ?? [],
+    payloads: report.payloads(),
   }
 }
 

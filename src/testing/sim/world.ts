@@ -182,6 +182,11 @@ export class World {
   }
 
   #happen(op: Op): void {
+    // Where only what happens is compared and not when, everybody waits until he is attached.
+    const waits = !this.plan.moody && 'from' in op ? this.#program(op.from) : undefined
+    if (waits?.endpoint === undefined && waits?.tainted === false) {
+      return this.#later(20, op.kind, () => this.#happen(op))
+    }
     switch (op.kind) {
       case 'open':
         return this.#open(op)

@@ -14,6 +14,8 @@ export interface Attempt {
   readonly sent?: readonly Reference[]
   /** The proxy that it is made on was released: it must be refused here. */
   readonly released?: boolean
+  /** Told what came of it: a code, or nothing when it was done. */
+  readonly ended?: (code: string) => void
   readonly deadline?: number | undefined
   readonly cancelAfter?: number | undefined
 }
@@ -69,10 +71,12 @@ export async function attempt<T>(
     report.check(call.invoked === 1, 'I3', () => `${what} gave a value, ${call.invoked} objects saw it`)
     report.check(!released, 'I3', () => `${what} was made on a released proxy and gave a value`)
     report.note(`${what} done`)
+    planned.ended?.('done')
     return { value, passing }
   } catch (thrown) {
     const { code, message } = BusbarError.from(thrown)
     report.note(`${what} failed: ${code} ${message}`)
+    planned.ended?.(code)
     const lends = sent.length > 0 && way.some(({ role }) => role === 'client')
     const noWayBack = lends && NO_WAY_BACK.has(code)
     const asked = (code === 'CANCELLED' && abort.signal.aborted) || (code === 'DEADLINE' && deadline !== undefined)

@@ -147,8 +147,14 @@ export class Holder {
   #keep(reference: Reference): Reference {
     this.#held.push(reference)
     if (reference.path.length > 0) this.#byProxy.set(reference.value, reference)
-    if (this.#held.length > MOST_HELD) void this.release(this.#held[0] as Reference, false)
+    // Not now: it may be one of several that are being passed.
+    if (this.#held.length > MOST_HELD) void this.node.sleep(0).then(() => this.#releaseOldest())
     return reference
+  }
+
+  #releaseOldest(): void {
+    const [oldest] = this.#held
+    if (oldest !== undefined && this.#held.length > MOST_HELD) void this.release(oldest, false)
   }
 
   /** It came home as a new proxy: then the one that had been passed on was released here. */

@@ -26,8 +26,8 @@ export async function passObjectsAsPlanned(world: World, op: ObjectsOp, from: Pr
   try {
     pipe = await openPipe(endpoint, name, { wait: op.wait })
   } catch (thrown) {
-    world.expectFailure(`opening ${name} for objects`, thrown, false)
-    return
+    const { code } = world.expectFailure(`opening ${name} for objects`, thrown, false)
+    return world.report.payload(op, () => code)
   }
   from.pipes++
   const open = async (token: string): Promise<RpcAccess> => {
@@ -112,6 +112,7 @@ class ObjectSession {
     } catch (thrown) {
       const { code, message } = BusbarError.from(thrown)
       report.note(`activating failed: ${code} ${message}`)
+      report.payload(this.#op, () => `activating ${code}`)
       const known = (BROKEN.has(code) && code !== 'FAULT') || code === this.#end.reason?.code
       report.check(known, 'I2', () => `activating failed with ${code}: ${message}`)
       return undefined
@@ -124,7 +125,10 @@ class ObjectSession {
     const { act, pick, other, size, deadline, cancelAfter } = step
     const terms = { deadline, cancelAfter }
     const onHub = (method: string, sent: readonly Reference[] = []): Attempt => {
-      return { method, way: [this.#end], target: undefined, sent, ...terms }
+      const ended = (code: string): void => {
+        table.report.payload(this.#op, () => `${this.#op.steps.indexOf(step)} ${act} ${code}`)
+      }
+      return { method, way: [this.#end], target: undefined, sent, ended, ...terms }
     }
     switch (act) {
       case 'make':
