@@ -1,0 +1,252 @@
+/** Rings between programs of two real machines, which are killed in the middle of transfers: the others hear why, and nothing is left. */
+import assert from 'node:assert/strict'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { readdirSync, readlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { type BusHost, openConfiguredHost } from '../src/host/index.ts'
+import { checkRequirements, installCommand } from '../src/partition/index.ts'
+import { type Client, contract, method, t } from '../src/rpc/index.ts'
+
+/** Pipes that each side opens to the other. */
+const PIPES = 5
+/** How often the program of the other machine is killed, and the machine. */
+const PROGRAM_ROUNDS = 3
+const MACHINE_ROUNDS = 1
+/** Longest that anything may take, `ms`: machines are emulated, and many tests may run at once. */
+const LONG = 600_000
+
+const Lab = contract(
+  'test.Lab',
+  { version: '1.0' },
+  {
+    look: method({}, t.struct({ uid: t.uint32, devices: t.array(t.string), modes: t.array(t.string) })),
+    /** Opens pipes to the other machine's victim, both ways, and settles when bytes flow on all of them. */
+    flow: method({}, t.void),
+    /** Settles when all of those are over, with the codes that they ended with. */
+    over: method({}, t.array(t.string)),
+    /** Kills the victim of this machine, and starts another. */
+    kill: method({}, t.void),
+  },
+)
+
+/** Sends a pattern in pieces of many sizes for ever, and checks what comes. */
+const FLOW = `
+const pattern = Uint8Array.from({ length: 70_000 + 251 }, (_, index) => index % 251)
+export async function flow(handle, onBytes) {
+  let sent = 0
+  const send = async () => {
+    for (let length = 1; ; length = (length * 7 + 3) % 70_000) {
+      const room = handle.write(pattern.slice(sent % 251, (sent % 251) + length))
+      sent += length
+      if (room instanceof Promise) await room
+      else await new Promise(setImmediate)
+    }
+  }
+  let got = 0
+  const take = async () => {
+    for (let chunk = await handle.read(); chunk !== undefined; chunk = await handle.read()) {
+      const start = got % 251
+      if (chunk.length > 70_000) throw new Error('a chunk that is too long')
+      if (Buffer.compare(chunk, pattern.subarray(start, start + chunk.length)) !== 0) throw new Error('wrong bytes')
+      got += chunk.length
+      onBytes(got)
+    }
+    throw new Error('an end that nobody sent')
+  }
+  const [sending, taking] = await Promise.allSettled([send(), take()])
+  return [sending.reason, taking.reason].map((reason) => reason.code ?? String(reason))
+}
+`
+/** Lives until it is killed. What it sends waits in the rings until the other side reads. */
+const VICTIM = `
+import { attach } from 'busbar'
+import { flow } from './flow.mjs'
+const bus = await attach()
+await bus.offer('go', (pipe) => {
+  pipe.end()
+  const options = { wait: true, deadline: ${LONG} }
+  for (let i = 0; i < ${PIPES}; i++) void bus.openPipe('keeper/keeper', options).then((one) => flow(one, () => {}))
+})
+await bus.offer('victim', (pipe) => void flow(pipe.on('error', () => {}).handle, () => {}))
+process.send?.('ready')
+await bus.closed
+`
+const LAB = `
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { attach, contract, method, t } from 'busbar'
+import { flow } from './flow.mjs'
+const Lab = contract('test.Lab', { version: '1.0' }, {
+  look: method({}, t.struct({ uid: t.uint32, devices: t.array(t.string), modes: t.array(t.string) })),
+  flow: method({}, t.void),
+  over: method({}, t.array(t.string)),
+  kill: method({}, t.void),
+})
+const PCI = '/sys/bus/pci/devices'
+const id = (device) => readFileSync(PCI + '/' + device + '/device', 'utf8').trim()
+const bus = await attach()
+let victim
+const startVictim = async () => {
+  victim = fork('/app/victim.mjs', { stdio: 'inherit' })
+  await once(victim, 'message')
+}
+const options = { wait: true, deadline: ${LONG} }
+let pipes = []
+let flows = []
+let counted = 0
+let allFlow = () => {}
+const run = (pipe) => {
+  let seen = false
+  flows.push(flow(pipe, (got) => {
+    if (seen || got < 400_000) return
+    seen = true
+    if (++counted === ${2 * PIPES}) allFlow()
+  }))
+}
+/** Nothing is read before all are open: opening goes through processors that would have their hands full. */
+const opened = (pipe) => {
+  if (pipes.push(pipe) === ${2 * PIPES}) pipes.forEach(run)
+}
+await bus.offer('keeper', (pipe) => opened(pipe.on('error', () => {}).handle))
+const lab = {
+  look: () => {
+    const devices = readdirSync(PCI).filter((device) => id(device) === '0x1110')
+    const modes = devices.map((device) => {
+      const { mode, uid } = statSync(PCI + '/' + device + '/resource2')
+      return (mode & 0o777).toString(8) + ' ' + uid
+    })
+    return { uid: process.getuid(), devices, modes }
+  },
+  flow: async () => {
+    pipes = []
+    flows = []
+    counted = 0
+    const flowing = new Promise((resolve) => { allFlow = resolve })
+    const go = await bus.open('other/go', options)
+    go.resume().end()
+    for (let i = 0; i < ${PIPES}; i++) opened(await bus.openPipe('other/victim', options))
+    await flowing
+  },
+  over: async () => [...new Set((await Promise.all(flows)).flat())].toSorted(),
+  kill: async () => {
+    victim.kill('SIGKILL')
+    await once(victim, 'exit')
+    await startVictim()
+  },
+}
+if (bus.partition === 'other') await startVictim()
+await bus.offer(Lab, lab)
+await bus.closed
+`
+const MACHINE = `
+    kind: qemu
+    memory: 512M
+    files:
+      - { from: lab.mjs, to: /app/lab.mjs }
+      - { from: flow.mjs, to: /app/flow.mjs }
+      - { from: victim.mjs, to: /app/victim.mjs }
+    run: [node, /app/lab.mjs]`
+const CONFIG = `
+partitions:
+  keeper: ${MACHINE}
+  other: ${MACHINE}
+policy:
+  - { allow: keeper, to: other, service: go }
+  - { allow: [keeper, other], to: [keeper, other], service: '*', direct: true }
+`
+
+interface Report {
+  readonly bus: { readonly pipes: readonly { caller: string; medium: string; noRings?: string }[] }
+  readonly direct: readonly { machines: readonly string[]; places: number; free: number; inUse: number }[]
+}
+
+/** What this process, which is the bus, has of memory. */
+function held(): string[] {
+  const links = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`)
+    } catch {
+      return ''
+    }
+  })
+  return links.filter((link) => link.includes('memfd'))
+}
+
+test('two machines that share memory', { timeout: 3 * LONG }, async (context) => {
+  const missing = installCommand(await checkRequirements())
+  if (missing !== undefined) {
+    assert.equal(process.env['CI'], undefined, `QEMU must be there in CI: ${missing}`)
+    return context.skip(`virtual machines cannot be started here: ${missing}`)
+  }
+  const directory = await mkdtemp(join(tmpdir(), 'busbar-vm-rings-'))
+  const files = { 'flow.mjs': FLOW, 'victim.mjs': VICTIM, 'lab.mjs': LAB, 'busbar.yaml': CONFIG }
+  for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text)
+  const names = await readdir('/dev/shm')
+  const host: BusHost = await openConfiguredHost({
+    file: join(directory, 'busbar.yaml'),
+    logDirectory: join(directory, 'logs'),
+  })
+  const report = (): Report => host.inspect() as Report
+  const pair = (): Report['direct'][0] => report().direct[0] as Report['direct'][0]
+  const start = async (name: string): Promise<Client<typeof Lab>> => {
+    await host.start(name)
+    await host.attached(name)
+    return host.bus.activate(Lab, { in: name, wait: true, deadline: LONG })
+  }
+  /** Bytes flow on rings in both directions, and none of them the bus sees. */
+  const flow = async (keeper: Client<typeof Lab>): Promise<void> => {
+    await keeper.flow({}, { deadline: LONG })
+    const pipes = report().bus.pipes.filter(({ caller }) => caller !== 'host')
+    const media = pipes.map(({ caller, medium, noRings }) => ({ caller, medium, noRings }))
+    assert.equal(pipes.filter(({ medium }) => medium === 'ring').length, 2 * PIPES, JSON.stringify(media))
+    assert.equal(pair().inUse, 2 * PIPES)
+  }
+  const allFree = async (): Promise<void> => {
+    while (pair().inUse > 0) await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(pair().free, pair().places)
+  }
+  const keepAlive = setInterval(() => {}, 1000)
+  try {
+    let [keeper, other] = await Promise.all([start('keeper'), start('other')])
+    await context.test('give it to their programs, and to nobody else', async () => {
+      for (const machine of [keeper, other]) {
+        assert.deepEqual(await machine.look(), { uid: 1000, devices: ['0000:00:10.0'], modes: ['600 1000'] })
+      }
+      assert.deepEqual(
+        report().direct.map(({ machines, inUse }) => ({ machines, inUse })),
+        [{ machines: ['keeper', 'other'], inUse: 0 }],
+      )
+    })
+    await context.test(`${PROGRAM_ROUNDS * PIPES * 2} pipes whose other program is killed in the middle`, async () => {
+      for (let round = 0; round < PROGRAM_ROUNDS; round++) {
+        await flow(keeper)
+        await other.kill({}, { deadline: LONG })
+        assert.deepEqual(await keeper.over({}, { deadline: LONG }), ['PEER_DIED'], `round ${round}`)
+        await allFree()
+      }
+    })
+    await context.test(`${MACHINE_ROUNDS * PIPES * 2} pipes whose other machine is killed in the middle`, async () => {
+      for (let round = 0; round < MACHINE_ROUNDS; round++) {
+        await flow(keeper)
+        await host.kill('other')
+        assert.deepEqual(await keeper.over({}, { deadline: LONG }), ['PEER_DIED'], `round ${round}`)
+        await allFree()
+        other = await start('other')
+      }
+    })
+    await context.test('leave nothing behind', async () => {
+      await flow(keeper)
+      keeper = other
+      await host.close()
+      assert.deepEqual(held(), [])
+      assert.deepEqual(await readdir('/dev/shm'), names)
+    })
+  } finally {
+    clearInterval(keepAlive)
+    await host.close()
+    await rm(directory, { recursive: true, force: true })
+  }
+})
