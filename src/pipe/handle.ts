@@ -26,6 +26,7 @@ export class Pipe implements ByteLink {
   #bytesRead = 0
   #bytesWritten = 0
   #ended = false
+  #closed = false
 
   /** Takes the channel: closing the pipe closes it. */
   constructor(channel: Channel) {
@@ -102,8 +103,8 @@ export class Pipe implements ByteLink {
   }
 
   close(reason?: BusbarError): void {
+    this.#closed = true
     this.#link.close(reason)
-    this.#reader?.fail(reason ?? new BusbarError('CLOSED', 'closed by this side'))
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
@@ -131,6 +132,9 @@ export class Pipe implements ByteLink {
   /** Reads now, or behind the reads that wait. */
   #inOrder<R extends { readonly pending: boolean }, T>(reader: R, take: (reader: R) => Awaitable<T>): Promise<T> {
     let next: Promise<T>
+    // What is unread is dropped at once. Why, only the link knows: it may have closed before, and nobody has heard of it yet.
+    if (this.#closed)
+      return this.closed.then((reason) => (reason === undefined ? take(reader) : Promise.reject(reason)))
     if (this.#behind === 0 && !reader.pending) {
       const taken = take(reader)
       if (!(taken instanceof Promise)) return Promise.resolve(taken)
