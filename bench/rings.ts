@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { rawUpload, withPeers } from './bulk.ts'
+import { PRIVATE_RING_BYTES } from 'busbar/transport'
 import { type Child, startChild } from './children.ts'
 import { median, percentile, type Row, rowOf } from './rows.ts'
 
@@ -9,8 +10,11 @@ const SIZE = 100
 const CALLS = 20_000
 const MANY = 300_000
 const IN_FLIGHT = 64
+/** Calls for which one doorbell is allowed. */
+const CALLS_A_BELL = 50
 const BYTES = 1024 ** 3
 const CHUNK = 65_536
+const MIB = 1024 ** 2
 const MESSAGES = 8_000_000
 /** Channels that do nothing, and how long they are watched, `ms`. */
 const IDLE = 100
@@ -25,10 +29,11 @@ function onRings<T>(vars: Readonly<Record<string, string>>, run: (peers: Peers) 
   return withPeers(run, 'bus', vars)
 }
 
-/** `ring-call-p50`, `ring-call-p99`, `ring-call-64` and `ring-call-doorbell-p50`: 100-byte calls beside a raw framed echo over one socket. */
+/** `ring-call-p50`, `ring-call-p99`, `ring-call-64`, the doorbells of those on both sides, and `ring-call-doorbell-p50`: 100-byte calls beside a raw framed echo over one socket. */
 export async function ringCalls(repetitions: number): Promise<Row[]> {
   const raw: Record<'p50' | 'rate', number[]> = { p50: [], rate: [] }
   const ring: Record<'p50' | 'p99' | 'rate' | 'doorbell', number[]> = { p50: [], p99: [], rate: [], doorbell: [] }
+  const rung: number[] = []
   for (let i = 0; i < repetitions; i++) {
     const echo = await rawEcho()
     raw.p50.push(echo.p50)
@@ -38,8 +43,10 @@ export async function ringCalls(repetitions: number): Promise<Row[]> {
       ring.p50.push(percentile(times, 0.5) * 1000)
       ring.p99.push(percentile(times, 0.99) * 1000)
       await client.ask({ do: 'calls-many', size: SIZE, count: MANY, inFlight: IN_FLIGHT })
+      const before = await woken(client, server)
       const ms = (await client.ask({ do: 'calls-many', size: SIZE, count: MANY, inFlight: IN_FLIGHT })) as number
       ring.rate.push(MANY / (ms / 1000))
+      rung.push((((await woken(client, server)) - before) / MANY) * CALLS_A_BELL)
     })
     await onRings(DOORBELL, async ({ client, server }) => {
       ring.doorbell.push(percentile(await lone(client, server), 0.5) * 1000)
@@ -49,24 +56,67 @@ export async function ringCalls(repetitions: number): Promise<Row[]> {
     rowOf('ring-call-p50', 'µs', ring.p50, raw.p50, '<= 0.1'),
     rowOf('ring-call-p99', 'µs', ring.p99, raw.p50, '<= 1'),
     rowOf('ring-call-64', 'calls/s', ring.rate, raw.rate, '>= 2'),
+    rowOf(
+      'ring-call-64-doorbells',
+      'in 50 calls',
+      rung,
+      rung.map(() => 1),
+      '<= 1',
+    ),
     rowOf('ring-call-doorbell-p50', 'µs', ring.doorbell, raw.p50, '<= 1.6'),
   ]
 }
 
-/** `ring-pipe`: one pipe in 64 KiB writes, beside one raw socket. */
+/**
+ * One pipe in 64 KiB writes, beside one raw socket: `ring-pipe-into`, read into the reader's own memory, `ring-pipe-duplex` as streams of Node, and
+ * `ring-upload-1m`, calls with a payload of 1 MiB, two at a time. `ring-pipe-into-to-copy` has as its baseline the same bytes copied into shared memory
+ * and out of it by one process.
+ */
 export async function ringPipe(repetitions: number): Promise<Row[]> {
-  const rate = (ms: number): number => BYTES / 1e6 / (ms / 1000)
-  const values: number[] = []
+  const rate = (ms: unknown): number => BYTES / 1e6 / ((ms as number) / 1000)
   const baselines: number[] = []
+  const copies: number[] = []
+  const values: Record<'into' | 'duplex' | 'upload', number[]> = { into: [], duplex: [], upload: [] }
+  const loads = [
+    ['into', 'sink', { do: 'upload', chunk: CHUNK }],
+    ['duplex', 'duplex', { do: 'upload-duplex', chunk: CHUNK }],
+    ['upload', 'intake', { do: 'upload-calls', size: MIB }],
+  ] as const
   for (let i = 0; i < repetitions; i++) {
     baselines.push(rate(await rawUpload(BYTES)))
-    await onRings(ON, async ({ client, server }) => {
-      await server.ask({ do: 'offer-sink' })
-      await client.ask({ do: 'upload', bytes: BYTES / 2, chunk: CHUNK })
-      values.push(rate((await client.ask({ do: 'upload', bytes: BYTES, chunk: CHUNK })) as number))
-    })
+    copies.push(rate(plainCopy(BYTES)))
+    for (const [name, service, load] of loads) {
+      await onRings(ON, async ({ client, server }) => {
+        await server.ask({ do: `offer-${service}` })
+        await client.ask({ ...load, bytes: BYTES / 2, count: BYTES / MIB / 2 })
+        values[name].push(rate(await client.ask({ ...load, bytes: BYTES, count: BYTES / MIB })))
+      })
+    }
   }
-  return [rowOf('ring-pipe', 'MB/s', values, baselines, '>= 3')]
+  return [
+    rowOf('ring-pipe-into', 'MB/s', values.into, baselines, '>= 3'),
+    rowOf('ring-pipe-into-to-copy', 'MB/s', values.into, copies, '>= 0.5'),
+    rowOf('ring-pipe-duplex', 'MB/s', values.duplex, baselines, '>= 1.3'),
+    rowOf('ring-upload-1m', 'MB/s', values.upload, baselines, '>= 2'),
+  ]
+}
+
+/** So many bytes into shared memory as large as a ring, and out of it, by one process; ms. */
+function plainCopy(bytes: number): number {
+  const ring = new Uint8Array(new SharedArrayBuffer(PRIVATE_RING_BYTES))
+  const from = new Uint8Array(CHUNK).fill(7)
+  const into = new Uint8Array(CHUNK)
+  const copy = (count: number): void => {
+    for (let done = 0; done < count; done += CHUNK) {
+      const at = done % PRIVATE_RING_BYTES
+      ring.set(from, at)
+      into.set(ring.subarray(at, at + CHUNK))
+    }
+  }
+  copy(bytes / 4)
+  const start = performance.now()
+  copy(bytes)
+  return performance.now() - start
 }
 
 /** `ring-messages`: 64-byte messages one way on a message pipe; the baseline is the same pipe through the broker. */
@@ -112,6 +162,12 @@ export async function ringIdle(repetitions: number): Promise<Row[]> {
       target: '< 1 %',
     },
   ]
+}
+
+/** How many times both together had to wake the other so far. */
+async function woken(client: Child, server: Child): Promise<number> {
+  const counts = (await Promise.all([client, server].map((child) => child.ask({ do: 'rung' })))) as number[]
+  return counts.reduce((sum, count) => sum + count, 0)
 }
 
 async function lone(client: Child, server: Child): Promise<number[]> {

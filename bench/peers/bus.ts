@@ -1,6 +1,9 @@
 /** A partition of a benchmark: attached over descriptor 3 to the broker in the parent. */
-import { attach, type Bus } from 'busbar/agent'
-import type { Client } from 'busbar/rpc'
+import { once } from 'node:events'
+import { attach, Bus } from 'busbar/agent'
+import { DialledCarrier, Endpoint } from 'busbar/bus'
+import { type Client, contract, method, t } from 'busbar/rpc'
+import { connectUnix, fdLink, nodeEnv, RingMedium, RingPoller } from 'busbar/transport'
 import { Echo } from './contract.ts'
 import { serve } from './serve.ts'
 
@@ -16,6 +19,11 @@ type Request =
   | { do: 'upload-watched'; bytes: number; chunk: number; to: string }
   | { do: 'calls-under-bulk'; size: number; bytes: number; uploads: number }
   | { do: 'rss' }
+  | { do: 'offer-duplex' }
+  | { do: 'upload-duplex'; bytes: number; chunk: number }
+  | { do: 'offer-intake' }
+  | { do: 'upload-calls'; size: number; count: number }
+  | { do: 'rung' }
   | { do: 'offer-messages' }
   | { do: 'messages'; size: number; count: number }
   | { do: 'open-many'; count: number }
@@ -26,10 +34,29 @@ const CHUNK = 65_536
 
 let attached: Promise<Bus> | undefined
 const bus = (): Promise<Bus> => {
-  attached ??= attach()
+  attached ??= poller === undefined ? attach() : attachOn(poller)
   return attached
 }
+
+/** With rings, this process looks at them through a poller that can be asked how often it had to wake the other side. */
+const poller =
+  process.env['BUSBAR_RINGS'] === 'on'
+    ? new RingPoller(process.env['BUSBAR_POLL'] === undefined ? undefined : Number(process.env['BUSBAR_POLL']))
+    : undefined
+
+/** As `attach` does it. */
+async function attachOn(looking: RingPoller): Promise<Bus> {
+  const env = nodeEnv()
+  const path = process.env['BUSBAR_CHANNELS'] ?? ''
+  const control =
+    process.env['BUSBAR_SOCKET'] === undefined ? fdLink(Number(process.env['BUSBAR_FD'])) : await connectUnix(path)
+  const carrier = new DialledCarrier(control, () => connectUnix(path))
+  return new Bus(await Endpoint.attach(carrier, { env, rings: await RingMedium.load(looking) }), env)
+}
 let echo: Client<typeof Echo>
+
+/** Takes long payloads. */
+const Intake = contract('bench.Intake', { version: '1.0' }, { upload: method({ data: t.bytes }, t.uint32) })
 
 const handlers = {
   /** Reads into memory of its own: what whoever reads much does. */
@@ -127,6 +154,39 @@ const handlers = {
     while ((await pipe.read()) !== undefined) {}
     return performance.now() - start
   },
+  /** Reads as a program does that knows streams of Node and nothing else. */
+  'offer-duplex': async () => {
+    await (await bus()).offer('duplex', (pipe) => {
+      pipe.on('data', () => {}).on('end', () => pipe.end())
+    })
+  },
+  'upload-duplex': async ({ bytes, chunk }: { bytes: number; chunk: number }): Promise<number> => {
+    const pipe = await (await bus()).open('server/duplex')
+    const data = Buffer.alloc(chunk, 7)
+    const start = performance.now()
+    for (let sent = 0; sent < bytes; sent += chunk) if (!pipe.write(data)) await once(pipe, 'drain')
+    pipe.end()
+    pipe.resume()
+    await once(pipe, 'end')
+    return performance.now() - start
+  },
+  'offer-intake': async () => {
+    await (await bus()).offer(Intake, { upload: ({ data }) => data.length })
+  },
+  /** Calls with `size` bytes each, two at a time; ms in all. */
+  'upload-calls': async ({ size, count }: { size: number; count: number }): Promise<number> => {
+    const intake = await (await bus()).activate(Intake, { in: 'server' })
+    const data = new Uint8Array(size).fill(7)
+    let left = count
+    const worker = async (): Promise<void> => {
+      while (left-- > 0) await intake.upload({ data })
+    }
+    const start = performance.now()
+    await Promise.all([worker(), worker()])
+    return performance.now() - start
+  },
+  /** How many times this process had to wake the other side of a ring so far. */
+  rung: async () => poller?.inspect().rung ?? 0,
   'offer-messages': async () => {
     await (await bus()).offer(
       'messages',

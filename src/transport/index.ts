@@ -14,7 +14,14 @@ export {
 export { RingAllocator, type RingMemory } from './mapped/allocator.ts'
 export type { Bell } from './mapped/bell.ts'
 export { type Libc, loadLibc, type Mapping } from './mapped/libc.ts'
-export { MAX_REGIONS, RING_LIMITS, RING_PAYLOAD, type RingLimits, SHARED_BYTES } from './mapped/limits.ts'
+export {
+  MAX_REGIONS,
+  PRIVATE_RING_BYTES,
+  RING_LIMITS,
+  RING_PAYLOAD,
+  type RingLimits,
+  SHARED_BYTES,
+} from './mapped/limits.ts'
 export { MappedStream, type RingGrant, RingMedium } from './mapped/medium.ts'
 export { type PlaceGrant, PlaceMedium, type PlaceSignals, PlacedStream } from './mapped/place-medium.ts'
 export { type Polled, RingPoller } from './mapped/poller.ts'

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { closeSync } from 'node:fs'
 import { BusbarError } from '../../errors/index.ts'
 import { type Libc, loadLibc } from './libc.ts'
-import { RING_LIMITS } from './limits.ts'
+import { PRIVATE_RING_BYTES } from './limits.ts'
 import type { RingGrant } from './medium.ts'
 import { formatRegion, KEY_BYTES, regionBytes } from './region.ts'
 
@@ -25,7 +25,7 @@ export class RingAllocator {
   readonly #ringBytes: number
   #pending = 0
 
-  constructor(libc: Libc, ringBytes: number = RING_LIMITS.ringBytes) {
+  constructor(libc: Libc, ringBytes: number = PRIVATE_RING_BYTES) {
     this.#libc = libc
     this.#ringBytes = ringBytes
   }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { MessageChannel, type MessagePort, type Transferable } from 'node:worker_threads'
 import { BusbarError } from '../../errors/index.ts'
 import { PAGE_BYTES, RingReader, RingWriter } from '../../ring/index.ts'
-import { MAX_RING_BYTES, RING_LIMITS, RING_PAYLOAD } from '../mapped/limits.ts'
+import { MAX_RING_BYTES, PRIVATE_RING_BYTES, RING_PAYLOAD } from '../mapped/limits.ts'
 import { RingPoller } from '../mapped/poller.ts'
 import { formatRegion, KEY_BYTES, openRegion, regionBytes } from '../mapped/region.ts'
 import { RingStream } from '../mapped/stream.ts'
@@ -27,7 +27,7 @@ const RING_OPTIONS = { mode: 'byte', maxPayload: RING_PAYLOAD } as const
  * Two ends of a link between threads of this process: two rings in one `SharedArrayBuffer`. `ringBytes` is the data of one ring, in whole pages; else
  * `INVALID_ARGUMENT`. Whoever takes an end calls `workerLink` with it, once, in the thread where it is used.
  */
-export function workerPorts(ringBytes: number = RING_LIMITS.ringBytes): [WorkerPort, WorkerPort] {
+export function workerPorts(ringBytes: number = PRIVATE_RING_BYTES): [WorkerPort, WorkerPort] {
   if (ringBytes < PAGE_BYTES || ringBytes > MAX_RING_BYTES || ringBytes % PAGE_BYTES !== 0) {
     throw new BusbarError(
       'INVALID_ARGUMENT',
