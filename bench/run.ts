@@ -13,6 +13,7 @@ import { demo } from './demo.ts'
 import { hostileVictim } from './hostile-victim.ts'
 import { slowReader } from './memory.ts'
 import { componentCall, pipelined, references, streamBytes } from './objects.ts'
+import { manyChannels } from './many-channels.ts'
 import { payloadSweep } from './payload-sweep.ts'
 import { ringCalls, ringIdle, ringMessages, ringPipe } from './rings.ts'
 import { callSocket, callSocketUnderBulk, heapMillionCalls, uploadSocket } from './rpc-socket.ts'
@@ -30,6 +31,7 @@ const CASES: Readonly<Record<string, (repetitions: number, peers: PeerName[]) =>
   'ring-messages': ringMessages,
   'ring-idle': ringIdle,
   worker: workers,
+  'many-channels': manyChannels,
   'call-socket': callSocket,
   'upload-socket': uploadSocket,
   'call-socket-under-bulk': callSocketUnderBulk,
