@@ -27,7 +27,7 @@ export class Held implements CallCounter {
   readonly via: Via
   readonly interface: Interface
   /** What calls on it carry; one object for all of them. */
-  readonly target: { readonly object: Guid; readonly counter: CallCounter }
+  readonly target: { readonly object: Guid; readonly counter: CallCounter; readonly gathers?: boolean }
   readonly references: number
   readonly oxid: bigint
   readonly oid: bigint
@@ -39,6 +39,7 @@ export class Held implements CallCounter {
   site: Error | undefined
   /** Told once, when it is released. */
   ended: (() => void) | undefined
+  #gathering: Held['target'] | undefined
   #pins = 0
   #forgotten = false
   #released: Promise<void> | undefined
@@ -51,6 +52,12 @@ export class Held implements CallCounter {
     this.oxid = oxid
     this.oid = oid
     this.base = base
+  }
+
+  /** The same for calls whose results may be called through at once. */
+  get gathering(): Held['target'] {
+    this.#gathering ??= { object: this.target.object, counter: this, gathers: true }
+    return this.#gathering
   }
 
   get released(): boolean {

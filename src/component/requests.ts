@@ -10,7 +10,7 @@ import {
 } from '../rpc/index.ts'
 import type { Guard } from './guard.ts'
 import type { Held } from './held.ts'
-import { FIRST_OPNUM, type Interface, type Operation } from './interface.ts'
+import { FIRST_OPNUM, type Interface, type Operation, referenceOf } from './interface.ts'
 import type { ObjectLimits } from './limits.ts'
 
 /** Sends the calls of one association; agrees on each interface the first time that it is called through. */
@@ -96,7 +96,7 @@ export class Requests {
       context,
       FIRST_OPNUM + operation.number,
       args === undefined ? NOTHING : args,
-      held.target,
+      referenceOf(operation) === undefined ? held.target : held.gathering,
     )
   }
 

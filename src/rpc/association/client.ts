@@ -102,10 +102,10 @@ export class RpcClient {
       const call = new PendingCall(packaging as Packaging, settle, reject, options.counter)
       call.late = options.late
       call.unsent = options.unsent
-      const { object, signal } = options
+      const { object, signal, gathers } = options
       if (signal !== undefined) call.watch(signal, () => this.#abort(call, abortError(signal)))
       try {
-        this.#requests.start(call, { contextId: context.id, opnum, object }, packaging, args)
+        this.#requests.start(call, { contextId: context.id, opnum, object, gathers }, packaging, args)
       } catch (thrown) {
         call.forget()
         throw thrown

@@ -34,6 +34,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal
   /** Counts the call until it has its outcome. */
   readonly counter?: CallCounter
+  /** It leaves with what else is sent in this turn, also where no other call is under way: some that follow it may be made by then. */
+  readonly gathers?: boolean
   /**
    * Takes the answer of a call whose signal fired first: what it gives can then be given back. Not called when the call
    * was never sent, when it failed, or when the link ends first.

@@ -17,6 +17,8 @@ export interface Target {
   readonly opnum: number
   /** UUID of the object that is called. */
   readonly object: string | undefined
+  /** It waits for what else is sent in this turn. */
+  readonly gathers?: boolean | undefined
 }
 
 /** The requests of one client: packages them, sends as many at a time as the server takes, and holds the others back. */
@@ -81,7 +83,7 @@ export class Requests {
     const flags = object === undefined ? WHOLE : WHOLE | PFC.OBJECT_UUID
     writeRequest(access.view, at, flags, front + stub, call.id, stub, target.contextId, target.opnum)
     if (object !== undefined) this.#uuids.write(access.view, at + REQUEST_BYTES, object)
-    if (this.calls.size === 1) access.hurry()
+    if (this.calls.size === 1 && target.gathers !== true) access.hurry()
   }
 
   /** A call is over: its slot is free for the next. */
