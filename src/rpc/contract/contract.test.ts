@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { BusbarError } from '../../errors/index.ts'
-import type { Client, Implementation } from './call.ts'
+import type { Client, Implementation, Promised } from './call.ts'
 import { contract, type Methods } from './contract.ts'
 import { method } from './method.ts'
 import { numbersOf, procedureAt } from './procedure.ts'
@@ -182,9 +182,11 @@ test('types are inferred', () => {
     Same<Awaited<ReturnType<Client<typeof FileStore>['stat']>>, { size: number; modified: Date }>,
     Same<ReturnType<Client<typeof FileStore>['list']>, Stream<{ name: string; size?: number | undefined }>>,
     Same<Awaited<ReturnType<Client<typeof FileStore>['open']>>, Client<typeof File>>,
+    Same<ReturnType<Client<typeof FileStore>['open']>, Promised<Client<typeof File>>>,
+    Same<ReturnType<ReturnType<Client<typeof FileStore>['open']>['read']>, Promise<Uint8Array>>,
     Same<Parameters<Client<typeof FileStore>['open']>[0]['mode'], 'read' | 'write' | undefined>,
     Same<Parameters<Client<typeof File>['close']>['length'], 0 | 1 | 2>,
-  ] = [true, true, true, true, true, true, true, true]
+  ] = [true, true, true, true, true, true, true, true, true, true]
   assert.ok(checks.every(Boolean))
 
   const implementation: Implementation<typeof FileStore> = {
