@@ -38,6 +38,7 @@ export async function associateAsPlanned(world: World, op: Associate, from: Prog
   if (context !== undefined) {
     const { group } = one
     world.groups.set(pair, group)
+    world.killCaller(op, from)
     const second = op.links === 2 ? await open() : undefined
     if (second !== undefined) {
       const other = new Associating(world, op, from, to, second, tainted, group)

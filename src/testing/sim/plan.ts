@@ -106,7 +106,7 @@ export type Op =
       readonly links: 1 | 2
       readonly requests: readonly RequestPlan[]
       readonly closeAfter?: number
-      /** The caller is killed so many virtual `ms` after it began. */
+      /** The caller is killed so many virtual `ms` after it was bound. */
       readonly killAfter?: number
     }
   | ObjectsOp
@@ -158,7 +158,7 @@ export function drawPlan(seed: number, random: SimRandom): Plan {
   const ops = random.fork('ops')
   // Some worlds pass references around, with less beside it.
   const objects = random.chance(OBJECT_SEEDS) ? drawObjectOps(random.fork('objects'), calmAt, programs) : []
-  const count = objects.length > 0 ? random.between(6, 14) : random.between(8, 36)
+  const count = objects.length > 0 ? random.between(8, 20) : random.between(8, 36)
   const faults = random.chance(0.85)
   const drawn = Array.from({ length: count }, () => drawOp(ops, ops.below(calmAt), programs, machines.length, faults))
   return {
@@ -191,7 +191,7 @@ function drawOp(random: SimRandom, at: number, programs: number, machines: numbe
   const draw = random.below(100)
   if (draw < 21) return drawCalls(random, at, programs)
   if (draw < 29) return drawAssociation(random, at, programs, faults)
-  if (!faults || draw < 68) return drawOpen(random, at, programs)
+  if (!faults || draw < 66) return drawOpen(random, at, programs)
   if (draw < 73) return { kind: 'withdraw', at, program, backAfter: random.between(1, 300) }
   if (draw < 76) return { kind: 'detach', at, program }
   if (draw < 80) return { kind: 'deny', at, from: program, to: random.below(programs) }

@@ -68,7 +68,6 @@ export const SOMETIMES = [
   'an object has no interface of the kind that was asked for',
   'a pipe closed over references in both directions',
   'all was released while pipes stood',
-  'references within a call that was passed on were left to be collected',
   'a pipe ended in order on rings',
   'a doorbell woke who slept',
   'a doorbell told of space',

@@ -139,6 +139,15 @@ export class World {
     this.#later(random.below(50), 'the bus is closed', () => this.wiring.broker?.close())
   }
 
+  /** A caller whose requests are under way is killed, if that is planned. */
+  killCaller({ killAfter }: Op & { kind: 'associate' }, from: Program): void {
+    if (killAfter === undefined || this.network.scheduler.now + killAfter >= this.plan.calmAt) return
+    const { node } = from
+    this.#later(killAfter, 'a caller is killed', () => {
+      if (from.node === node) this.#killProgram(from, 200)
+    })
+  }
+
   /** The association groups that a process keeps for a caller. */
   groupsOf(node: SimNode, { partition, epoch }: Caller): AssociationGroups {
     const key = `${node.id} ${partition} ${epoch}`
@@ -189,13 +198,13 @@ export class World {
     }
     switch (op.kind) {
       case 'open':
-        return this.#open(op)
+        return this.#between('open', op, openAsPlanned)
       case 'call':
-        return this.#call(op)
+        return this.#between('calls', op, callAsPlanned)
       case 'associate':
-        return this.#associate(op)
+        return this.#between('requests', op, associateAsPlanned)
       case 'objects':
-        return this.#passObjects(op)
+        return this.#between('objects', op, passObjectsAsPlanned)
       case 'withdraw':
         return this.#program(op.program).withdraw(op.backAfter)
       case 'detach':
@@ -228,39 +237,14 @@ export class World {
     return this.machines.find((machine) => machine.programs.includes(program)) as Machine
   }
 
-  #open(op: Op & { kind: 'open' }): void {
+  #between<T extends { readonly from: number; readonly to: number }>(
+    what: string,
+    op: T,
+    work: (world: World, op: T, from: Program, to: Program) => Promise<void>,
+  ): void {
     const from = this.#program(op.from)
     const to = this.#program(op.to)
-    this.tasks.add(`open ${from.node.name} to ${to.partition}`, from.node, openAsPlanned(this, op, from, to))
-  }
-
-  #call(op: Op & { kind: 'call' }): void {
-    const from = this.#program(op.from)
-    const to = this.#program(op.to)
-    this.tasks.add(`calls from ${from.node.name} to ${to.partition}`, from.node, callAsPlanned(this, op, from, to))
-  }
-
-  #passObjects(op: Op & { kind: 'objects' }): void {
-    const from = this.#program(op.from)
-    const to = this.#program(op.to)
-    const passing = passObjectsAsPlanned(this, op, from, to)
-    this.tasks.add(`objects between ${from.node.name} and ${to.partition}`, from.node, passing)
-  }
-
-  #associate(op: Op & { kind: 'associate' }): void {
-    const from = this.#program(op.from)
-    const to = this.#program(op.to)
-    this.tasks.add(
-      `requests from ${from.node.name} to ${to.partition}`,
-      from.node,
-      associateAsPlanned(this, op, from, to),
-    )
-    const { killAfter, at } = op
-    if (killAfter === undefined || at + killAfter >= this.plan.calmAt) return
-    const { node } = from
-    this.#later(killAfter, 'a caller is killed', () => {
-      if (from.node === node) this.#killProgram(from, 200)
-    })
+    this.tasks.add(`${what} from ${from.node.name} to ${to.partition}`, from.node, work(this, op, from, to))
   }
 
   #detach({ endpoint, node }: Program): void {

@@ -47,7 +47,6 @@ export class Holder {
   /** As when garbage is collected: releases the proxies that nobody has. Only calls that were passed on leave any. */
   collect(): void {
     const { report } = this.#table
-    if (this.#unseen.size > 0) report.sometimes('references within a call that was passed on were left to be collected')
     report.check(this.#unseen.size === 0 || this.passedOn, 'I8', () => {
       return `${this.#unseen.size} references of ${this.node.name} are left to be collected`
     })
