@@ -40,7 +40,8 @@ function onRead(fate: (chunk: Uint8Array, index: number) => (Uint8Array | undefi
       }
       return ready.shift()
     }
-    return altered(channel, { read })
+    // What flows past reads is read one by one, through this one.
+    return altered(channel, { read, flow: undefined } as unknown as Partial<Channel>)
   })
 }
 
