@@ -13,6 +13,8 @@ const MAX_ROUNDS = 12
 /** What an association hears from its access object. */
 export interface AccessEvents {
   readonly pdu: PduHandler
+  /** When cutting goes on, after `pdu.enough` has said that it must wait. */
+  readonly turn?: () => Promise<void>
   /** The peer finished its direction between two PDUs. */
   readonly ended: () => void
   /** The last event, once: the link is over. */
@@ -186,8 +188,9 @@ export class RpcAccess {
   #arrived(cutter: PduCutter, chunk: Uint8Array, lent: boolean): Promise<void> | undefined {
     if (this.#over) return undefined
     this.#cutting = true
+    let rest: Uint8Array | undefined
     try {
-      cutter.push(chunk, lent)
+      rest = cutter.push(chunk, lent)
     } catch (thrown) {
       this.#cutting = false
       this.close(BusbarError.from(thrown))
@@ -195,7 +198,15 @@ export class RpcAccess {
     }
     this.#cutting = false
     if (this.#hurried) this.#flush()
+    if (rest !== undefined) return this.#later(cutter, rest)
     return this.unsent > this.#pauseAbove && !this.#over ? this.#drained() : undefined
+  }
+
+  /** Goes on when it is the turn of this association again. */
+  async #later(cutter: PduCutter, rest: Uint8Array): Promise<void> {
+    this.#flush()
+    await this.#events?.turn?.()
+    await this.#arrived(cutter, rest, false)
   }
 
   #ended(cutter: PduCutter): void {

@@ -19,6 +19,7 @@ import { RunningCalls } from './running-calls.ts'
 import { NO_SECURITY } from './security.ts'
 import { type Lookup, ServerBinding } from './server-binding.ts'
 import type { RpcServerView } from './server-view.ts'
+import { Turns } from './turns.ts'
 
 export interface RpcServerOptions {
   readonly env: Env
@@ -70,8 +71,10 @@ export class RpcServer {
     pdu.tooLong = (header) => this.#tooLong(header)
     pdu.land = (header, view, at, here) => this.#land(header, view, at, here)
     pdu.landed = (header) => this.#go(this.#receiving.landed(header, header.length - REQUEST_BYTES))
+    const turns = Turns.of(this.#env)
+    pdu.enough = () => turns.spent(this)
     access.start(
-      { pdu, ended: () => this.#ended(), closed: (reason) => this.#closed(reason) },
+      { pdu, turn: () => turns.next(), ended: () => this.#ended(), closed: (reason) => this.#closed(reason) },
       fragment,
       this.#limits.unsent,
     )

@@ -14,6 +14,8 @@ export interface PduHandler {
    * has come, and then hears of it by `landed` alone. `undefined` takes it whole.
    */
   land?(header: PduHeader, view: DataView, at: number, here: number): Uint8Array | undefined
+  /** Asked after each PDU that came whole: whether the rest of its chunk is given back, for later. */
+  enough?(): boolean
   /** The memory that `land` gave is filled. */
   landed?(header: PduHeader): void
   /** Told of a PDU above the limit when its header is in: the last chance to answer it before `MALFORMED` is thrown. */
@@ -62,17 +64,21 @@ export class PduCutter {
     return this.#landing ? this.#partial.length - this.#filled : 0
   }
 
-  /** Throws `MALFORMED` at the first header that cannot be, and whatever the handler throws but `ENOUGH`. Of a chunk that is `lent` nothing is kept. */
-  push(chunk: Uint8Array, lent: boolean = false): void {
+  /**
+   * Gives what the handler wants later (`enough`), to be pushed again. Throws `MALFORMED` at the first header that cannot be, and whatever the
+   * handler throws but `ENOUGH`. Of a chunk that is `lent` nothing is kept.
+   */
+  push(chunk: Uint8Array, lent: boolean = false): Uint8Array | undefined {
     try {
-      this.#cut(chunk, lent)
+      return this.#cut(chunk, lent)
     } catch (thrown) {
       if (thrown !== ENOUGH) throw thrown
       this.stop()
     }
+    return undefined
   }
 
-  #cut(chunk: Uint8Array, lent: boolean): void {
+  #cut(chunk: Uint8Array, lent: boolean): Uint8Array | undefined {
     const start = chunk.byteOffset
     const end = start + chunk.length
     let at = start + (this.held > 0 ? this.#complete(chunk) : 0)
@@ -86,8 +92,10 @@ export class PduCutter {
       if (lent) return this.#cut(chunk.slice(at - start), false)
       this.#handle(this.#header, view, at)
       at += length
+      if (this.#handle.enough?.() === true && at < end && !this.#stopped) return chunk.subarray(at - start)
     }
     if (!this.#stopped && at < end) this.#keep(chunk, view, at - start)
+    return undefined
   }
 
   #keep(chunk: Uint8Array, view: DataView, at: number): void {

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Env, memoryPair } from '../../link/index.ts'
+import { StillEnv } from '../../testing/index.ts'
+import { RpcAccess } from '../access.ts'
+import { RpcClient } from './client.ts'
+import type { IncomingCall } from './incoming-call.ts'
+import { RpcServer } from './server.ts'
+
+const ID = { uuid: '0f5b6d2e-2222-4222-8333-444455556677', major: 1, minor: 0 }
+const MANY = 400
+
+/** Two clients of one process; every call takes 20 µs of a clock that nothing else moves. */
+function twoClients(order: string[]): [RpcClient, RpcClient] {
+  let now = 0
+  const still = new StillEnv()
+  const env: Env = {
+    now: () => now,
+    timer: (delay, run) => still.timer(delay, run),
+    random: (into) => still.random(into),
+    post: (run) => void setImmediate(run),
+  }
+  const dispatch = (call: IncomingCall): Uint8Array => {
+    now += 0.02
+    order.push(String.fromCharCode(...call.stub))
+    return new Uint8Array(0)
+  }
+  const clients = [0, 1].map(() => {
+    const [near, far] = memoryPair()
+    new RpcServer(new RpcAccess(far), { env, lookup: () => ({ id: ID, opnums: 10, dispatch }) })
+    return new RpcClient(new RpcAccess(near), { env })
+  })
+  return clients as [RpcClient, RpcClient]
+}
+
+const call = async (client: RpcClient, name: string): Promise<void> => {
+  const context = await client.bind(ID)
+  await client.call(context, 0, Uint8Array.of(name.charCodeAt(0)))
+}
+
+test('a client that sends hundreds of calls at once does not keep another one waiting for all of them', async () => {
+  const order: string[] = []
+  const [busy, other] = twoClients(order)
+  await Promise.all([call(busy, 'a'), call(other, 'b')])
+  order.length = 0
+  const all = Promise.all([...Array.from({ length: MANY }, () => call(busy, 'a')), call(other, 'b')])
+  await all
+  assert.equal(order.length, MANY + 1)
+  const before = order.indexOf('b')
+  assert.ok(before < 20, `${before} calls were served before the one of the other client`)
+})
+
+test('a client that is alone is never stopped', async () => {
+  const order: string[] = []
+  const [busy] = twoClients(order)
+  await call(busy, 'a')
+  let turns = 0
+  const count = (): void => {
+    turns++
+    if (order.length <= MANY) setImmediate(count)
+  }
+  setImmediate(count)
+  await Promise.all(Array.from({ length: MANY }, () => call(busy, 'a')))
+  assert.ok(turns < 10, `${turns} turns of the event loop`)
+})
