@@ -18,6 +18,7 @@ import { payloadSweep } from './payload-sweep.ts'
 import { ringCalls, ringIdle, ringMessages, ringPipe } from './rings.ts'
 import { callSocket, callSocketUnderBulk, heapMillionCalls, uploadSocket } from './rpc-socket.ts'
 import type { Row } from './rows.ts'
+import { vmRings } from './vm-rings.ts'
 import { workers } from './workers.ts'
 import { PEERS, type PeerName } from './stacks/index.ts'
 
@@ -32,6 +33,7 @@ const CASES: Readonly<Record<string, (repetitions: number, peers: PeerName[]) =>
   'ring-idle': ringIdle,
   worker: workers,
   'many-channels': manyChannels,
+  'vm-rings': vmRings,
   'call-socket': callSocket,
   'upload-socket': uploadSocket,
   'call-socket-under-bulk': callSocketUnderBulk,
