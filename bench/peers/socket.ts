@@ -25,9 +25,9 @@ let connection: Connection
 type Call = (data: Uint8Array, done: (bytes: number) => void) => void
 
 const handlers = {
-  serve: ({ stack, path }: { stack: StackName; path: string }) => STACKS[stack].serve(path),
+  serve: async ({ stack, path }: { stack: StackName; path: string }) => (await STACKS[stack]()).serve(path),
   connect: async ({ stack, path }: { stack: StackName; path: string }) => {
-    connection = await STACKS[stack].connect(path)
+    connection = await (await STACKS[stack]()).connect(path)
   },
   /** One call after the other; each call's time in ms. */
   serial: (load: Load) => serial(connection.echo, load),
