@@ -25,6 +25,8 @@ const PENDING_UNIT = 7
 export interface ReaderOptions extends RingOptions {
   /** Where `read` puts what is short. The readers of a process may share one. */
   readonly slab?: Slab
+  /** Makes memory for `read` of so many bytes, which are all written over before anybody sees them: they need not be zero. */
+  readonly allocate?: (length: number) => Uint8Array
 }
 
 /**
@@ -43,6 +45,7 @@ export class RingReader {
   readonly #size: number
   readonly #quarter: number
   readonly #slab: Slab
+  readonly #allocate: (length: number) => Uint8Array
   /** What the slab hands out now, and the buffer of it. */
   #slabBytes: Uint8Array | undefined
   #slabBuffer: ArrayBufferLike | undefined
@@ -64,9 +67,10 @@ export class RingReader {
   #fault: BusbarError | undefined
 
   /** On a ring that `Block.format` made empty. The interrupt mask is left as it is: "signal me". */
-  constructor(mem: Mem, { mode, maxPayload = DEFAULT_PAYLOAD, slab = new Slab() }: ReaderOptions) {
+  constructor(mem: Mem, { mode, maxPayload = DEFAULT_PAYLOAD, slab = new Slab(), allocate = zeros }: ReaderOptions) {
     this.#mem = mem
     this.#slab = slab
+    this.#allocate = allocate
     this.mode = mode
     this.#message = mode === 'message'
     this.#size = mem.dataBytes
@@ -131,6 +135,15 @@ export class RingReader {
   }
 
   /**
+   * Whether there is something to read, or the end, after a look: for whoever looks over and over, cheaper than to read. When there is
+   * nothing, what was read is given back.
+   */
+  ready(): boolean {
+    if (this.#fault !== undefined) throw this.#fault
+    return this.#payloadLeft !== 0 || this.#available !== 0 || (!this.#ended && this.#look())
+  }
+
+  /**
    * What is there, in memory of its own that passes to the caller: one message, or in byte mode a long packet or several short ones;
    * `undefined` when nothing is there now or ever (`ended`).
    */
@@ -140,7 +153,7 @@ export class RingReader {
     const length = this.#message || this.#payloadLeft >= LONG ? this.#payloadLeft : this.#chunk()
     const place = this.#slab.take(padded(length))
     if (place < 0) {
-      const chunk = new Uint8Array(length)
+      const chunk = this.#allocate(length)
       const read = this.#gather(chunk, 0, length)
       return read === length ? chunk : chunk.subarray(0, read)
     }
@@ -199,15 +212,17 @@ export class RingReader {
     if (this.#unreleased >= this.#quarter) this.#release()
   }
 
+  /** Whether there is something in the ring, after a look at the write index where nothing is known to be there. */
+  #look(): boolean {
+    if (this.#unreleased !== 0) this.#release()
+    if (this.#available === 0) this.#reload()
+    return this.#available !== 0
+  }
+
   /** Begins the next packet; false when there is none. With `look` the write index is read where nothing more is known. */
   #next(look: boolean): boolean {
     if (this.#ended) return false
-    if (this.#available === 0) {
-      if (!look) return false
-      if (this.#unreleased !== 0) this.#release()
-      if (this.#available === 0) this.#reload()
-      if (this.#available === 0) return false
-    }
+    if (this.#available === 0 && !(look && this.#look())) return false
     const mem = this.#mem
     const at = this.#at
     const available = this.#available
@@ -318,6 +333,10 @@ export class RingReader {
       fault: this.#fault?.code,
     }
   }
+}
+
+function zeros(length: number): Uint8Array {
+  return new Uint8Array(length)
 }
 
 /** The state of a consumer, as plain data. */

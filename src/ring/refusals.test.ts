@@ -79,6 +79,7 @@ export function checkRefusals({ Block, RingReader, RingWriter }: Ring): void {
       () => writer.publish(),
       () => writer.waitForSpace(8),
       () => writer.hasSpace(8),
+      () => reader.ready(),
       () => reader.read(),
       () => reader.readInto(into),
       () => reader.lend(8, borrow),

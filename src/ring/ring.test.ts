@@ -74,6 +74,34 @@ describe('ring: bytes', () => {
     assert.equal(block.load(CELLS.PENDING_SEND), 0)
     assert.equal(writer.write(message), message.length)
   })
+
+  test('a reader that looks knows what is there without taking it, and gives back what it took when there is nothing', () => {
+    for (const mode of MODES) {
+      const mem = new PlainMem(256)
+      const writer = new RingWriter(mem, { mode, maxPayload: 16 })
+      const reader = new RingReader(mem, { mode, maxPayload: 16 })
+      assert.equal(reader.ready(), false)
+      writer.write(text('hello'))
+      assert.equal(reader.ready(), false, 'not published yet')
+      writer.publish()
+      assert.deepEqual([reader.ready(), reader.ready()], [true, true])
+      assert.equal(mem.load(CELLS.READ_INDEX), 0)
+      if (mode === 'byte') {
+        assert.equal(reader.readInto(new Uint8Array(2)), 2)
+        assert.equal(reader.ready(), true, 'the rest of the packet')
+      }
+      assert.ok(reader.read())
+      assert.equal(reader.ready(), false)
+      assert.equal(mem.load(CELLS.READ_INDEX), 40)
+      writer.end()
+      writer.publish()
+      assert.equal(reader.ready(), true, 'the end is something')
+      assert.equal(reader.read(), undefined)
+      assert.deepEqual([reader.ended, reader.ready()], [true, false])
+      mem.store(CELLS.WRITE_INDEX, 72 + 4)
+      assert.equal(reader.ready(), false, 'behind the end it looks at nothing')
+    }
+  })
 })
 
 describe('ring: the fast one does what its slow twin does', () => {

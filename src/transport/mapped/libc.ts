@@ -23,6 +23,10 @@ export interface Libc {
   pipe(): readonly [read: number, write: number]
   /** Maps `length` bytes of a descriptor, shared, from `offset` on, which is a whole number of pages. It may be closed afterwards. */
   map(fd: number, length: number, offset?: number): Mapping
+  /** Lets others have the processor that wait for it. */
+  giveWay(): void
+  /** Goes on on another processor, if this thread may use another one. */
+  moveAway(): void
 }
 
 /** Numbers of Linux (`include/uapi/linux/memfd.h`, `fcntl.h`, `asm-generic/mman-common.h`), the same on x86-64 and arm64. */
@@ -40,6 +44,8 @@ const MAP_PRIVATE = 2
 const MAP_FIXED = 0x10
 const MAP_ANONYMOUS = 0x20
 const MAP_NORESERVE = 0x4000
+/** Bytes of the set of processors of a thread, a bit for each (glibc `cpu_set_t`). */
+const CPU_SET_BYTES = 128
 
 type Pointer = unknown
 
@@ -82,6 +88,11 @@ function bind(koffi: typeof Koffi): Libc {
     fd: number,
     offset: number,
   ) => Pointer
+  const schedYield = libc.func('int sched_yield()') as () => number
+  const getCpu = libc.func('int sched_getcpu()') as () => number
+  type Affinity = (thread: number, length: number, cpus: Uint8Array) => number
+  const getAffinity = libc.func('int sched_getaffinity(int thread, size_t length, uint8_t *cpus)') as Affinity
+  const setAffinity = libc.func('int sched_setaffinity(int thread, size_t length, uint8_t *cpus)') as Affinity
   const munmap = libc.func('int munmap(void *at, size_t length)') as (at: Pointer, length: number) => number
   const checked = <T extends number>(result: T, what: string): T => {
     if (result >= 0) return result
@@ -105,6 +116,18 @@ function bind(koffi: typeof Koffi): Libc {
       const ends = [-1, -1]
       checked(pipe2(ends, O_CLOEXEC | constants.O_NONBLOCK), 'pipe2')
       return [ends[0] as number, ends[1] as number]
+    },
+    giveWay: () => schedYield(),
+    moveAway() {
+      const all = new Uint8Array(CPU_SET_BYTES)
+      if (getAffinity(0, CPU_SET_BYTES, all) < 0) return
+      const cpu = getCpu()
+      const others = all.slice()
+      others[cpu >> 3] = (others[cpu >> 3] as number) & ~(1 << (cpu & 7))
+      if (cpu < 0 || others.every((bits) => bits === 0)) return
+      // It may use all of them again at once: where it is now it stays for the time being.
+      setAffinity(0, CPU_SET_BYTES, others)
+      setAffinity(0, CPU_SET_BYTES, all)
     },
     map(fd, length, offset = 0) {
       const at = mmap(null, length, PROT_READ_WRITE, MAP_SHARED, fd, offset)

@@ -1,6 +1,6 @@
 /** Real memory and real pipes of the kernel, mapped twice by this process. */
 import assert from 'node:assert/strict'
-import { closeSync, ftruncateSync, openSync, readdirSync, readlinkSync } from 'node:fs'
+import { closeSync, ftruncateSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { memoryPair } from '../../link/index.ts'
 import { flowing, type LinkPair, linkSuite } from '../../testing/index.ts'
@@ -50,6 +50,17 @@ function held(): string[] {
   })
   return links.filter((link) => /^\/memfd:busbar|^pipe:/.test(link)).toSorted()
 }
+
+test('a thread that goes to another processor may use the same ones as before', () => {
+  const allowed = (): string | undefined =>
+    /Cpus_allowed:\s*(\S+)/.exec(readFileSync('/proc/thread-self/status', 'utf8'))?.[1]
+  const before = allowed()
+  for (let i = 0; i < 3; i++) {
+    libc.moveAway()
+    libc.giveWay()
+    assert.equal(allowed(), before)
+  }
+})
 
 describe('memory for rings', () => {
   let heldBefore: string[]

@@ -50,6 +50,7 @@ export class RingMedium {
   constructor(libc: Libc, poller: RingPoller = new RingPoller()) {
     this.#libc = libc
     this.#poller = poller
+    poller.use(libc)
   }
 
   /** Rejects with `UNAVAILABLE` where this machine has no rings. */
@@ -84,7 +85,7 @@ function mapRings(libc: Libc, { process, memory, callerBell, serviceBell, side, 
       throw new BusbarError('MALFORMED', 'a doorbell that is no pipe')
     return {
       writer: new RingWriter(side === 0 ? first : second, RING_OPTIONS),
-      reader: new RingReader(side === 0 ? second : first, RING_OPTIONS),
+      reader: new RingReader(side === 0 ? second : first, { ...RING_OPTIONS, allocate: unwritten }),
       bell,
       release: mapping.release,
     }
@@ -93,6 +94,11 @@ function mapRings(libc: Libc, { process, memory, callerBell, serviceBell, side, 
     for (const fd of descriptors) closeSync(fd)
     throw thrown
   }
+}
+
+/** Memory that is written over at once: to make zeros of it first took longer than to copy into it. */
+function unwritten(length: number): Uint8Array {
+  return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
 }
 
 function mapMemory(libc: Libc, process: number, memory: number): Mapping {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Polled, RingPoller } from './poller.ts'
+import { type Polled, type Processor, RingPoller } from './poller.ts'
 
 /** Has something for so many looks, and wakes late for so many attempts to sleep. */
 class Source implements Polled {
@@ -25,6 +25,35 @@ class Source implements Polled {
     this.asleep = this.refusals-- <= 0
     return this.asleep
   }
+}
+
+/** Counts what is asked of it. `taken`: for how long others run whom it lets, `ms`. */
+class Machine implements Processor {
+  readonly #taken: number
+  ways = 0
+  moves = 0
+
+  constructor(taken: number) {
+    this.#taken = taken
+  }
+
+  giveWay(): void {
+    this.ways++
+    const start = performance.now()
+    while (performance.now() - start < this.#taken) {}
+  }
+  moveAway(): void {
+    this.moves++
+  }
+}
+
+/** A poller that looks, at somebody who has nothing. */
+function looking(processor: Processor, window = 1e6): { poller: RingPoller; source: Source } {
+  const poller = new RingPoller(window)
+  poller.use(processor)
+  const source = new Source(3)
+  for (let told = 0; told < 3; told++) poller.wake(source)
+  return { poller, source }
 }
 
 async function until(what: () => boolean): Promise<void> {
@@ -81,4 +110,52 @@ test('one that is busy does not keep another awake', async () => {
   await until(() => quiet.asleep)
   assert.equal(poller.inspect().awake, busy.asleep ? 0 : 1)
   poller.remove(busy)
+})
+
+test('whoever took something is heard before it looks again', async () => {
+  const poller = new RingPoller(1e6)
+  const heard: number[] = []
+  class Answering extends Source {
+    override look(): boolean {
+      const found = super.look()
+      // As a reader who asks for more once he has heard of what there was.
+      if (found) {
+        const { looks } = this
+        void Promise.resolve()
+          .then(() => {})
+          .then(() => {})
+          .then(() => heard.push(this.looks - looks))
+      }
+      return found
+    }
+  }
+  const source = new Answering(100)
+  for (let told = 0; told < 3; told++) poller.wake(source)
+  await until(() => source.left < 0)
+  poller.remove(source)
+  // The first three were told in one turn.
+  assert.deepEqual(new Set(heard.slice(3)), new Set([0]))
+  assert.equal(heard.length, 100)
+})
+
+test('it gives way while it looks in vain, and stays where nobody else runs', async () => {
+  const alone = new Machine(0)
+  const { poller, source } = looking(alone)
+  await until(() => alone.ways > 100)
+  poller.remove(source)
+  assert.equal(source.asleep, false)
+  const { ways } = alone
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(alone.ways, ways)
+})
+
+test('where others run again and again it moves to another processor, and sleeps when that does not help', async () => {
+  const crowded = new Machine(0.05)
+  const { poller, source } = looking(crowded, 1)
+  await until(() => {
+    poller.wake(source)
+    return !poller.inspect().polls
+  })
+  assert.ok(crowded.moves > 0, `${crowded.moves} moves`)
+  assert.deepEqual(poller.inspect(), { awake: 0, polls: false, rung: 0 })
 })

@@ -1,14 +1,31 @@
+import { randomInt } from 'node:crypto'
 import { RING_LIMITS } from './limits.ts'
 
-/** Windows in a row in which nothing came before a process sleeps at once, as if it never polled (our choice). */
-const PATIENCE = 3
+/** What it saves to find an arrival by looking instead of being woken, in windows (measured: 30 to 70 µs of a window of 0.1 ms). */
+const WORTH = 0.3
+/** Looking in vain that is lent before it must have saved something, in windows (our choice: what compiling takes when traffic begins). */
+const CREDIT = 30
 /** Arrivals after which looking is tried again: twice as many each time that it was for nothing (our choice). */
 const FIRST_TRIAL = 2
-const LAST_TRIAL = 4096
-/** Arrivals found by looking after which all that is forgotten (our choice). */
-const FORGIVEN = 256
+const LAST_TRIAL = 1024
 /** Arrivals count as following each other closely when so many windows lie between them: woken by doorbells they take longer (our choice). */
 const CLOSE = 4
+/** How long it looks without a turn of the event loop, `ms`: such a turn takes 2 µs, and everything else in the process waits meanwhile (our choice). */
+const TURN = 0.03
+/** Giving way that takes so long let somebody run, `ms`: alone it takes less than 1 µs. */
+const CROWDED = 0.008
+/** Least time between two moves to another processor, `ms` (our choice: the system moves processes itself, later). */
+const SETTLE = 2
+/** Looks after which the processor is offered to whoever waits for it, and the clock is read (our choice: each costs as much as some looks). */
+const LOOKS = 8
+
+/** The processor that looks. */
+export interface Processor {
+  /** Offers it to whoever waits for it; returns at once when nobody does. */
+  giveWay(): void
+  /** Goes to another one, if there is one. */
+  moveAway(): void
+}
 
 /** Somebody whose memory may change without anybody telling. */
 export interface Polled {
@@ -21,28 +38,39 @@ export interface Polled {
 }
 
 /**
- * Looks at all rings of a process while traffic flows, and puts them to sleep when it stops. To be woken by a doorbell costs 50 to 70 µs, to look
- * one. A process that looks takes a processor, and where there are few, it is the one that the other side needs: then nothing comes while it looks. So
- * after some windows in which nothing came it sleeps at once, until arrivals follow each other closely, of which it takes twice as many
- * each time. An idle process does nothing at all.
+ * Looks at all rings of a process while traffic flows, and puts them to sleep when it stops. To be woken by a doorbell costs 30 to 70 µs, to look
+ * less than one. A process that looks takes a processor, and where there are few, it may be the one that the other side needs: so while it looks it
+ * offers the processor to others, and when more time goes by in vain than looking has saved, it sleeps at once, until arrivals follow each other
+ * closely, of which it takes twice as many each time. An idle process does nothing at all.
  */
 export class RingPoller {
   readonly #window: number
   /** Who is looked at, and when it last had something. */
   readonly #awake = new Map<Polled, { at: number }>()
+  #processor: Processor | undefined
   #last = Number.NEGATIVE_INFINITY
-  #misses = PATIENCE
-  /** Arrivals found by looking since the last window in vain. */
-  #hits = 0
+  /** What looking has saved and not spent, in windows; below 0 it is not done. */
+  #credit = -1
   /** Arrivals that followed each other closely while it did not look, and how many it takes. */
   #close = 0
   #trial = FIRST_TRIAL
   #looping = false
+  /** How many times in a row somebody else ran on this processor while it looked, and after how many it moves away. */
+  #crowds = 0
+  #patience = 0
+  #movedAt = Number.NEGATIVE_INFINITY
+  /** When the turn of the event loop began. */
+  #turn = 0
   #rung = 0
 
   /** `window`: how long to look for more before sleeping, `ms`; 0 turns looking off. */
   constructor(window: number = RING_LIMITS.window) {
     this.#window = window
+  }
+
+  /** Without one it looks all the same. */
+  use(processor: Processor): void {
+    this.#processor = processor
   }
 
   /** Somebody was told, or waits for the other side: looks at it from now on, until it sleeps. */
@@ -52,7 +80,7 @@ export class RingPoller {
       this.#awake.set(polled, { at: performance.now() })
     }
     if (polled.look()) this.#told(performance.now())
-    if (!this.#polls && polled.sleep()) this.#awake.delete(polled)
+    if (!this.#polls() && polled.sleep()) this.#awake.delete(polled)
     if (this.#awake.size > 0) this.#start()
   }
 
@@ -67,33 +95,35 @@ export class RingPoller {
 
   /** How many rings are looked at now, whether they are looked at between arrivals, and how many times another side had to be woken so far. */
   inspect(): { awake: number; polls: boolean; rung: number } {
-    return { awake: this.#awake.size, polls: this.#polls, rung: this.#rung }
+    return { awake: this.#awake.size, polls: this.#polls(), rung: this.#rung }
   }
 
-  get #polls(): boolean {
-    return this.#window > 0 && this.#misses < PATIENCE
+  #polls(): boolean {
+    return this.#window > 0 && this.#credit >= 0
   }
 
   /** A look found something: looking was worth it. */
   #found(now: number): void {
     this.#last = now
-    this.#misses = 0
-    if (++this.#hits >= FORGIVEN) this.#trial = FIRST_TRIAL
+    this.#credit += WORTH
+    if (this.#credit < CREDIT) return
+    this.#credit = CREDIT
+    this.#trial = FIRST_TRIAL
   }
 
   /** It was told of something: that looking did not find it says nothing for looking, but traffic that is close may. */
   #told(now: number): void {
     const gap = now - this.#last
     this.#last = now
-    if (this.#polls) return
+    if (this.#polls()) return
     if (gap >= CLOSE * this.#window) this.#close = 0
-    else if (++this.#close >= this.#trial) this.#misses = 0
+    else if (++this.#close >= this.#trial) this.#credit = CREDIT / 2
   }
 
-  /** Nothing came in a window. */
-  #missed(): void {
-    this.#hits = 0
-    if (++this.#misses !== PATIENCE) return
+  /** So long nothing came. */
+  #missed(time: number): void {
+    this.#credit -= time / this.#window
+    if (this.#credit >= 0) return
     this.#close = 0
     this.#trial = Math.min(2 * this.#trial, LAST_TRIAL)
   }
@@ -105,22 +135,71 @@ export class RingPoller {
   }
 
   readonly #loop = (): void => {
-    const now = performance.now()
-    let slept = false
-    let moved = false
-    for (const [polled, entry] of this.#awake) {
-      if (polled.look()) {
-        entry.at = now
-        moved = true
-      } else if (now - entry.at >= this.#window || !this.#polls) {
-        if (polled.sleep()) this.#awake.delete(polled)
-        slept = true
-      }
+    this.#turn = performance.now()
+    this.#spin()
+  }
+
+  /**
+   * Looks until there is something, or the turn is over. Whoever took something may want more, or has an answer: once all promises that are settled
+   * have been heard, it looks again in the same turn of the event loop.
+   */
+  readonly #spin = (): void => {
+    const start = performance.now()
+    let now = start
+    let moved = this.#look(now)
+    while (!moved && this.#awake.size > 0 && this.#polls() && now - this.#turn < TURN) {
+      for (let i = 1; i < LOOKS && !moved; i++) moved = this.#look(now)
+      if (moved) break
+      now = this.#giveWay()
+      moved = this.#look(now)
     }
-    if (moved && this.#polls) this.#found(now)
-    else if (moved) this.#told(now)
-    else if (slept && this.#polls) this.#missed()
+    if (!this.#polls()) {
+      if (moved) this.#told(now)
+    } else if (moved) this.#found(now)
+    else this.#missed(now - start)
+    if (moved && this.#polls() && now - this.#turn < TURN) queueMicrotask(this.#again)
+    else this.#rest(now)
+  }
+
+  /** Behind all promises: ticks that were asked for before they are heard run before them. */
+  readonly #again = (): void => process.nextTick(this.#spin)
+
+  /** Puts to sleep who had nothing in the window. */
+  #rest(now: number): void {
+    for (const [polled, { at }] of this.#awake) {
+      if ((now - at >= this.#window || !this.#polls()) && polled.sleep()) this.#awake.delete(polled)
+    }
     if (this.#awake.size > 0) setImmediate(this.#loop)
     else this.#looping = false
+  }
+
+  /** Lets others run, and gets out of their way where they do so again and again. The time afterwards. */
+  #giveWay(): number {
+    const before = performance.now()
+    this.#processor?.giveWay()
+    const now = performance.now()
+    if (now - before < CROWDED) {
+      this.#crowds = 0
+      return now
+    }
+    this.#missed(now - before)
+    if (++this.#crowds <= this.#patience || now - this.#movedAt < SETTLE) return now
+    this.#processor?.moveAway()
+    this.#crowds = 0
+    // The other side may be the one that runs here, and looks as well: if both moved, they would meet again.
+    this.#patience = randomInt(1, 7)
+    this.#movedAt = now
+    return now
+  }
+
+  /** Looks at everybody once. Whether there was anything. */
+  #look(now: number): boolean {
+    let moved = false
+    for (const [polled, entry] of this.#awake) {
+      if (!polled.look()) continue
+      entry.at = now
+      moved = true
+    }
+    return moved
   }
 }

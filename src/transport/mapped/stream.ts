@@ -196,7 +196,7 @@ export class RingStream implements ByteLink, Polled {
     try {
       let asleep = true
       // What is not wanted yet wakes nobody: whoever takes what waits comes back by himself, and so does the link below.
-      if (this.#wants) asleep = reader.prepareToSleep()
+      if (this.#wants()) asleep = reader.prepareToSleep()
       if (reader.release()) this.#ring(bell)
       if (this.#head !== undefined) {
         if (writer.waitForSpace(writer.maxPayload)) {
@@ -211,7 +211,7 @@ export class RingStream implements ByteLink, Polled {
   }
 
   /** Whether the next bytes in the ring may be taken now. */
-  get #wants(): boolean {
+  #wants(): boolean {
     const { expected } = this.#preface
     if (this.#inbox.ended) return false
     return expected === undefined || (expected === this.#got && this.#inbox.unread === 0)
@@ -276,10 +276,15 @@ export class RingStream implements ByteLink, Polled {
     this.#pulling = true
     try {
       if (this.#preface.expected === undefined && !this.#begin(reader)) return false
-      while (taken < this.#limits.turn && this.#wants) {
-        // Whoever reads into his own memory comes back in the next turn: until then nothing is read into other memory.
+      while (taken < this.#limits.turn && this.#wants()) {
+        if (!reader.ready()) {
+          dry = true
+          break
+        }
+        // Whoever reads into his own memory comes back once he has heard of it: until then nothing is read into other memory.
         if (this.#inbox.sated && !this.#waited) {
           this.#waited = true
+          taken++
           break
         }
         this.#waited = false
