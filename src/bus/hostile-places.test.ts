@@ -45,7 +45,7 @@ async function world(features = PLACES): Promise<World> {
         { ...grant, side: 0 },
         { ...grant, side: 1 },
       ]
-      return { grants, released: (side: 0 | 1) => void sides.push(side) }
+      return { grants, rang: () => {}, released: (side: 0 | 1) => void sides.push(side) }
     },
   }
   const allowed = { allowed: true, rule: 'test', direct: true }

@@ -9,6 +9,8 @@ export type PlaceGrant = Omit<Messages['offerPlace'], 'channelId'>
 export interface Place {
   /** What each end is told: they number their regions by themselves. */
   readonly grants: readonly [caller: PlaceGrant, service: PlaceGrant]
+  /** One end had to wake the other. */
+  rang(): void
   /** That end does not have it mapped any more. Idempotent. */
   released(side: 0 | 1): void
 }
@@ -41,7 +43,10 @@ export async function raiseToPlaces(
   }
   // What one end says is for the other: to whoever is there, that it has been rung for.
   const signals = (side: 0 | 1, other: JoinedEnd): RingSignals => ({
-    ring: () => other.session.rang(other.channel),
+    ring: () => {
+      place.rang()
+      other.session.rang(other.channel)
+    },
     released: () => place.released(side),
   })
   const answers = await Promise.allSettled([

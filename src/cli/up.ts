@@ -22,7 +22,7 @@ export const up: Command = {
     quiet: { type: 'boolean', help: 'print neither the output of programs nor decisions' },
   },
   examples: ['busbar up', 'busbar up lab.yaml --json'],
-  look: 'what the partitions printed is above; `busbar up --json` tells every event',
+  look: 'what programs of this host printed is above, what machines printed in the logs named there; `busbar up --json` tells every event',
   arity: [0, 1],
   async run({ words, options }, terminal) {
     const file = words[0] ?? DEFAULT_FILE
@@ -99,7 +99,9 @@ function describe(event: HostEvent, quiet: boolean, terminal: Terminal): void {
       return terminal.status(`guest image: ${step} ${size(done)}${total > 0 ? ` of ${size(total)}` : ''}`)
     }
     case 'starting':
-      return terminal.note(`${event.partition}: starting, ${event.how}`)
+      return terminal.note(
+        `${event.partition}: starting, ${event.how}${event.log === undefined ? '' : `; its console is in ${event.log}`}`,
+      )
     case 'attached':
       return terminal.note(`${event.partition}: attached, epoch ${event.epoch}`)
     case 'detached':

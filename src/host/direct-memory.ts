@@ -13,6 +13,8 @@ interface Pair {
   /** Made when the first of the two starts. */
   memory: SharedMemory | undefined
   readonly held: Set<Held>
+  /** How often one of the two had to wake the other: while both look at their rings, never. */
+  bells: number
 }
 
 /**
@@ -27,7 +29,7 @@ export class DirectMemory implements PlaceAllocator {
   /** `libc`: what makes memory, or why there is none. */
   constructor(pairs: readonly (readonly [string, string])[], libc: Libc | BusbarError) {
     this.#libc = libc
-    this.#pairs = pairs.map((machines) => ({ machines, memory: undefined, held: new Set() }))
+    this.#pairs = pairs.map((machines) => ({ machines, memory: undefined, held: new Set(), bells: 0 }))
   }
 
   /**
@@ -63,6 +65,7 @@ export class DirectMemory implements PlaceAllocator {
     }
     return {
       grants: [grant(caller, 0), grant(service, 1)],
+      rang: () => void pair.bells++,
       released: (side) => this.#released(pair, held, side === 0 ? caller : service),
     }
   }
@@ -73,7 +76,9 @@ export class DirectMemory implements PlaceAllocator {
   }
 
   inspect(): unknown {
-    return this.#pairs.map(({ machines, memory, held }) => ({ machines, ...memory?.inspect(), inUse: held.size }))
+    return this.#pairs.map(({ machines, memory, held, bells }) => {
+      return { machines, ...memory?.inspect(), inUse: held.size, bells }
+    })
   }
 
   close(): void {

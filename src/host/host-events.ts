@@ -7,7 +7,8 @@ import type { AuditRecord } from '../policy/index.ts'
 export type HostEvent =
   | BusEvent
   | { readonly kind: 'decided'; readonly record: Omit<AuditRecord, 'sequence'> }
-  | { readonly kind: 'starting'; readonly partition: string; readonly how: string }
+  /** `log`: the file with what a machine prints on its console; programs of this host print as `output`. */
+  | { readonly kind: 'starting'; readonly partition: string; readonly how: string; readonly log?: string }
   | { readonly kind: 'exited'; readonly partition: string; readonly exit: PartitionExit }
   | { readonly kind: 'output'; readonly partition: string; readonly line: string; readonly from: 'stdout' | 'stderr' }
   | { readonly kind: 'image'; readonly progress: Progress }

@@ -77,7 +77,8 @@ async function launchMachine(name: string, config: QemuPartitionConfig, around: 
   const { directory, probe, direct, observe } = around
   const image = await around.image()
   const accel = await probe.detect(image.kernel)
-  observe({ kind: 'starting', partition: name, how: `QEMU with ${accel.name.toUpperCase()}` })
+  const log = join(around.logDirectory, `${name}.console.log`)
+  observe({ kind: 'starting', partition: name, how: `QEMU with ${accel.name.toUpperCase()}`, log })
   const [command, ...args] = config.run ?? []
   const programs = command === undefined ? [] : [{ name, command, args, env: Object.fromEntries(config.env) }]
   const regions = direct.of(name)
@@ -97,13 +98,13 @@ async function launchMachine(name: string, config: QemuPartitionConfig, around: 
     regions,
     disks: disks.filter(({ target }) => target !== ''),
     files: config.files.map(({ from, to }) => ({ from: resolve(directory, from), to })),
-    consolePath: join(around.logDirectory, `${name}.console.log`),
+    consolePath: log,
   })
   // Before it can be started again.
   void running.exited.then(() => direct.stopped(name))
   const places = regions.length > 0
   const detach = serveSerial(name, await serialHost(running.portPath, around), around, { places })
-  return { running, log: running.consolePath, detach }
+  return { running, log, detach }
 }
 
 async function launchProgram(name: string, config: ProcessPartitionConfig, around: Surroundings): Promise<Launched> {

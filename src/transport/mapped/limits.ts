@@ -43,5 +43,9 @@ export const MAX_RING_BYTES: number = 4096 * PAGE_BYTES
 export const SHARED_BYTES: number = 16 * 1024 ** 2
 /** Regions of one machine: each is a function of a PCI device, eight to a slot, in eight slots (our choice). */
 export const MAX_REGIONS = 64
-/** The same as `RING_LIMITS.window` between machines, `ms`: to be woken takes messages through two virtio-serial ports, some milliseconds where the processors are emulated. */
-export const MACHINE_WINDOW = 5
+/**
+ * The same as `RING_LIMITS.window` between machines, `ms`: some round trips of a doorbell, which goes through two virtio-serial ports and the bus
+ * and takes 15 to 30 ms where the processors are emulated. Who stops looking before a doorbell can come never looks again: with 5 ms every call
+ * waited for one. A machine that looks takes its own processor only.
+ */
+export const MACHINE_WINDOW = 100
