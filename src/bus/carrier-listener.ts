@@ -4,6 +4,7 @@ import type { Carrier, CarrierStream } from './carrier.ts'
 import { encodeMessage, MessageDecoder } from './codec.ts'
 import { type BusLimits, DEFAULT_BUS_LIMITS } from './limits.ts'
 import type { Message } from './messages.ts'
+import { timeLimit } from './time-limit.ts'
 
 /**
  * Links that have not said what they are for (our choice: all channels of a session, opened in one burst). Whoever means
@@ -127,7 +128,7 @@ export class CarrierListener {
     if (this.#undecided.size >= MAX_UNDECIDED) this.#makeRoom()
     this.#undecided.add(link)
     const { contactTime } = this.#limits
-    const timer = this.#env.timer(contactTime, () => {
+    const timer = timeLimit(this.#env, contactTime, () => {
       link.close(new BusbarError('DEADLINE', `said nothing within ${contactTime} ms`, { stage: 'contact' }))
     })
     this.#sort(link)

@@ -12,6 +12,7 @@ import { OfferView } from './offer-view.ts'
 import { reasonFrom } from './reasons.ts'
 import { RingEnds } from './ring-ends.ts'
 import type { RingMedium } from './rings.ts'
+import { timeLimit } from './time-limit.ts'
 
 export interface EndpointOptions {
   env: Env
@@ -101,7 +102,7 @@ export class Endpoint {
       unloaded = resolve
     })
     this.#unloaded = unloaded
-    const timer = env.timer(all.contactTime, () => {
+    const timer = timeLimit(env, all.contactTime, () => {
       this.close(
         new BusbarError('DEADLINE', `the bus did not answer within ${all.contactTime} ms`, { stage: 'contact' }),
       )

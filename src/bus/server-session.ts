@@ -15,6 +15,7 @@ import { PlacedEnds } from './placed-ends.ts'
 import type { PlaceGrant } from './places.ts'
 import { RingOffers } from './ring-offers.ts'
 import type { RingGrant, RingSession, RingSignals } from './rings.ts'
+import { timeLimit } from './time-limit.ts'
 
 /** A service as others see it. */
 export interface OfferDescription {
@@ -125,7 +126,7 @@ export class ServerSession implements RingSession {
       () => this.#control.hasRoom,
     )
     this.#channels = new ChannelTable(carrier, env, this.#limits, (message) => this.#control.send(message), 1)
-    this.#contactTimer = env.timer(this.#limits.contactTime, () => {
+    this.#contactTimer = timeLimit(env, this.#limits.contactTime, () => {
       this.close(
         new BusbarError('DEADLINE', `said nothing within ${this.#limits.contactTime} ms`, { stage: 'contact' }),
       )
