@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { readFile, utimes } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { BusbarError } from '../../errors/index.ts'
@@ -13,6 +13,7 @@ import { type DiskFile, makeDisk } from './disk.ts'
 import { initrdEntries } from './initrd.ts'
 import { type Kernel, provideKernel } from './kernel.ts'
 import { nodeIdentity, nodeRuntime } from './node-runtime.ts'
+import { packModules } from './pack-modules.ts'
 import { type PackageFile, packageFiles } from './package-files.ts'
 import type { OnProgress } from './progress.ts'
 import { pruneCache } from './prune.ts'
@@ -44,7 +45,11 @@ export interface BuildImageOptions {
 }
 
 /** Part of the key: raise it when the builder makes something else of the same inputs. */
-const BUILDER_VERSION = 1
+const BUILDER_VERSION = 2
+
+/** What the programs of a guest import, and the agent; and the file that all their modules are in. */
+const PACKED_ROOTS = ['dist/index.js', 'dist/services/index.js', 'dist/agent/guest-main.js']
+const PACKED = 'dist/packed.js'
 
 /**
  * The guest image for this Node and this Busbar, from the cache or built: some seconds, and a download of 27 MB the first time.
@@ -82,9 +87,10 @@ async function build(options: BuildImageOptions): Promise<GuestImage> {
     const runtime = await nodeRuntime(node, signal)
     const files: DiskFile[] = [
       ...runtime.map(({ from, to }) => ({ from, to: to.slice('/usr/'.length), executable: true })),
-      ...inside.map(({ from, to }) => ({ from, to: `lib/busbar/${to}` })),
+      ...(await packed(inside, temporary)).map(({ from, to }) => ({ from, to: `lib/busbar/${to}` })),
     ]
     await makeDisk(join(temporary, 'usr.ext4'), files, { temporary, signal, onProgress })
+    await rm(join(temporary, 'packed'), { recursive: true })
     const archive = encodeCpio(await initrdEntries(kernel, busybox))
     await pipeline(Readable.from(archive), createWriteStream(join(temporary, 'initrd')), { signal })
   })
@@ -99,6 +105,20 @@ async function build(options: BuildImageOptions): Promise<GuestImage> {
     initrd: join(directory, 'initrd'),
     disk: join(directory, 'usr.ext4'),
   }
+}
+
+/** The same files with the modules packed. What is new is written to `temporary`. */
+async function packed(inside: readonly PackageFile[], temporary: string): Promise<PackageFile[]> {
+  const ours = inside.filter(({ to }) => to.startsWith('dist/') && to.endsWith('.js'))
+  const texts = await Promise.all(ours.map(async ({ from, to }) => [to, await readFile(from, 'utf8')] as const))
+  const files = packModules(new Map(texts), PACKED_ROOTS, PACKED)
+  const directory = join(temporary, 'packed')
+  for (const [to, text] of files) {
+    await mkdir(dirname(join(directory, to)), { recursive: true })
+    await writeFile(join(directory, to), text)
+  }
+  const others = inside.filter(({ to }) => !files.has(to))
+  return [...others, ...[...files.keys()].map((to) => ({ from: join(directory, to), to }))]
 }
 
 async function imageKey(
