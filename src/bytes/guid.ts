@@ -9,7 +9,13 @@ const PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 /** `00000000-0000-0000-0000-000000000000`, "no object". */
 export const NIL_GUID: Guid = '00000000-0000-0000-0000-000000000000'
 
-const HEX: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
+/** Where in the text the digits of each byte stand. */
+const DIGITS_AT = Uint8Array.of(0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34)
+const HYPHEN = 0x2d
+/** The characters of the digits. */
+const DIGITS: Uint8Array = Uint8Array.from('0123456789abcdef', (character) => character.charCodeAt(0))
+/** The characters of the text that is being made. */
+const TEXT: number[] = Array.from({ length: 36 }, () => HYPHEN)
 
 /** Checks and lower-cases a GUID's text; `INVALID_ARGUMENT` when it is not one. */
 export function parseGuid(text: string): Guid {
@@ -35,14 +41,15 @@ function digit(code: number): number {
   return code & 0x40 ? (code & 0x0f) + 9 : code & 0x0f
 }
 
-/** The text of 16 bytes in network order. */
-export function guidFromBytes(bytes: Uint8Array): Guid {
-  let text = ''
+/** The text of 16 bytes in network order, from `start` on: one flat text, as the key of a map has to be. */
+export function guidFromBytes(bytes: Uint8Array, start: number = 0): Guid {
   for (let i = 0; i < 16; i++) {
-    if (i === 4 || i === 6 || i === 8 || i === 10) text += '-'
-    text += HEX[bytes[i] ?? 0]
+    const byte = bytes[start + i] ?? 0
+    const at = DIGITS_AT[i] as number
+    TEXT[at] = DIGITS[byte >> 4] as number
+    TEXT[at + 1] = DIGITS[byte & 0x0f] as number
   }
-  return text
+  return String.fromCharCode.apply(null, TEXT)
 }
 
 /** Reverses the first three fields in place: between network order and the little-endian layout of DCE/RPC (C706, A.1). */
@@ -60,11 +67,11 @@ function swap(bytes: Uint8Array, a: number, b: number): void {
   bytes[b] = kept
 }
 
-/** A version 4 GUID from 16 random bytes, which are overwritten. */
-export function guidFromRandom(random: Uint8Array): Guid {
-  random[6] = ((random[6] ?? 0) & 0x0f) | 0x40
-  random[8] = ((random[8] ?? 0) & 0x3f) | 0x80
-  return guidFromBytes(random)
+/** A version 4 GUID from 16 random bytes, from `start` on, which are overwritten. */
+export function guidFromRandom(random: Uint8Array, start: number = 0): Guid {
+  random[start + 6] = ((random[start + 6] ?? 0) & 0x0f) | 0x40
+  random[start + 8] = ((random[start + 8] ?? 0) & 0x3f) | 0x80
+  return guidFromBytes(random, start)
 }
 
 /** A version 5 GUID: the same name in the same namespace gives the same GUID, everywhere. */

@@ -132,7 +132,9 @@ export class ObjectCaller implements Taker, PipelinedCalls {
     }
     const given = referenceOf(operation)
     if (given === undefined) return this.call(held, operation, args, options)
-    return this.#pipelining.promise(operation, given, () => this.call(held, operation, args, options))
+    return this.#pipelining.promise(operation, given, ({ resolve, reject }) => {
+      this.call(held, operation, args, options).then(resolve, reject)
+    })
   }
 
   /** `port` takes the references of the answer; as proxies when absent. */

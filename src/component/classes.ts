@@ -55,6 +55,8 @@ export class Activated {
 export class ClassTable {
   readonly #offered = new Map<Guid, Offered>()
   #interfaces = new Map<Guid, Interface>()
+  /** Components on offer for all callers. */
+  #kept = new Set<Methods>()
 
   /** Every table answers for its contracts: `busbar.Described` is a class of each, which nobody has to offer. */
   constructor() {
@@ -82,7 +84,9 @@ export class ClassTable {
     if (this.#offered.has(contract.uuid)) {
       throw new BusbarError('ALREADY_OFFERED', `${contract.name} ${contract.major} is offered already`)
     }
-    this.#offered.set(contract.uuid, { contract, source: sourceOf(contract, implementation) })
+    const source = sourceOf(contract, implementation)
+    this.#offered.set(contract.uuid, { contract, source })
+    if (source.kind === 'component') this.#kept.add(source.methods)
     reachable(contract, this.#interfaces)
   }
 
@@ -90,7 +94,11 @@ export class ClassTable {
   withdraw(contract: Contract): void {
     if (!this.#offered.delete(contract.uuid)) return
     this.#interfaces = new Map()
-    for (const offered of this.#offered.values()) reachable(offered.contract, this.#interfaces)
+    this.#kept = new Set()
+    for (const { contract: offered, source } of this.#offered.values()) {
+      reachable(offered, this.#interfaces)
+      if (source.kind === 'component') this.#kept.add(source.methods)
+    }
   }
 
   /** The interface with that identifier, if calls on what is offered can lead to it. */
@@ -100,10 +108,7 @@ export class ClassTable {
 
   /** Whether `methods` is a component that its owner offered for all callers. */
   keeps(methods: Methods): boolean {
-    for (const { source } of this.#offered.values()) {
-      if (source.kind === 'component' && source.methods === methods) return true
-    }
-    return false
+    return this.#kept.has(methods)
   }
 
   /** `NO_SUCH_CLASS` when it is not offered; else what the factory throws. `holder` is the pipe that will hold it. */

@@ -8,7 +8,7 @@ import { dispose, heldOf } from './proxy.ts'
 export class Coming {
   readonly interface: Interface
   /** Of the call that gives it, which has left and which nothing overtakes; absent where no call can go ahead of the reference. */
-  readonly number: number | undefined
+  number: number | undefined
   /** Settles with the proxy, or the object of this side that came home; rejects as the call does. */
   promise: Promise<unknown> = NEVER
   state: 'coming' | 'arrived' | 'failed' = 'coming'
@@ -20,9 +20,8 @@ export class Coming {
   site: Error | undefined
   #standIn: Held | undefined
 
-  constructor(served: Interface, number: number | undefined) {
+  constructor(served: Interface) {
     this.interface = served
-    this.number = number
   }
 
   /** What calls go through that do not wait. It holds nothing. */

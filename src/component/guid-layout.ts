@@ -1,4 +1,4 @@
-import type { Guid, Reader, Writer } from '../bytes/index.ts'
+import { type Guid, Reader, type Writer } from '../bytes/index.ts'
 import { readUuid as readAny, writeUuid as writeAny } from '../rpc/index.ts'
 
 /** Where in the text of a GUID the digits of each of its 16 bytes stand, in the little-endian layout (C706, A.1). */
@@ -23,7 +23,11 @@ const TEXT: number[] = Array.from({ length: 36 }, () => HYPHEN)
 export function writeUuid(writer: Writer, guid: Guid, little: boolean): void {
   if (!little) return writeAny(writer, guid, little)
   const at = writer.reserve(16)
-  const { view } = writer
+  putUuid(writer.view, at, guid)
+}
+
+/** The same at `at`, little-endian. */
+export function putUuid(view: DataView, at: number, guid: Guid): void {
   for (let i = 0; i < 16; i++) {
     const digits = DIGITS_AT[i] as number
     const high = VALUES[guid.charCodeAt(digits)] as number
@@ -43,4 +47,20 @@ export function readUuid(reader: Reader): Guid {
     TEXT[digits + 1] = CHARACTERS[byte + 1] as number
   }
   return String.fromCharCode.apply(null, TEXT)
+}
+
+/** Reads little-endian GUIDs that are the same most of the time: the text of the last one is kept. */
+export class SameUuid {
+  readonly #words = new Uint32Array(4)
+  #text: Guid | undefined
+
+  read(reader: Reader): Guid {
+    const words = this.#words
+    const [a, b, c, d] = [reader.u32(), reader.u32(), reader.u32(), reader.u32()]
+    if (this.#text === undefined || words[0] !== a || words[1] !== b || words[2] !== c || words[3] !== d) {
+      words.set([a, b, c, d])
+      this.#text = readUuid(new Reader(new Uint8Array(words.slice().buffer)))
+    }
+    return this.#text
+  }
 }

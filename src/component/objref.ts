@@ -1,6 +1,6 @@
 import { type Guid, Reader, Views, Writer } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import { readUuid, writeUuid } from './guid-layout.ts'
+import { putUuid, readUuid, SameUuid, writeUuid } from './guid-layout.ts'
 
 /** "MEOW" (MS-DCOM 2.2.18). */
 const SIGNATURE = 0x574f_454d
@@ -19,8 +19,18 @@ const OBJREF_BYTES = 24 + 40 + 4 + NO_BINDINGS * 2
 export const STD_AT = 24
 export const STD_BYTES = 40
 
-/** References of one message lie in one buffer. */
+/** References of one message lie in one buffer, and most of them are to objects of one interface. */
 const views = new Views()
+const interfaces = new SameUuid()
+
+/** An OBJREF without bindings, in which the next one is written. */
+const plain: DataView = new DataView(new ArrayBuffer(OBJREF_BYTES))
+plain.setUint32(0, SIGNATURE, true)
+plain.setUint32(4, STANDARD, true)
+plain.setUint32(STD_AT, NO_PING, true)
+plain.setUint16(STD_AT + STD_BYTES, NO_BINDINGS, true)
+plain.setUint16(STD_AT + STD_BYTES + 2, SECURITY_AT, true)
+const plainBytes = new Uint8Array(plain.buffer)
 
 /** What a reference says: which object of which exporter, through which interface, and how many references come with it. */
 export interface ObjRef {
@@ -34,25 +44,31 @@ export interface ObjRef {
 }
 
 /**
- * Writes an OBJREF. It names no address: the reference is good between the two ends of this pipe only. For peers without a pipe
- * `bindings`, a DUALSTRINGARRAY, says where its exporter is reached, and its holder has to ping.
+ * Writes an OBJREF, valid until the next one is written. It names no address: the reference is good between the two ends of this pipe
+ * only. For peers without a pipe `bindings`, a DUALSTRINGARRAY, says where its exporter is reached, and its holder has to ping.
  */
-export function encodeObjRef({ iid, ipid, references, oxid, oid }: ObjRef, bindings?: Uint8Array): Uint8Array {
-  const size = OBJREF_BYTES + (bindings?.length ?? 0)
+export function encodeObjRef(ref: ObjRef, bindings?: Uint8Array): Uint8Array {
+  if (bindings !== undefined) return withBindings(ref, bindings)
+  putUuid(plain, 8, ref.iid)
+  plain.setUint32(STD_AT + 4, ref.references, true)
+  plain.setBigUint64(STD_AT + 8, ref.oxid, true)
+  plain.setBigUint64(STD_AT + 16, ref.oid, true)
+  putUuid(plain, STD_AT + 24, ref.ipid)
+  return plainBytes
+}
+
+function withBindings({ iid, ipid, references, oxid, oid }: ObjRef, bindings: Uint8Array): Uint8Array {
+  const size = OBJREF_BYTES + bindings.length
   const writer = new Writer(true, size, size)
   writer.u32(SIGNATURE)
   writer.u32(STANDARD)
   writeUuid(writer, iid, true)
-  writer.u32(bindings === undefined ? NO_PING : 0)
+  writer.u32(0)
   writer.u32(references)
   writer.u64(oxid)
   writer.u64(oid)
   writeUuid(writer, ipid, true)
-  if (bindings === undefined) {
-    writer.u16(NO_BINDINGS)
-    writer.u16(SECURITY_AT)
-    writer.zeros(NO_BINDINGS * 2)
-  } else writer.bytes(bindings)
+  writer.bytes(bindings)
   return writer.finish()
 }
 
@@ -67,7 +83,7 @@ export function decodeObjRef(bytes: Uint8Array): ObjRef {
   const kind = reader.u32()
   if (kind !== STANDARD)
     throw new BusbarError('UNAVAILABLE', `a reference of kind ${kind}; only standard ones are taken`)
-  const iid = readUuid(reader)
+  const iid = interfaces.read(reader)
   const { ipid, references, oxid, oid } = readStdObjRef(reader)
   const entries = reader.u16()
   const security = reader.u16()

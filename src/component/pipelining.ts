@@ -10,7 +10,7 @@ import { type Operation, referenceOf } from './interface.ts'
 import type { CallFront } from './orpc.ts'
 import { heldOf, type Invoke } from './proxy.ts'
 import { referencesIn } from './references.ts'
-import { comingOf, type PromiseMaker, promiseMaker } from './remote-promise.ts'
+import { comingOf, type Outcome, type PromiseMaker, promiseMaker } from './remote-promise.ts'
 import type { Requests } from './requests.ts'
 
 /** A call that is ready and waits for its object. */
@@ -66,13 +66,16 @@ export class Pipelining {
   }
 
   /** Makes a call whose whole result is a reference to an object of `given`. */
-  promise(operation: Operation, given: Contract, call: () => Promise<unknown>): Promise<unknown> {
+  promise(operation: Operation, given: Contract, call: (outcome: Outcome) => void): Promise<unknown> {
     const requests = this.#requests
+    const coming = new Coming(given)
     const watched = requests.watch()
-    const made = call()
-    const named = requests.pipelined && requests.left(watched, operation)
-    if (named) requests.expect(given)
-    return this.#maker(given).make(made, new Coming(given, named ? this.#front.number : undefined))
+    const promise = this.#maker(given).make(coming, call)
+    if (requests.pipelined && requests.left(watched, operation)) {
+      coming.number = this.#front.number
+      requests.expect(given)
+    }
+    return promise
   }
 
   /** The same calls, all of which give promises that can be called through where their result is a reference, whatever stands around them. */
@@ -81,7 +84,7 @@ export class Pipelining {
       const made = invoke(on, operation, args, options)
       const given = referenceOf(operation)
       if (given === undefined || comingOf(made) !== undefined) return made
-      return this.#maker(given).make(Promise.resolve(made), new Coming(given, undefined))
+      return this.#maker(given).make(new Coming(given), (outcome) => settle(Promise.resolve(made), outcome))
     }
   }
 
@@ -95,29 +98,33 @@ export class Pipelining {
     const { pull } = operation
     if (pull !== undefined) return this.#stream(coming, operation, pull, args, options)
     const given = referenceOf(operation)
-    if (given === undefined) return this.#call(coming, operation, args, options)
-    return this.promise(operation, given, () => this.#call(coming, operation, args, options))
+    if (given === undefined) {
+      return new Promise((resolve, reject) => this.#call(coming, operation, args, options, { resolve, reject }))
+    }
+    return this.promise(operation, given, (outcome) => this.#call(coming, operation, args, options, outcome))
   }
 
-  #call(coming: Coming, operation: Operation, args: unknown, options: CallOptions | undefined): Promise<unknown> {
+  #call(coming: Coming, operation: Operation, args: unknown, options: CallOptions | undefined, outcome: Outcome): void {
     try {
       coming.check(operation.path)
       if (coming.state === 'arrived' && coming.waiting === 0) {
         const left = (): CallOptions | undefined => options
-        return this.#there(coming.value, operation, args, left, (held) =>
+        const made = this.#there(coming.value, operation, args, left, (held) =>
           this.#calls.call(held, operation, args, options),
         )
+        return settle(made, outcome)
       }
       const ahead = this.#ahead(coming, operation, args)
-      if (ahead === undefined) return this.#wait(coming, operation, args, options)
-      return follow(
+      if (ahead === undefined) return settle(this.#wait(coming, operation, args, options), outcome)
+      follow(
         coming,
         this.#calls.call(ahead, operation, args, options),
         async () => this.#wait(coming, operation, args, options),
         (value) => giveUp(operation, value),
+        outcome,
       )
     } catch (thrown) {
-      return Promise.reject(BusbarError.from(thrown))
+      settle(Promise.reject(BusbarError.from(thrown)), outcome)
     }
   }
 
@@ -200,7 +207,8 @@ export class Pipelining {
       const ahead = this.#ahead(coming, operation, args)
       const again = (): Promise<RpcReply> =>
         this.#when(coming, undefined, (value) => send(this.#held(value, operation)))
-      return ahead === undefined ? again() : follow(coming, send(ahead), again, late)
+      if (ahead === undefined) return again()
+      return new Promise((resolve, reject) => follow(coming, send(ahead), again, late, { resolve, reject }))
     }
     try {
       coming.check(operation.path)
@@ -221,22 +229,30 @@ export class Pipelining {
  * The outcome of a call that went ahead of its reference, unless the call that was to give that fails: then both fail alike, and
  * `late` takes what comes all the same. A peer that does not know the reference has not made the call: `again` waits for it.
  */
-function follow<T>(coming: Coming, made: Promise<T>, again: () => Promise<T>, late: (value: T) => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    let over = false
-    coming.promise.then(undefined, (thrown: unknown) => {
-      over = true
-      reject(thrown)
-    })
-    made.then(
-      (value) => (over ? late(value) : resolve(value)),
-      (thrown: unknown) => {
-        if (over) return
-        if (isLost(thrown)) resolve(again())
-        else reject(thrown)
-      },
-    )
+function follow<T>(
+  coming: Coming,
+  made: Promise<T>,
+  again: () => Promise<T>,
+  late: (value: T) => void,
+  { resolve, reject }: { readonly resolve: (value: T) => void; readonly reject: (reason: unknown) => void },
+): void {
+  let over = false
+  coming.promise.then(undefined, (thrown: unknown) => {
+    over = true
+    reject(thrown)
   })
+  made.then(
+    (value) => (over ? late(value) : resolve(value)),
+    (thrown: unknown) => {
+      if (over) return
+      if (isLost(thrown)) again().then(resolve, reject)
+      else reject(thrown)
+    },
+  )
+}
+
+function settle(made: Promise<unknown>, { resolve, reject }: Outcome): void {
+  made.then(resolve, reject)
 }
 
 /** Whether the peer has refused a call because it does not know the object, and so has not made it. */

@@ -58,7 +58,12 @@ export class PromisedResults {
   readonly #most: number
   readonly #running = new Map<number, PromisedResult>()
   /** IPIDs that were given, of the last calls that were answered. The caller knows them now, or is about to. */
-  readonly #given = new Map<number, Guid>()
+  readonly #given: Guid[] = []
+  /** Of how many calls there were some, and which of them each number was. */
+  #answered = 0
+  #places = new Map<number, number>()
+  /** The same of calls that were answered before all of those: forgotten together, which costs less than one by one. */
+  #before = new Map<number, number>()
 
   /**
    * Keeps what the last `most` calls gave: as many as the association takes at a time. When a caller names one, its answer has not
@@ -81,20 +86,28 @@ export class PromisedResults {
     const { number, ipid } = result
     if (this.#running.get(number) !== result) return
     this.#running.delete(number)
-    this.#given.delete(number)
-    if (ipid === undefined) return
-    this.#given.set(number, ipid)
-    if (this.#given.size <= this.#most) return
-    for (const oldest of this.#given.keys()) {
-      this.#given.delete(oldest)
+    if (ipid === undefined) {
+      this.#places.delete(number)
+      this.#before.delete(number)
       return
     }
+    if (this.#places.size >= this.#most) {
+      this.#before = this.#places
+      this.#places = new Map()
+    }
+    this.#places.set(number, this.#answered)
+    this.#given[this.#answered % this.#most] = ipid
+    this.#answered++
   }
 
   /** What a name stands for: an IPID, or what is still to come; `undefined` when nothing can come of it. */
   find(name: Guid | undefined): Guid | PromisedResult | undefined {
     const number = promisingCall(name)
     if (number === undefined) return undefined
-    return this.#running.get(number) ?? this.#given.get(number)
+    const running = this.#running.get(number)
+    if (running !== undefined) return running
+    const place = this.#places.get(number) ?? this.#before.get(number)
+    if (place === undefined || place < this.#answered - this.#most) return undefined
+    return this.#given[place % this.#most]
   }
 }

@@ -68,9 +68,19 @@ export function proxyMaker(served: Interface, invoke: Invoke): ProxyMaker {
       },
     })
   }
+  // Every promise that gives a proxy asks for it: it is found here, and not behind the trap.
+  inFront(RemoteObject.prototype, THEN, undefined)
   Object.defineProperty(RemoteObject, 'name', { value: served.name })
   Object.setPrototypeOf(RemoteObject.prototype, nothingElse(served, {}))
   return { make: (held) => new RemoteObject(held) }
+}
+
+/** What every promise asks for. */
+export const THEN = 'then'
+
+/** Puts a value in front of the trap. */
+export function inFront(prototype: object, name: string, value: unknown): void {
+  void Object.defineProperty(prototype, name, { value })
 }
 
 /** Releases a proxy for whoever has it. */

@@ -1,12 +1,18 @@
 import type { CallOptions } from '../rpc/index.ts'
 import type { Coming } from './coming.ts'
 import type { Interface } from './interface.ts'
-import { type Invoke, nothingElse } from './proxy.ts'
+import { inFront, type Invoke, nothingElse, THEN } from './proxy.ts'
+
+/** Where the outcome of a call goes. */
+export interface Outcome {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (reason: unknown) => void
+}
 
 /** Makes promises of proxies for one interface. */
 export interface PromiseMaker {
-  /** `made` gives the proxy, or what takes its place. */
-  make(made: Promise<unknown>, coming: Coming): Promise<unknown>
+  /** Makes the call at once, by `call`: it gives the proxy, or what takes its place, but not before it has returned. */
+  make(coming: Coming, call: (outcome: Outcome) => void): Promise<unknown>
 }
 
 /** Names that a promise has itself, so that a method of that name is reached through the proxy only. */
@@ -16,19 +22,19 @@ const OF_PROMISES: ReadonlySet<string> = new Set(['catch', 'finally'])
 class Remote extends Promise<unknown> {
   readonly #coming: Coming
 
-  constructor(made: Promise<unknown>, coming: Coming) {
+  constructor(coming: Coming, call: (outcome: Outcome) => void) {
     super((resolve, reject) => {
-      made.then(
-        (value) => {
+      call({
+        resolve: (value) => {
           coming.state = 'arrived'
           coming.value = value
           resolve(value)
         },
-        (thrown: unknown) => {
+        reject: (thrown) => {
           coming.state = 'failed'
           reject(thrown)
         },
-      )
+      })
     })
     this.#coming = coming
     coming.promise = this
@@ -71,8 +77,9 @@ export function promiseMaker(served: Interface, invoke: Invoke<Coming>): Promise
       },
     })
   }
+  inFront(prototype, THEN, Reflect.get(Promise.prototype, THEN))
   // What is derived from it is an ordinary promise, and `await` takes it for one.
   void Object.defineProperty(prototype, 'constructor', { value: Promise })
   void Object.setPrototypeOf(prototype, nothingElse(served, Object.create(Promise.prototype) as object))
-  return { make: (made, coming) => new RemotePromise(made, coming) }
+  return { make: (coming, call) => new RemotePromise(coming, call) }
 }

@@ -22,8 +22,9 @@ export class UuidMemory {
   readonly #words = new Uint32Array(REMEMBERED * 4)
   readonly #texts: (Guid | undefined)[] = Array.from({ length: REMEMBERED }, () => undefined)
   #written: Guid = ''
-  #writtenBytes: Uint8Array = new Uint8Array(16)
+  readonly #writtenBytes: Uint8Array = new Uint8Array(16)
   readonly #writtenWords: number[] = [0, 0, 0, 0]
+  readonly #read = new Uint8Array(16)
 
   /** The UUID at `at`. */
   read(view: DataView, at: number, little: boolean): Guid {
@@ -45,7 +46,8 @@ export class UuidMemory {
     ) {
       return text
     }
-    const bytes = new Uint8Array(view.buffer, view.byteOffset + at, 16).slice()
+    const bytes = this.#read
+    for (let i = 0; i < 16; i++) bytes[i] = view.getUint8(at + i)
     const fresh = guidFromBytes(little ? swapGuidFields(bytes) : bytes)
     if (little) {
       words[base] = a
@@ -59,7 +61,7 @@ export class UuidMemory {
 
   /** Writes the UUID at `at`, little-endian. */
   write(view: DataView, at: number, guid: Guid): void {
-    if (guid !== this.#written) this.bytes(guid)
+    this.#toWords(guid)
     const words = this.#writtenWords
     view.setUint32(at, words[0] as number, true)
     view.setUint32(at + 4, words[1] as number, true)
@@ -69,12 +71,35 @@ export class UuidMemory {
 
   /** The 16 bytes of a UUID, little-endian; valid until the next call. */
   bytes(guid: Guid): Uint8Array {
-    if (guid !== this.#written) {
-      this.#writtenBytes = swapGuidFields(guidToBytes(guid))
-      const view = new DataView(this.#writtenBytes.buffer)
-      for (let i = 0; i < 4; i++) this.#writtenWords[i] = view.getUint32(i * 4, true)
-      this.#written = guid
-    }
-    return this.#writtenBytes
+    this.#toWords(guid)
+    const bytes = this.#writtenBytes
+    for (let i = 0; i < 16; i++) bytes[i] = (this.#writtenWords[i >> 2] as number) >>> ((i & 3) * 8)
+    return bytes
   }
+
+  #toWords(guid: Guid): void {
+    if (guid === this.#written) return
+    const words = this.#writtenWords
+    words[0] = integer(guid, 0, 8)
+    words[1] = integer(guid, 9, 4) | (integer(guid, 14, 4) << 16)
+    words[2] = swapped(integer(guid, 19, 4) * 0x1_0000 + integer(guid, 24, 4))
+    words[3] = swapped(integer(guid, 28, 8))
+    this.#written = guid
+  }
+}
+
+/** What so many hexadecimal digits stand for. */
+function integer(guid: Guid, at: number, digits: number): number {
+  let value = 0
+  for (let i = at; i < at + digits; i++) {
+    const code = guid.charCodeAt(i)
+    // In ASCII letters have bit 0x40, and `a` and `A` end in 1.
+    value = (value << 4) | (code & 0x40 ? (code & 0x0f) + 9 : code & 0x0f)
+  }
+  return value >>> 0
+}
+
+/** The same four bytes the other way round. */
+function swapped(value: number): number {
+  return ((value << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24)) >>> 0
 }
