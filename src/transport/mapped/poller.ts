@@ -17,7 +17,7 @@ const CROWDED = 0.008
 /** Least time between two moves to another processor, `ms` (our choice: the system moves processes itself, later). */
 const SETTLE = 2
 /** Looks after which the processor is offered to whoever waits for it, and the clock is read (our choice: each costs as much as some looks). */
-const LOOKS = 8
+const LOOKS = 24
 
 /** The processor that looks. */
 export interface Processor {
@@ -55,7 +55,7 @@ export class RingPoller {
   #close = 0
   #trial = FIRST_TRIAL
   #looping = false
-  /** How many times in a row somebody else ran on this processor while it looked, and after how many it moves away. */
+  /** How many times in a row the other side ran on this processor while it looked, and after how many it moves away. */
   #crowds = 0
   #patience = 0
   #movedAt = Number.NEGATIVE_INFINITY
@@ -150,8 +150,12 @@ export class RingPoller {
     while (!moved && this.#awake.size > 0 && this.#polls() && now - this.#turn < TURN) {
       for (let i = 1; i < LOOKS && !moved; i++) moved = this.#look(now)
       if (moved) break
-      now = this.#giveWay()
+      const before = performance.now()
+      this.#processor?.giveWay()
+      now = performance.now()
       moved = this.#look(now)
+      if (now - before < CROWDED) this.#crowds = 0
+      else this.#crowded(now, now - before, moved)
     }
     if (!this.#polls()) {
       if (moved) this.#told(now)
@@ -173,23 +177,18 @@ export class RingPoller {
     else this.#looping = false
   }
 
-  /** Lets others run, and gets out of their way where they do so again and again. The time afterwards. */
-  #giveWay(): number {
-    const before = performance.now()
-    this.#processor?.giveWay()
-    const now = performance.now()
-    if (now - before < CROWDED) {
-      this.#crowds = 0
-      return now
-    }
-    this.#missed(now - before)
-    if (++this.#crowds <= this.#patience || now - this.#movedAt < SETTLE) return now
+  /**
+   * Somebody else ran on this processor for so long. Who brought something meanwhile is the other side: when that comes again and again, this one goes.
+   * Others, such as the garbage collector of this process, come and go.
+   */
+  #crowded(now: number, time: number, moved: boolean): void {
+    this.#missed(time)
+    if (!moved || ++this.#crowds <= this.#patience || now - this.#movedAt < SETTLE) return
     this.#processor?.moveAway()
     this.#crowds = 0
-    // The other side may be the one that runs here, and looks as well: if both moved, they would meet again.
+    // The other side looks as well: if both moved, they would meet again.
     this.#patience = randomInt(1, 7)
     this.#movedAt = now
-    return now
   }
 
   /** Looks at everybody once. Whether there was anything. */
