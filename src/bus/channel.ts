@@ -79,6 +79,10 @@ export class Channel implements ByteLink, ChannelDescription {
     return 'raise' in this.#stream ? (this.#stream as RaisableLink) : undefined
   }
 
+  get batch(): number | undefined {
+    return this.#stream.batch
+  }
+
   get copies(): boolean {
     return this.#stream.copies ?? false
   }
@@ -119,6 +123,9 @@ export class Channel implements ByteLink, ChannelDescription {
       borrow: (bytes) => watched(sink.borrow?.(bytes)),
       end: () => {
         if (this.#broken === undefined) sink.end()
+      },
+      get copies() {
+        return sink.copies ?? false
       },
       get room() {
         return sink.room ?? 0

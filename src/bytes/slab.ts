@@ -1,18 +1,26 @@
 /** Memory taken at a time, `bytes`. Our choice: a hundred small calls share one allocation. */
 const SLAB_BYTES = 16_384
-/** Largest message that is put into a slab, `bytes`. Our choice: larger ones would waste its end. */
-const MAX_MESSAGE = 2_048
+/** Which part of it the largest message takes that is put there. Our choice: larger ones would waste its end. */
+const SHARE = 8
 
 /**
  * Memory for many short messages, one behind the other: a fresh `Uint8Array` above 64 bytes costs more than writing a
  * small message into it. What was handed out is never touched again.
  */
 export class Slab {
+  readonly #size: number
+  readonly #most: number
   #bytes = new Uint8Array(0)
   #view = new DataView(this.#bytes.buffer)
   #at = 0
   /** Where the last message starts. */
   #last = 0
+
+  /** `size`: memory taken at a time; `most`: of the largest message that is put there, `bytes`. */
+  constructor(size: number = SLAB_BYTES, most: number = size / SHARE) {
+    this.#size = size
+    this.#most = most
+  }
 
   get bytes(): Uint8Array {
     return this.#bytes
@@ -24,9 +32,9 @@ export class Slab {
 
   /** Hands out `length` bytes and returns where they start; -1 when that is too much for a slab. */
   take(length: number): number {
-    if (length > MAX_MESSAGE) return -1
+    if (length > this.#most) return -1
     if (this.#at + length > this.#bytes.length) {
-      this.#bytes = new Uint8Array(SLAB_BYTES)
+      this.#bytes = new Uint8Array(this.#size)
       this.#view = new DataView(this.#bytes.buffer)
       this.#at = 0
     }

@@ -66,6 +66,11 @@ export class Inbox {
     return this.#into === undefined ? Math.min(this.room, this.#sink?.blind ?? 0) : this.room
   }
 
+  /** Nothing keeps the chunk that was pushed last: its memory is the pusher's again. */
+  get copies(): boolean {
+    return this.#queue.length === 0 && (this.#sink?.copies ?? false)
+  }
+
   /** The pending read has its memory full, or the sink has what it asked for. */
   get sated(): boolean {
     return this.#into === undefined ? (this.#sink?.sated ?? false) : this.room === 0

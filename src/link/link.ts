@@ -37,6 +37,9 @@ export interface ByteLink {
    */
   readonly copies?: boolean
 
+  /** From how many `bytes` on small messages that are gathered should leave, where a write costs this link more than others. */
+  readonly batch?: number | undefined
+
   /** Ends this direction after what was written. Idempotent. Settles when the end was handed to the medium. */
   end(): Awaitable<void>
 
@@ -68,6 +71,11 @@ export interface LinkSink {
   borrow?(bytes: Uint8Array): Awaitable<void>
   /** How many `bytes` it would borrow now. Without it, none. */
   readonly room?: number
+  /**
+   * Whether the chunk that it took last was copied, or has left: then its memory is the link's again. Looked at behind each `chunk`.
+   * Without it, no.
+   */
+  readonly copies?: boolean
   /** How many of those it would copy without a look at them: all that may be lent of memory that somebody else writes to. */
   readonly blind?: number
   /** It has all the bytes that it asked for, and will ask for more: a link that can wait a turn of the event loop, does. */

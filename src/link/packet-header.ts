@@ -6,8 +6,8 @@ export const PACKET_HEADER_BYTES = 8
 /** Packet type "data" of that header. */
 const TYPE_DATA = 1
 
-/** Short packets of all streams of this process share their memory. */
-const SLAB = new Slab()
+/** Short packets of all streams of this process share their memory: of up to a quarter of it, what two batches of small calls need. */
+const SLAB = new Slab(65_536, 16_392)
 
 /** The header of a data packet of `size` payload bytes; size zero is the end. */
 export function encodePacketHeader(size: number): Uint8Array {

@@ -8,8 +8,10 @@ import type { PumpTap } from './pump.ts'
 
 /** Longest packet written, `bytes`: what a mux frame holds (our choice). */
 const MAX_PACKET = 65_536
-/** Payloads of up to this many `bytes` are copied behind their header: a second piece in a system call costs more (our choice). */
-const JOIN = 4096
+/** Payloads of up to this many `bytes` are copied behind their header: a second piece in a system call costs more (our choice, measured). */
+const JOIN = 16_384
+/** Somebody passes each packet on: with 8 KiB instead of 4 an eighth more calls come through a broker, 64 in flight, on two cores (our choice). */
+const BATCH = 8_192
 
 const NOTHING = new Uint8Array(0)
 
@@ -67,6 +69,14 @@ export class PacketStream implements ByteLink {
     return this.#whole ? new PacketTap(tap, this.#left) : tap
   }
 
+  get batch(): number {
+    return BATCH
+  }
+
+  get copies(): boolean {
+    return this.#below.copies ?? false
+  }
+
   read(): Awaitable<Uint8Array | undefined> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     if (this.#reading) {
@@ -81,6 +91,7 @@ export class PacketStream implements ByteLink {
   }
 
   flow(sink: LinkSink): void {
+    const passed = (): boolean => this.#at === this.#chunk.length
     flow(this.#below, {
       chunk: (chunk) => {
         this.#chunk = chunk
@@ -98,6 +109,9 @@ export class PacketStream implements ByteLink {
       },
       get room() {
         return sink.room ?? 0
+      },
+      get copies() {
+        return passed() && (sink.copies ?? false)
       },
       end: () => {
         if (!this.#endCame) return void this.#broken('RESET', 'ended without an end packet')

@@ -35,6 +35,10 @@ export function pump(from: ByteLink, to: ByteLink, count: PumpCount = { bytes: 0
         if (count.tap !== undefined) count.tap.bytes(chunk)
         return to.write(chunk)
       },
+      // What the other link has passed on already, nobody needs to keep.
+      get copies() {
+        return to.copies ?? false
+      },
       end: () => {
         count.tap?.ended()
         Promise.resolve(to.end()).then(resolve, (thrown: unknown) => over(BusbarError.from(thrown)))

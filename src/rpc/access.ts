@@ -6,7 +6,7 @@ import { Outgoing } from './outgoing.ts'
 import { PduSlab } from './pdu-slab.ts'
 
 /** From this many `bytes` on PDUs leave inside a turn (our choice: so both ends work at once, 40 % more calls, 64 in flight). */
-const GATHER_BYTES = 4_096
+const BATCH = 4_096
 /** How many times gathering waits for yet another round of microtasks (our choice: deeper than proxies and stubs are). */
 const MAX_ROUNDS = 12
 
@@ -24,7 +24,7 @@ export interface AccessEvents {
 /**
  * The RPC VM bus access object: it exposes a file handle (any byte link) to RPC, and without it RPC can send nothing.
  *
- * Outgoing PDUs are gathered: those of the same turn leave in one write, or in several of 4 KiB. A turn is over when a round of
+ * Outgoing PDUs are gathered: those of the same turn leave in one write, or in several of 4 KiB or what the link asks for. A turn is over when a round of
  * microtasks added nothing, or when the association knows that there is nothing to wait for: a lone call never waits. Large stubs
  * are not gathered but written as they are. Incoming chunks are cut into PDUs. Takes the link: closing this closes that.
  */
@@ -32,6 +32,7 @@ export class RpcAccess {
   /** Fragments of different calls may mix: long ones leave by `bulk`. */
   interleaves = false
   readonly #link: ByteLink
+  readonly #batch: number
   #events: AccessEvents | undefined
   #cutter: PduCutter | undefined
   #pauseAbove = Number.POSITIVE_INFINITY
@@ -54,6 +55,7 @@ export class RpcAccess {
 
   constructor(link: ByteLink) {
     this.#link = link
+    this.#batch = link.batch ?? BATCH
   }
 
   /** Where `reserve`, `stub` and `add` have made room. Changes with each. */
@@ -103,7 +105,7 @@ export class RpcAccess {
 
   /** Makes room for one PDU, or the front of one, of `length` bytes, and returns where in `bytes` and `view` it starts. */
   reserve(length: number): number {
-    if (this.#slab.gathered >= GATHER_BYTES) this.#flush()
+    if (this.#slab.gathered >= this.#batch) this.#flush()
     const at = this.#slab.reserve(length)
     this.#added()
     return at
@@ -114,7 +116,7 @@ export class RpcAccess {
    * `add` says where its PDU begins. One that is too large for that lies elsewhere and is sent as it is.
    */
   writer(front: number, size: number, max: number): Writer {
-    if (this.#slab.gathered >= GATHER_BYTES) this.#flush()
+    if (this.#slab.gathered >= this.#batch) this.#flush()
     return new Writer(true, max, size, this.#slab.begin(front))
   }
 

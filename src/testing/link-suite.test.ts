@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type ByteLink, type MessageLink, memoryPair, PacketLink, PacketStream } from '../link/index.ts'
+import { type ByteLink, type MessageLink, join, memoryPair, PacketLink, PacketStream } from '../link/index.ts'
 import { BYTE_CHECKS, COMMON_CHECKS, type LinkCheck, MESSAGE_CHECKS, runCheck } from './link/checks.ts'
 import { CLOSE_MUTANTS } from './link/mutants/close.ts'
 import { DELIVERY_MUTANTS } from './link/mutants/delivery.ts'
@@ -65,6 +65,19 @@ for (const own of [333, 100_000]) {
     { peerSees: 'code' },
   )
 }
+
+linkSuite(
+  'two packet streams over links that lend, joined whole',
+  async () => {
+    const [left, right] = [lendingPair(), lendingPair()]
+    const [origin, target] = [new PacketStream(left.b), new PacketStream(right.a)]
+    origin.leaveWhole()
+    target.leaveWhole()
+    void join(origin, target)
+    return { a: new PacketStream(left.a), b: new PacketStream(right.b), dispose }
+  },
+  { peerSees: 'code' },
+)
 
 linkSuite('memory pair that lends, read into own memory', async () => flowing({ ...lendingPair(), dispose }, 5000), {
   peerSees: 'code',

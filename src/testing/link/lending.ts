@@ -1,7 +1,10 @@
 import type { BusbarError } from '../../errors/index.ts'
 import { type Awaitable, type ByteLink, flow, type LinkSink } from '../../link/index.ts'
 
-/** A link that lends its sink all that the sink borrows, and writes over it afterwards: whoever kept such bytes will find others. */
+/**
+ * A link that lends its sink all that the sink borrows, and writes over it afterwards, as it does over chunks that the sink says it has
+ * copied: whoever kept such bytes will find others. What is written here is copied.
+ */
 class Lending implements ByteLink {
   readonly #below: ByteLink
 
@@ -21,8 +24,10 @@ class Lending implements ByteLink {
     flow(this.#below, { chunk: (bytes) => give(sink, bytes), end: () => sink.end() })
   }
 
+  readonly copies = true
+
   write(chunk: Uint8Array): Awaitable<void> {
-    return this.#below.write(chunk)
+    return this.#below.write(chunk.slice())
   }
 
   end(): Awaitable<void> {
@@ -36,7 +41,12 @@ class Lending implements ByteLink {
 
 function give(sink: LinkSink, bytes: Uint8Array): Awaitable<void> {
   const lent = bytes.slice(0, Math.min(bytes.length, sink.room ?? 0))
-  if (lent.length === 0 || sink.borrow === undefined) return sink.chunk(bytes)
+  if (lent.length === 0 || sink.borrow === undefined) {
+    const taken = bytes.slice()
+    const room = sink.chunk(taken)
+    if (sink.copies === true) taken.fill(0xee)
+    return room
+  }
   const room = sink.borrow(lent)
   lent.fill(0xee)
   const rest = bytes.subarray(lent.length)

@@ -36,6 +36,7 @@ class SocketLink implements ByteLink {
         this.#arrived(chunk)
         return !this.#paused
       }
+      from.copies = () => this.#inbox.copies
       from.room = () => this.#inbox.room
       from.lend = (chunk) => {
         this.#inbox.lend(chunk)
@@ -59,6 +60,11 @@ class SocketLink implements ByteLink {
 
   get closed(): Promise<BusbarError | undefined> {
     return this.#closing.closed
+  }
+
+  /** The kernel has taken everything that was written. */
+  get copies(): boolean {
+    return this.#socket.writableLength === 0
   }
 
   read(): Awaitable<Uint8Array | undefined> {

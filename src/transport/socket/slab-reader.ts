@@ -1,12 +1,9 @@
 import net from 'node:net'
-import { Slab } from '../../bytes/index.ts'
 
-/** Room for one read, `bytes`: what libuv reads at once. */
+/** Memory for reads, `bytes`: what libuv reads at once. */
 const SLAB = 65_536
-/** Reads from this many `bytes` on are handed out where they are, and the next goes elsewhere; shorter ones are copied (our choice). */
-const KEEP = 16_384
-/** Reads up to this many `bytes` are copied byte by byte into memory that many share: cheaper than memory of their own (our choice). */
-const SHORT = 512
+/** A slab with fewer `bytes` left is not read into any more (our choice: small reads fill three quarters of it, bulk is read in long ones). */
+const ROOM = 16_384
 
 /**
  * Reads a socket into memory of our own. Node makes a fresh 64 KiB for each read of an ordinary socket, however short: a
@@ -18,9 +15,13 @@ export class SlabReader {
   /** Borrows what was read, of at most `room` bytes; whether to go on reading. */
   lend: (chunk: Uint8Array) => boolean = () => true
   room: () => number = () => 0
+  /** Whether what was taken last is kept by nobody. */
+  copies: () => boolean = () => false
   readonly socket: net.Socket
+  /** What is left of the slab: where the next read goes. */
   #slab = unfilled()
-  readonly #short = new Slab()
+  /** Node was told so. */
+  #told = false
 
   /**
    * Takes over a socket that was accepted with `pauseOnConnect`, from which nothing was read. Node has `onread` for sockets that a program makes,
@@ -37,7 +38,12 @@ export class SlabReader {
   }
 
   constructor(options: net.SocketConstructorOpts) {
-    const buffer = (): Uint8Array => this.#slab
+    // Asked behind each read; to be told the same again costs Node more than an answer that says nothing.
+    const buffer = (): Uint8Array => {
+      if (this.#told) return undefined as unknown as Uint8Array
+      this.#told = true
+      return this.#slab
+    }
     const callback = (length: number): boolean => this.#arrived(length)
     // Half-close is the business of the link above. The types know `onread` only as an option of `net.connect`, which passes
     // it on to this constructor.
@@ -57,25 +63,27 @@ export class SlabReader {
       const end = Math.min(length, at + room)
       goOn = this.lend(slab.subarray(at, end))
       at = end
-      if (at === length) return goOn
+      if (at < length) continue
+      // A read that filled it would have filled a larger one.
+      if (length === slab.length && length < SLAB) this.#renew()
+      return goOn
     }
-    return this.take(at === 0 ? this.#cut(length) : slab.slice(at, length))
+    goOn = this.take(slab.subarray(at, length))
+    if (!this.copies()) this.#leave(length)
+    else if (length === slab.length && length < SLAB) this.#renew()
+    return goOn
   }
 
-  /** What was read, as a chunk that may be kept: a short one must not hold the whole slab. */
-  #cut(length: number): Uint8Array {
-    const slab = this.#slab
-    if (length <= SHORT) return this.#copy(slab, length)
-    if (length < KEEP) return slab.slice(0, length)
+  /** Reads go behind the first `length` bytes, which somebody keeps. Short ones share a slab, and so does whoever keeps them. */
+  #leave(length: number): void {
+    if (this.#slab.length - length < ROOM) return this.#renew()
+    this.#slab = this.#slab.subarray(length)
+    this.#told = false
+  }
+
+  #renew(): void {
     this.#slab = unfilled()
-    return slab.subarray(0, length)
-  }
-
-  #copy(slab: Uint8Array, length: number): Uint8Array {
-    const start = this.#short.take(length)
-    const { bytes } = this.#short
-    for (let i = 0; i < length; i++) bytes[start + i] = slab[i] as number
-    return new Uint8Array(bytes.buffer, start, length)
+    this.#told = false
   }
 }
 
