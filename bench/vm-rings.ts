@@ -10,7 +10,9 @@ import { type Row, rowOf } from './rows.ts'
 const SIZE = 100
 /** Calls that are measured, after half as many that are not. Emulated processors are slow. */
 const CALLS = { direct: 3000, bus: 300 } as const
-const BYTES = { direct: 64 * 1024 ** 2, bus: 4 * 1024 ** 2 } as const
+const BYTES = { direct: 64 * 1024 ** 2, bus: 6 * 1024 ** 2 } as const
+/** How much more there is before all of it: emulated code is slow until it was compiled, and again until it was optimized. */
+const WARMING = 2
 /** Longest time of one measurement, `ms`. */
 const LONG = 300_000
 
@@ -64,8 +66,11 @@ export async function vmRings(repetitions: number): Promise<Row[]> {
     await Promise.all(['client', 'server'].map((name) => host.start(name)))
     await Promise.all(['client', 'server'].map((name) => host.attached(name)))
     const lab = await host.bus.activate(Lab, { in: 'client', wait: true, deadline: LONG })
-    // Emulated code is slow until it was compiled, and then again when it was optimized.
-    await lab.calls({ direct: true, size: SIZE, count: CALLS.direct }, { deadline: LONG })
+    for (const how of ['bus', 'direct'] as const) {
+      const direct = how === 'direct'
+      await lab.calls({ direct, size: SIZE, count: CALLS[how] * WARMING }, { deadline: LONG })
+      await lab.upload({ direct, bytes: BYTES[how] * WARMING }, { deadline: LONG })
+    }
     for (let i = 0; i < repetitions; i++) {
       for (const how of ['bus', 'direct'] as const) {
         const direct = how === 'direct'
