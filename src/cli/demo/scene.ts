@@ -51,9 +51,10 @@ export async function makeScene(kind: Kind): Promise<Scene> {
   }
 }
 
-const POLICY = `
+/** What machines say to each other goes through memory that only those two share. */
+const policy = (how: string): string => `
 policy:
-  - { allow: web, to: storage, service: [busbar.FileStore, demo.Patience] }
+  - { allow: web, to: storage, service: [busbar.FileStore, demo.Patience]${how} }
 `
 
 function machines(disk: string): string {
@@ -66,7 +67,7 @@ function machines(disk: string): string {
   web:
     kind: qemu
     run: ${program('web')}
-${POLICY}`
+${policy(', direct: true')}`
 }
 
 function processes(files: string): string {
@@ -79,7 +80,7 @@ function processes(files: string): string {
   web:
     kind: process
     run: ${program('web')}
-${POLICY}`
+${policy('')}`
 }
 
 /** Fills a file with bytes that do not compress and are the same each time; gives their SHA-256. */
