@@ -30,6 +30,15 @@ describe('cancelling', () => {
     await end(all)
   })
 
+  test('before its interface is agreed on, and the pipe dies', async () => {
+    const all = world()
+    const store = await all.client.activate(FileStore)
+    all.links[1].fence()
+    await assert.rejects(store.stat({ path: '' }, { signal: AbortSignal.abort() }), code('CANCELLED'))
+    // A rejection that nobody handles fails the test.
+    await end(all)
+  })
+
   test('a signal that is used by many calls keeps no listeners', async () => {
     const all = world()
     const store = await all.client.activate(FileStore)

@@ -29,7 +29,11 @@ export class Guard {
   /** The same outcome as `pending`, unless the guard fires first. */
   until<T>(pending: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (this.signal.aborted) return reject(BusbarError.from(this.signal.reason))
+      if (this.signal.aborted) {
+        // Nobody waits for it now, however it ends.
+        pending.catch(() => {})
+        return reject(BusbarError.from(this.signal.reason))
+      }
       const fired = (): void => reject(BusbarError.from(this.signal.reason))
       this.signal.addEventListener('abort', fired, { once: true })
       pending.then(resolve, reject).finally(() => this.signal.removeEventListener('abort', fired))
