@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { BusbarError, type ErrorCode } from '../errors/index.ts'
-import { type MemoryLink, memoryPair, StillEnv } from '../testing/index.ts'
+import { memoryPair, StillEnv } from '../testing/index.ts'
 import { type CallContext, type Caller, contract, method, RpcAccess, t } from '../rpc/index.ts'
 import { ClassTable } from './classes.ts'
 import { ObjectClient, type ObjectClientOptions } from './client.ts'
@@ -8,7 +8,18 @@ import type { Hooks } from './hooks.ts'
 import type { ObjectLimits } from './limits.ts'
 import type { PeerUsage } from './peer-usage.ts'
 import { ReturnChannels } from './return-channels.ts'
+import { ringPair, type TestLink } from './ring-pair.test.ts'
 import { ObjectServer } from './server.ts'
+
+/** `rings.test.ts` runs tests of others once more, with every link on rings. */
+const ON_RINGS = process.env['BUSBAR_TEST_RINGS'] === 'on'
+/** Macrotasks until everything that is ready has happened: to be woken takes some on rings. */
+const TURNS = ON_RINGS ? 50 : 5
+
+/** Two ends of a link, as all worlds here have them. */
+export function linkPair(): [TestLink, TestLink] {
+  return ON_RINGS ? ringPair() : memoryPair()
+}
 
 export const File = contract(
   'files.File',
@@ -133,9 +144,9 @@ export interface World {
   client: ObjectClient
   server: ObjectServer
   /** The client's and the server's end of the pipe. */
-  links: [MemoryLink, MemoryLink]
+  links: [TestLink, TestLink]
   /** The same of the return channel, once it was opened. */
-  returned: [MemoryLink, MemoryLink][]
+  returned: [TestLink, TestLink][]
   channels: ReturnChannels
 }
 
@@ -157,9 +168,9 @@ export function world(settings: Settings = {}): World {
   const store = new Store()
   const classes = settings.classes ?? new ClassTable()
   if (settings.classes === undefined) classes.offer(FileStore, store)
-  const links = memoryPair()
+  const links = linkPair()
   const channels = new ReturnChannels(env)
-  const returned: [MemoryLink, MemoryLink][] = []
+  const returned: [TestLink, TestLink][] = []
   const caller = settings.caller ?? { partition: 'web', epoch: 3 }
   const server = new ObjectServer(new RpcAccess(links[1]), {
     env,
@@ -176,7 +187,7 @@ export function world(settings: Settings = {}): World {
     returns: {
       peer: { partition: 'storage', epoch: 0 },
       open: async (token) => {
-        const pair = memoryPair()
+        const pair = linkPair()
         returned.push(pair)
         channels.claim(token, caller, new RpcAccess(pair[1]))
         return new RpcAccess(pair[0])
@@ -191,7 +202,7 @@ export function world(settings: Settings = {}): World {
 
 /** Lets everything that is ready happen, a few macrotasks deep. */
 export async function settle(): Promise<void> {
-  for (let i = 0; i < 5; i++) await new Promise<void>((resolve) => setImmediate(resolve))
+  for (let i = 0; i < TURNS; i++) await new Promise<void>((resolve) => setImmediate(resolve))
 }
 
 export function code(expected: ErrorCode, about?: RegExp): (thrown: unknown) => boolean {

@@ -325,6 +325,7 @@ for (const pipelined of [true, false]) {
       await settle()
       all.links[0].close(new BusbarError('PEER_DIED', 'partition killed'))
       for (const each of calls as Promise<unknown>[]) await assert.rejects(each, code('PEER_DIED', /partition killed/))
+      await all.server.closed
       for (const go of all.chain.go) go()
       await end(all)
       assert.deepEqual([all.chain.served, all.chain.live], [['root next wait'], 0])
