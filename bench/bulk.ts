@@ -12,7 +12,7 @@ const WARMING = 2
 
 /** A broker in this process with two partitions, and a raw pair of processes beside it. */
 export async function withPeers<T>(
-  run: (peers: { client: Child; server: Child }) => Promise<T>,
+  run: (peers: { client: Child; server: Child; broker: Broker }) => Promise<T>,
   peer = 'bus',
   vars: Readonly<Record<string, string>> = { BUSBAR_RINGS: 'off' },
 ): Promise<T> {
@@ -34,7 +34,7 @@ export async function withPeers<T>(
     ] as const) {
       broker.attach(name, carriers.adopt(socketLink(child.socket, {}, poller)), { here: true })
     }
-    return await run({ client, server })
+    return await run({ client, server, broker })
   } finally {
     await Promise.all([client.stop(), server.stop()])
     broker.close()

@@ -1,3 +1,5 @@
+import { type Axis, heading, page, round, rule, scale, text } from './svg.ts'
+
 /** Lines over two logarithmic axes, as SVG. */
 export interface LineChart {
   readonly title: string
@@ -5,12 +7,6 @@ export interface LineChart {
   readonly x: Axis
   readonly y: Axis
   readonly lines: readonly Line[]
-}
-
-export interface Axis {
-  readonly label: string
-  /** Where a mark stands, in ascending order; the first and the last are the ends of the axis. */
-  readonly marks: readonly { readonly at: number; readonly text: string }[]
 }
 
 export interface Line {
@@ -29,12 +25,7 @@ const NAME_HEIGHT = 17
 export function lineChart({ title, subtitle, x, y, lines }: LineChart): string {
   const across = scale(x, PLOT.left, PLOT.right)
   const up = scale(y, PLOT.bottom, PLOT.top)
-  const out = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12" fill="#333">`,
-    `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
-    text(PLOT.left, 28, title, 'font-size="17" font-weight="bold"'),
-    text(PLOT.left, 48, subtitle, 'fill="#666"'),
-  ]
+  const out = heading(PLOT.left, title, subtitle)
   for (const { at, text: mark } of x.marks) {
     out.push(rule(across(at), PLOT.top, across(at), PLOT.bottom))
     out.push(text(across(at), PLOT.bottom + 18, mark, 'text-anchor="middle"'))
@@ -61,23 +52,5 @@ export function lineChart({ title, subtitle, x, y, lines }: LineChart): string {
     free = at + NAME_HEIGHT
     out.push(text(PLOT.right + 12, at, line.name, `fill="${line.color}" font-weight="bold"`))
   }
-  return `${out.join('\n')}\n</svg>\n`
-}
-
-function scale({ marks }: Axis, from: number, to: number): (value: number) => number {
-  const least = Math.log(marks[0]?.at ?? 1)
-  const most = Math.log(marks.at(-1)?.at ?? 10)
-  return (value) => from + ((Math.log(value) - least) / (most - least)) * (to - from)
-}
-
-function rule(x1: number, y1: number, x2: number, y2: number): string {
-  return `<path d="M${round(x1)} ${round(y1)}L${round(x2)} ${round(y2)}" stroke="#ddd"/>`
-}
-
-function text(x: number, y: number, words: string, attributes: string): string {
-  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${words}</text>`
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10
+  return page(WIDTH, HEIGHT, out)
 }

@@ -1,9 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { lineChart } from './line-chart.ts'
-import { median, type Row, rowOf } from './rows.ts'
+import { formatted, median, type Row, rowOf } from './rows.ts'
 import { ask, type Pair, withPairs } from './socket-pairs.ts'
 import type { PeerName, StackName } from './stacks/index.ts'
+import { enclosing } from './svg.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -20,7 +21,7 @@ const SIZES = [
 const TIME = 200
 const WARM = 100
 
-const COLORS: Readonly<Record<StackName, string>> = {
+export const COLORS: Readonly<Record<StackName, string>> = {
   raw: '#777777',
   busbar: '#c2410c',
   capnweb: '#1d4ed8',
@@ -62,7 +63,7 @@ export async function payloadSweep(repetitions: number, peers: readonly PeerName
         rows.push(rowOf(stack === 'busbar' ? name : `${stack}-${name}`, 'ms', of(stack), of('raw'), ''))
       }
       // At once: a run that is cut short has measured something.
-      writeFileSync(POINTS, written(points))
+      writeFileSync(POINTS, formatted(points))
     }
     const lines = new Map<StackName, [number, number][]>()
     for (const stack of Object.keys(COLORS) as StackName[]) {
@@ -76,12 +77,6 @@ export async function payloadSweep(repetitions: number, peers: readonly PeerName
     if (lines.size === Object.keys(COLORS).length) writeFileSync(PICTURE, picture(lines))
     return rows
   })
-}
-
-/** As the formatter wants it: a line for each size. */
-function written(points: Points): string {
-  const line = (_: string, numbers: string): string => `[${numbers.trim().split(/\s+/).join(' ')}]`
-  return `${JSON.stringify(points, undefined, 2).replaceAll(/\[([^\]]*)\]/g, line)}\n`
 }
 
 function readPoints(): Points {
@@ -104,13 +99,11 @@ function picture(lines: ReadonlyMap<StackName, readonly [number, number][]>): st
     text: at < 1 ? `${at * 1000} µs` : at < 1000 ? `${at} ms` : `${at / 1000} s`,
   }))
   const values = [...lines.values()].flat().map(([, time]) => time)
-  const last = marks.findIndex(({ at }) => at >= Math.max(...values))
-  const first = marks.findLastIndex(({ at }) => at <= Math.min(...values))
   return lineChart({
     title: 'One echo over one Unix socket, two Node processes',
     subtitle: 'Median time of a call by payload, one at a time; lower is better. Logarithmic axes.',
     x: { label: 'payload, each way', marks: SIZES },
-    y: { label: 'time of a call', marks: marks.slice(Math.max(0, first), last === -1 ? marks.length : last + 1) },
+    y: { label: 'time of a call', marks: enclosing(marks, values) },
     lines: [...lines].map(([stack, points]) => ({
       name: stack === 'raw' ? 'raw frames' : stack,
       color: COLORS[stack],

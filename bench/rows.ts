@@ -11,6 +11,8 @@ export interface Row {
   readonly target?: string
   /** Lowest and highest ratio of the repetitions. */
   readonly spread?: readonly [number, number]
+  /** Why there are no figures. */
+  readonly missing?: string
 }
 
 export function median(values: readonly number[]): number {
@@ -28,4 +30,10 @@ export function rowOf(name: string, unit: string, values: number[], baselines: n
   const ratios = values.map((value, i) => value / (baselines[i] ?? Number.NaN))
   const spread = [Math.min(...ratios), Math.max(...ratios)] as const
   return { case: name, value: median(values), unit, baseline: median(baselines), ratio: median(ratios), target, spread }
+}
+
+/** Results as JSON, as the formatter wants it: numbers of one list on one line. */
+export function formatted(results: unknown): string {
+  const line = (_: string, numbers: string): string => `[${numbers.trim().split(/\s+/).join(' ')}]`
+  return `${JSON.stringify(results, undefined, 2).replaceAll(/\[([\d\s,.]*)\]/g, line)}\n`
 }

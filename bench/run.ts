@@ -15,6 +15,7 @@ import { slowReader } from './memory.ts'
 import { componentCall, pipelined, references, streamBytes } from './objects.ts'
 import { manyChannels } from './many-channels.ts'
 import { payloadSweep } from './payload-sweep.ts'
+import { ringPeers } from './ring-peers.ts'
 import { ringCalls, ringIdle, ringMessages, ringPipe } from './rings.ts'
 import { callSocket, callSocketUnderBulk, heapMillionCalls, uploadSocket } from './rpc-socket.ts'
 import type { Row } from './rows.ts'
@@ -44,6 +45,7 @@ const CASES: Readonly<Record<string, (repetitions: number, peers: PeerName[]) =>
   'stream-bytes': streamBytes,
   'pipelined-5': pipelined,
   'payload-sweep': payloadSweep,
+  'ring-peers': ringPeers,
   demo,
 }
 
@@ -64,6 +66,10 @@ for (const [name, run] of Object.entries(CASES)) {
   if (positionals.length > 0 && !positionals.includes(name)) continue
   for (const row of await run(repetitions, peers)) {
     rows.push(row)
+    if (row.missing !== undefined) {
+      console.log(`| ${row.case} | not measured: ${row.missing} | | | | |`)
+      continue
+    }
     const spread = row.spread?.map((ratio) => ratio.toFixed(2)).join(' to ') ?? ''
     const of = (value: number): string => `${value >= 100 ? Math.round(value) : value.toFixed(2)} ${row.unit}`
     console.log(

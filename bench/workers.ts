@@ -3,6 +3,7 @@ import { type ByteLink, PacketLink } from 'busbar/link'
 import { plainClient, RpcAccess, RpcClient } from 'busbar/rpc'
 import { nodeEnv, RingPoller, transferOf, workerLink, workerPorts } from 'busbar/transport'
 import { Echo } from './peers/contract.ts'
+import type { Call } from './peers/loads.ts'
 import type { Ask } from './peers/thread.ts'
 import { percentile, type Row, rowOf } from './rows.ts'
 
@@ -81,13 +82,9 @@ async function onPort(worker: Worker): Promise<Figures> {
     return port1
   }
   const echo = open('port-echo', 1)
-  const waiting: (() => void)[] = []
-  echo.on('message', () => waiting.shift()?.())
+  const call = callOf(echo)
   const data = new Uint8Array(SIZE)
-  const calls = await callsOf((done) => {
-    waiting.push(done)
-    echo.postMessage(data)
-  })
+  const calls = await callsOf((done) => call(data, () => done()))
   const windows = async (window: number, bytes: Uint8Array, count: number): Promise<void> => {
     const port = open('port-sink', window)
     let heard = (): void => {}
@@ -105,6 +102,24 @@ async function onPort(worker: Worker): Promise<Figures> {
   const bulk = await rateOf(BYTES / CHUNK, CHUNK, (bytes, count) => windows(16, bytes, count))
   echo.close()
   return { ...calls, messages: messages / 1e6, bulk: (bulk * CHUNK) / 1e6 }
+}
+
+/** A call is a message and the same back. */
+function callOf(echo: MessagePort): Call {
+  const waiting: ((bytes: number) => void)[] = []
+  echo.on('message', (back: Uint8Array) => waiting.shift()?.(back.length))
+  return (data, done) => {
+    waiting.push(done)
+    echo.postMessage(data)
+  }
+}
+
+/** Calls on a bare port to a thread of its own. */
+export function portEcho(): { call: Call; stop(): Promise<unknown> } {
+  const worker = new Worker(LOAD, { eval: true })
+  const { port1, port2 } = new MessageChannel()
+  worker.postMessage({ do: 'port-echo', bare: port2, told: 1 } satisfies Ask, [port2])
+  return { call: callOf(port1), stop: () => worker.terminate() }
 }
 
 /** One at a time, then 64 at a time, each after as many that do not count. */

@@ -4,7 +4,9 @@ import { attach, Bus } from 'busbar/agent'
 import { DialledCarrier, Endpoint } from 'busbar/bus'
 import { type Client, contract, method, t } from 'busbar/rpc'
 import { connectUnix, fdLink, nodeEnv, RingMedium, RingPoller } from 'busbar/transport'
+import { failed } from '../stacks/stack.ts'
 import { Echo } from './contract.ts'
+import { type Call, type Load, parallel, serial } from './loads.ts'
 import { serve } from './serve.ts'
 
 type Request =
@@ -15,6 +17,7 @@ type Request =
   | { do: 'activate' }
   | { do: 'calls'; size: number; count: number }
   | { do: 'calls-many'; size: number; count: number; inFlight: number }
+  | ({ do: 'serial' | 'parallel' } & Load)
   | { do: 'offer-slow'; delay: number }
   | { do: 'upload-watched'; bytes: number; chunk: number; to: string }
   | { do: 'calls-under-bulk'; size: number; bytes: number; uploads: number }
@@ -54,6 +57,7 @@ async function attachOn(looking: RingPoller): Promise<Bus> {
   return new Bus(await Endpoint.attach(carrier, { env, rings: await RingMedium.load(looking) }), env)
 }
 let echo: Client<typeof Echo>
+const call: Call = (data, done) => void echo.echo({ data }).then((back) => done(back.length), failed)
 
 /** Takes long payloads. */
 const Intake = contract('bench.Intake', { version: '1.0' }, { upload: method({ data: t.bytes }, t.uint32) })
@@ -114,6 +118,9 @@ const handlers = {
     await Promise.all(Array.from({ length: inFlight }, worker))
     return performance.now() - start
   },
+  /** As over a socket, in the time that is given. */
+  serial: (load: Load) => serial(call, load),
+  parallel: (load: Load) => parallel(call, load),
   /** The same upload, telling the most memory this process had meanwhile. */
   'upload-watched': async (request: { bytes: number; chunk: number; to: string }) => {
     let highest = 0
