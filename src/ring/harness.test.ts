@@ -57,12 +57,12 @@ export class PlainMem implements Mem {
   }
 
   copyOut(at: number, into: Uint8Array, start: number, length: number): void {
-    if (at + length > this.data.length) throw new RangeError('copied from outside')
+    if (length < 1 || at + length > this.data.length) throw new RangeError('copied from outside')
     into.set(this.data.subarray(at, at + length), start)
   }
 
   view(at: number, length: number): Uint8Array {
-    if (at + length > this.data.length) throw new RangeError('lent from outside')
+    if (length < 1 || at + length > this.data.length) throw new RangeError('lent from outside')
     return this.data.subarray(at, at + length)
   }
 }

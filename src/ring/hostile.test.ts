@@ -2,15 +2,23 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { Block, RingReader, RingWriter } from './index.ts'
 import { checkInterleavings } from './interleavings.test.ts'
+import { checkPlaces } from './places.test.ts'
 import { checkRefusals } from './refusals.test.ts'
-import { hostileWrites, oracleCells, oracleReads, oracleWrites } from './schedules.test.ts'
+import { hostileWrites, WRITTEN } from './hostile-writes.test.ts'
+import { oracleCells, oracleReads, oracleWrites } from './schedules.test.ts'
 
 const RING = { Block, RingReader, RingWriter }
-/**
- * `RING_SCHEDULES=nightly node --import tsx --test src/ring/hostile.test.ts` goes deeper, for hours; without it this takes some ten
- * seconds.
- */
-const NIGHTLY = process.env['RING_SCHEDULES'] === 'nightly'
+/** `npm run ring:nightly` goes deeper, for hours; without it this takes some ten seconds. */
+const NIGHTLY = process.env['RING_NIGHTLY'] === 'yes'
+/** Schedules that are all run by themselves: with so many hostile writes at most, of these values. */
+const ALONE = [
+  [1, WRITTEN],
+  [2, [40]],
+] as const
+const ALONE_NIGHTLY = [
+  [2, WRITTEN],
+  [3, [40]],
+] as const
 const MODES = ['message', 'byte'] as const
 
 describe('ring: a hostile other side', () => {
@@ -36,16 +44,26 @@ describe('ring: a hostile other side', () => {
       assert.ok(runs > 20_000)
     })
 
-    test(`${mode} mode: all schedules with up to four hostile writes, each run once for those that are the same to the reader`, (t) => {
-      const runs = hostileWrites(RING, mode, NIGHTLY ? 6 : 4)
-      t.diagnostic(`${runs} runs`)
-      assert.ok(runs > 10_000)
+    test(`${mode} mode: all schedules with up to ${NIGHTLY ? 'six' : 'four'} hostile writes`, (t) => {
+      const { runs, schedules } = hostileWrites(RING, mode, { writes: NIGHTLY ? 6 : 4 })
+      const [, , , three = 0, four = 0] = schedules
+      t.diagnostic(`${three} schedules of up to three writes, ${four} of up to four; ${runs} runs for all`)
+      assert.ok(three >= 25_000_000)
     })
 
-    test(`${mode} mode: schedules with hostile writes, each as it is`, (t) => {
-      const runs = hostileWrites(RING, mode, NIGHTLY ? 3 : 2, true, NIGHTLY ? 1_000_000_000 : 500_000)
-      t.diagnostic(`${runs} runs`)
-      assert.ok(runs >= 500_000)
+    test(`${mode} mode: a schedule that is not run gives the reader what another gives it that is`, (t) => {
+      let runs = 0
+      for (const [writes, values] of NIGHTLY ? ALONE_NIGHTLY : ALONE) {
+        const together = hostileWrites(RING, mode, { writes, values, traced: true })
+        const alone = hostileWrites(RING, mode, { writes, values, traced: true, each: true })
+        assert.deepEqual(together.schedules, alone.schedules)
+        assert.equal(alone.runs, alone.schedules[writes])
+        assert.ok(together.runs < alone.runs)
+        assert.deepEqual(together.traces, alone.traces)
+        runs += alone.runs
+      }
+      t.diagnostic(`${runs} schedules, each run by itself`)
+      assert.ok(runs > 150_000)
     })
   }
 
@@ -63,6 +81,8 @@ describe('ring: a hostile other side', () => {
 })
 
 describe('ring: two honest sides in every order', () => {
+  test('at every place', (t) => t.diagnostic(`${checkPlaces(RING)} places`))
+
   for (const mode of MODES) {
     for (const [lengths, batch] of [
       [[40, 9], false],

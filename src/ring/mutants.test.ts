@@ -5,17 +5,20 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { checkInterleavings } from './interleavings.test.ts'
+import { checkPlaces } from './places.test.ts'
 import { checkRefusals } from './refusals.test.ts'
-import { hostileWrites, oracleCells, oracleReads, oracleWrites, type Ring } from './schedules.test.ts'
+import { hostileWrites } from './hostile-writes.test.ts'
+import { oracleCells, oracleReads, oracleWrites, type Ring } from './schedules.test.ts'
 
 const SOURCE = fileURLToPath(new URL('.', import.meta.url))
 
 /** The checks that must notice, the quick ones first. */
 const CHECKS: readonly [string, (ring: Ring) => void][] = [
   ['refusals', checkRefusals],
+  ['every place', checkPlaces],
   ['lending', (ring) => oracleReads(ring, 'byte', 'one', true)],
-  ['hostile writes', (ring) => hostileWrites(ring, 'message', 2)],
-  ['hostile writes to bytes', (ring) => hostileWrites(ring, 'byte', 1)],
+  ['hostile writes', (ring) => hostileWrites(ring, 'message', { writes: 2 })],
+  ['hostile writes to bytes', (ring) => hostileWrites(ring, 'byte', { writes: 1 })],
   ['all values of a header', (ring) => oracleReads(ring, 'message', 'one')],
   ['all values of cells', (ring) => oracleCells(ring, 'message', 3)],
   ['all values of cells, to a writer', (ring) => oracleWrites(ring, 4)],
@@ -101,6 +104,23 @@ const ORDERS: readonly (readonly [string, string, string])[] = [
   ['reader.ts', 'this.#mem.store(CELLS.READ_INDEX, this.#at)', ''],
   ['reader.ts', 'const released = this.#unreleased\n    this.#unreleased = 0', 'const released = this.#unreleased'],
   ['reader.ts', 'this.#payloadLeft, most - done,', 'this.#payloadLeft, most,'],
+  // Lending, up to the end of the data and on from its start.
+  ['reader.ts', 'most - done, this.#size - this.#payloadAt)', 'most - done)'],
+  ['reader.ts', 'this.#mem.view(this.#payloadAt, length)', 'this.#mem.view(this.#payloadAt, length + 1)'],
+  ['reader.ts', 'this.#mem.view(this.#payloadAt, length)', 'this.#mem.view(this.#payloadAt, this.#payloadLeft)'],
+  ['reader.ts', 'this.#payloadAt = this.#wrap(this.#payloadAt + length)', 'this.#payloadAt += length'],
+  ['reader.ts', 'this.#taken(length)\n      done += length', 'done += length'],
+  ['reader.ts', 'this.#taken(length)\n      done += length', 'this.#taken(length)'],
+  ['reader.ts', 'this.#payloadLeft -= length', 'this.#payloadLeft = 0'],
+  // The same of reading, and of headers.
+  ['reader.ts', 'if (length <= first) this.#mem', 'if (length !== 0) this.#mem'],
+  ['reader.ts', 'copyOut(0, into, start + first', 'copyOut(0, into, start'],
+  ['reader.ts', 'this.#at = this.#wrap(this.#at + bytes)', 'this.#at += bytes'],
+  ['reader.ts', 'this.#wrap(at + header)', 'at + header'],
+  ['reader.ts', 'this.#wrap(pipe + 8)', 'pipe + 8'],
+  ['writer.ts', 'if (at + total <= size)', 'if (total <= size)'],
+  ['writer.ts', 'next >= size ? next - size : next', 'next > size ? next - size : next'],
+  ['writer.ts', 'if (first < length) mem.copyIn(0', 'if (length < first) mem.copyIn(0'],
   ['writer.ts', 'if (this.#mem.load(CELLS.INTERRUPT_MASK) !== 0) return', ''],
   ['writer.ts', 'if (this.#read === before) this.#signal = true', ''],
   ['writer.ts', 'if (this.#read === before) this.#signal = true', 'this.#signal = true'],

@@ -1,7 +1,6 @@
 /** All runs of a ring against a hostile other side: the enumerations, each as one function over the ring that is given. */
 import { Slab } from '../bytes/index.ts'
 import { type Block, CELLS, type RingMode, type RingReader, type RingWriter } from './index.ts'
-import { PlainMem, SlowWriter } from './harness.test.ts'
 import { ReaderModel } from './reader-model.test.ts'
 import { WriterModel } from './writer-model.test.ts'
 
@@ -86,13 +85,13 @@ const NONE = [0]
 type Count = number
 
 /** Runs every way through `run`, and says by which choices one broke a rule. */
-function everyWay(choices: Choices, run: () => void, most = Number.POSITIVE_INFINITY): Count {
+export function everyWay(choices: Choices, run: () => void): Count {
   let runs = 0
   try {
     do {
       runs++
       run()
-    } while (runs < most && choices.next())
+    } while (choices.next())
   } catch (thrown) {
     if (thrown instanceof Error) thrown.message += ` (choices ${choices.path})`
     throw thrown
@@ -186,74 +185,4 @@ export function oracleWrites({ RingWriter }: Ring, loads: number, masks: readonl
     }
     if (model.end(writer)) model.publish(writer)
   })
-}
-
-/** Values that a hostile write puts into any word. */
-const WRITTEN = [0, 1, 8, 40, SIZE, 0x7fff_fff8, 0x8000_0000, 0xffff_ffff]
-
-/** Memory with two honest packets, as words: cells first. */
-function honest(): Uint32Array {
-  const mem = new PlainMem(SIZE)
-  const writer = new SlowWriter(mem, 'message', MAX)
-  writer.write(new Uint8Array(9).fill(1))
-  writer.write(new Uint8Array(8).fill(2))
-  const words = new Uint32Array(32 + SIZE / 4)
-  words.set(new Uint32Array(mem.control.buffer), 0)
-  words.set(new Uint32Array(mem.data.buffer), 32)
-  return words
-}
-
-/** Words that the reader of that memory looks at, and some that it must not. */
-const TARGETS = [0, 1, 2, 3, 16, ...Array.from({ length: 24 }, (_, at) => 32 + at)]
-
-/**
- * Up to `writes` hostile writes before any access, of any word, any of eight values. A write matters only when its word is read
- * later, and then it is the same as a write right before that read; so it is enough that each read may find its word changed, for
- * good. With `raw` each schedule runs as it is instead.
- */
-export function hostileWrites({ RingReader }: Ring, mode: RingMode, writes: number, raw = false, most?: number): Count {
-  const choices = new Choices()
-  const slab = new Slab()
-  const into = new Uint8Array(SIZE)
-  const start = honest()
-  const words = honest()
-  const changed: number[] = []
-  let left = 0
-  const write = (place: number, value: number): void => {
-    left--
-    changed.push(place)
-    words[place] = value
-  }
-  /** Two writes of two words at the same moment are one schedule, so they come in the order of the words. */
-  const writeAny = (): void => {
-    for (let from = 0; left > 0; ) {
-      const choice = choices.choose(1 + (TARGETS.length - from) * WRITTEN.length)
-      if (choice === 0) return
-      const target = from + Math.floor((choice - 1) / WRITTEN.length)
-      write(TARGETS[target] as number, WRITTEN[(choice - 1) % WRITTEN.length] as number)
-      from = target + 1
-    }
-  }
-  const model = new ReaderModel(SIZE, mode, MAX, (place) => {
-    if (raw) writeAny()
-    else if (left > 0) {
-      const choice = choices.choose(WRITTEN.length + 1)
-      if (choice !== 0) write(place, WRITTEN[choice - 1] as number)
-    }
-    return words[place] as number
-  })
-  return everyWay(
-    choices,
-    () => {
-      for (const place of changed) words[place] = start[place] as number
-      changed.length = 0
-      left = writes
-      model.reset()
-      const reader = new RingReader(model, { mode, maxPayload: MAX, slab })
-      for (let call = 0; call < 3; call++)
-        if (!model.readInto(reader, into, mode === 'byte' ? 6 : SIZE, mode === 'byte' && call === 1)) return
-      if (model.settle(reader, true)) model.settle(reader, false)
-    },
-    most,
-  )
 }
