@@ -1,4 +1,7 @@
-import { memoryPair } from '../../link/index.ts'
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { BusbarError } from '../../errors/index.ts'
+import { type ByteLink, memoryPair } from '../../link/index.ts'
 import { RingReader, RingWriter } from '../../ring/index.ts'
 import { flowing, type LinkPair, linkSuite } from '../../testing/index.ts'
 import type { Bell } from './bell.ts'
@@ -44,6 +47,8 @@ interface How {
   later?: (side: number, what: () => void) => void
   raised?: boolean
   window?: number
+  /** What the ends have below, instead of a link that passes everything on. */
+  below?: (link: ByteLink) => ByteLink
 }
 
 /** Two ends over one region, each with the memory seen through a view of its own. */
@@ -53,12 +58,13 @@ function pair({
   later = (_, what) => what(),
   raised = true,
   window,
+  below = (link) => link,
 }: How = {}): LinkPair<RingStream> & { region: Uint8Array } {
   const region = new Uint8Array(memory(regionBytes(ringBytes)))
   formatRegion(region, ringBytes, KEY)
   const [near, far] = memoryPair()
   const ends = bells()
-  const streams = [near, far].map((link) => new RingStream(link, new RingPoller(window)))
+  const streams = [near, far].map((link) => new RingStream(below(link), new RingPoller(window)))
   const [a, b] = streams as [RingStream, RingStream]
   for (const [side, stream] of streams.entries()) {
     later(side, () => stream.prepare(ringsOf(region, side, ends[side] as Bell)))
@@ -121,3 +127,51 @@ for (const own of [333, 100_000]) {
     flowing(pair({ later: whileBytesFlow(1) }), own),
   )
 }
+
+/** A link whose end is long on its way. */
+const endsLate = (link: ByteLink): ByteLink => ({
+  closed: link.closed,
+  read: () => link.read(),
+  write: (chunk) => link.write(chunk),
+  end: () => undefined,
+  close: (reason) => link.close(reason),
+})
+
+test('who has read the end and sent his own is done, before the link below says so', { timeout: 60_000 }, async () => {
+  for (const window of [0, 0.1]) {
+    const { a, b } = pair({ window, below: endsLate })
+    await a.write(new Uint8Array([1, 2, 3]))
+    await a.end()
+    assert.deepEqual(await b.read(), new Uint8Array([1, 2, 3]))
+    assert.equal(await b.read(), undefined)
+    await b.write(new Uint8Array([4]))
+    await b.end()
+    assert.equal(await b.closed, undefined)
+    // As a stream of Node does that is over: the other end must not hear of it.
+    b.close()
+    assert.deepEqual(await a.read(), new Uint8Array([4]))
+    assert.equal(await a.read(), undefined)
+    assert.equal(await a.closed, undefined)
+  }
+})
+
+test('bytes on the link behind the end close the link', { timeout: 60_000 }, async () => {
+  const [near, far] = memoryPair()
+  const ends = bells()
+  const region = new Uint8Array(regionBytes(65_536))
+  formatRegion(region, 65_536, KEY)
+  const stream = new RingStream(near, new RingPoller(0))
+  stream.prepare(ringsOf(region, 0, ends[0]))
+  stream.raise()
+  const { writer } = ringsOf(region, 1, ends[1])
+  writer.write(new Uint8Array(8))
+  writer.end()
+  if (writer.publish()) ends[1].ring()
+  assert.equal(await stream.read(), undefined)
+  await stream.write(new Uint8Array(1))
+  await stream.end()
+  assert.equal(await stream.closed, undefined)
+  await far.write(new Uint8Array(1))
+  const reason = await far.closed
+  assert.ok(reason instanceof BusbarError && reason.code === 'MALFORMED', String(reason))
+})

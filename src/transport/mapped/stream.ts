@@ -219,6 +219,7 @@ export class RingStream implements ByteLink, Polled {
 
   /** Over the link. */
   #arrived(chunk: Uint8Array): Awaitable<void> {
+    if (this.#closing.over) return this.#below.close(new BusbarError('MALFORMED', 'bytes on the link behind the end'))
     this.#got += chunk.length
     this.#inbox.push(chunk)
     const { expected } = this.#preface
@@ -369,7 +370,8 @@ export class RingStream implements ByteLink, Polled {
   }
 
   #finish(): void {
-    if (!this.#finished || !this.#belowEnded || !this.#inbox.ended || this.#inbox.unread > 0) return
+    // The end of the link may still come: whoever has read the end and sent his own may close, and the other side must not hear of that.
+    if (!this.#finished || !this.#inbox.ended || this.#inbox.unread > 0) return
     if (this.#closing.settle()) this.#letGo()
   }
 
