@@ -93,7 +93,7 @@ export class RpcAccess {
       // Long stubs are copied to where they are wanted, straight from where the link has read them.
       borrow: (bytes) => this.#arrived(cutter, bytes, true),
       get room() {
-        return cutter.landing === 0 ? 0 : Number.POSITIVE_INFINITY
+        return cutter.bulk ? Number.POSITIVE_INFINITY : 0
       },
       get blind() {
         return cutter.landing

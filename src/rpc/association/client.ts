@@ -4,7 +4,7 @@ import type { RpcAccess } from '../access.ts'
 import { faultError } from '../faults.ts'
 import { type RpcLimits, rpcLimits } from '../limits.ts'
 import { decodeBindAck, decodeBindNak } from '../pdu/bind.ts'
-import { readHint, readStatus, RESPONSE_BYTES } from '../pdu/call.ts'
+import { readHint, readStatus, RESPONSE_BYTES, responseFront } from '../pdu/call.ts'
 import type { PduHandler } from '../pdu/cutter.ts'
 import { encodeBare, PFC, pduBytes, type PduHeader, requireWhole } from '../pdu/header.ts'
 import type { InterfaceId } from '../pdu/syntax.ts'
@@ -44,6 +44,7 @@ export class RpcClient {
     this.#orphans = new Orphans(options.env, this.#limits.cancelGrace, (call) => this.#orphan(call))
     this.#responses = new Responses(this.#limits, options.env)
     const pdu: PduHandler = (header, view, at) => this.#pdu(header, view, at)
+    pdu.front = responseFront
     pdu.land = (header, view, at, here) => this.#land(header, view, at, here)
     pdu.landed = (header) => this.#landed(header)
     access.start({ pdu, ended: () => this.#ended(), closed: (reason) => this.#closed(reason) }, this.#limits.fragment)
@@ -194,12 +195,18 @@ export class RpcClient {
     if (last) this.#free(call)
   }
 
-  /** Memory for a fragment that goes on with a response, when its front has come. */
+  /** Memory for a fragment, when its front has come; what breaks the rules is refused when it is whole. */
   #land(header: PduHeader, view: DataView, at: number, here: number): Uint8Array | undefined {
-    if (header.type !== PDUS.response.number || header.authLength !== 0 || here < RESPONSE_BYTES) return undefined
     const call = this.#requests.calls.get(header.callId)
-    if (call === undefined || (header.flags & PFC.FIRST) !== 0 || call.little !== header.little) return undefined
-    return this.#responses.land(call, readHint(view, at, header.little), header.length - RESPONSE_BYTES)
+    const first = (header.flags & PFC.FIRST) !== 0
+    if (call === undefined || call.state === 'dropped' || first === call.begun) return undefined
+    if (!first && call.little !== header.little) return undefined
+    const [hint, front] = [readHint(view, at, header.little), RESPONSE_BYTES]
+    const memory = this.#responses.land(call, hint, header.length - front, here - front)
+    if (memory === undefined || !first) return memory
+    call.little = header.little
+    call.begun = true
+    return memory
   }
 
   #landed(header: PduHeader): void {

@@ -8,7 +8,7 @@ const TRUST = 64
 
 /**
  * The stub of one call from its fragments. `alloc_hint` is a wish of the peer: it only decides how far ahead of the
- * received bytes memory is taken, never beyond sixty-four times those, and never beyond the limit.
+ * received bytes memory is taken, never beyond sixty-four times those (or what `proven` says), and never beyond the limit.
  */
 export class Reassembly {
   readonly #limit: number
@@ -36,12 +36,16 @@ export class Reassembly {
     return this.#length + length <= this.#limit
   }
 
-  /** The memory that is needed for a fragment that fits, `bytes`; `hint` is what the peer says is to come with it and behind it. */
-  needs(length: number, hint: number): number {
+  /**
+   * The memory that is needed for a fragment that fits, `bytes`: `here` of its bytes have come, and `hint` is what the peer says is to come with it
+   * and behind it. It is believed up to what it has `proven` before, whatever has come.
+   */
+  needs(length: number, hint: number, here: number = length, proven = 0): number {
     const end = this.#length + length
     const have = this.#bytes.length
     if (end <= have) return have
-    return Math.min(this.#limit, Math.max(end, Math.min(this.#length + hint, end * TRUST), have * 2))
+    const trusted = Math.max((this.#length + here) * TRUST, proven)
+    return Math.min(this.#limit, Math.max(end, Math.min(this.#length + hint, trusted), have * 2))
   }
 
   /** Takes so much memory, and returns where in it the next `length` bytes go: they count with `took`. */

@@ -53,6 +53,8 @@ export class Receiving {
   readonly #env: Env
   /** By call id; one at most where fragments may not mix. */
   readonly #states = new Map<number, State>()
+  /** The longest request that came whole, `bytes`. */
+  #proven = 0
 
   constructor(limits: RpcLimits, groups: AssociationGroups, env: Env) {
     this.#limits = limits
@@ -74,6 +76,11 @@ export class Receiving {
   call(id: number): ServerCall | undefined {
     const state = this.interleaved ? this.#states.get(id) : this.#only()
     return state?.kind === 'gathering' ? state.call : undefined
+  }
+
+  /** Whether a first fragment with that id begins a request, and breaks no rule. */
+  begins(id: number): boolean {
+    return this.interleaved ? !this.#states.has(id) : this.#states.size === 0
   }
 
   /** The first fragment is in; without a `call` the request was refused. */
@@ -130,14 +137,26 @@ export class Receiving {
   }
 
   /**
-   * Memory for the stub of a fragment of which only the front has come, so that the rest is put where it belongs; then `landed` takes
-   * it. `undefined` when nothing speaks for that: `take` decides when the fragment is whole.
+   * Memory for the `length` bytes of stub of a fragment of which only the front is sure to be there, and `here` bytes in all, so that they are put where they
+   * belong; then `landed` takes it. `undefined` when nothing speaks for that: `take` decides when the fragment is whole.
    */
-  land(header: PduHeader, hint: number, length: number): Uint8Array | undefined {
+  land(header: PduHeader, hint: number, length: number, here: number): Uint8Array | undefined {
     const state = this.#states.get(header.callId)
     if (state?.kind !== 'gathering' || (header.flags & PFC.FIRST) !== 0) return undefined
     if (header.little !== state.call.little) return undefined
-    return this.#room(state, hint, length)
+    return this.#room(state, hint, length, here)
+  }
+
+  /** The same for the first fragment of `call`, of which `begins` is true. */
+  landFirst(call: ServerCall, hint: number, length: number, here: number): Uint8Array | undefined {
+    const { calls, request } = this.#limits
+    if (this.#states.size >= calls || hint > request) return undefined
+    const parts = new Reassembly(request, this.#env)
+    const state: Gathering = { id: call.id, orphaned: false, kind: 'gathering', call, parts }
+    // One who sent long requests before is believed where at most one such is on its way.
+    const room = this.#room(state, hint, length, here, this.#states.size === 0 ? this.#proven : 0)
+    if (room !== undefined) this.#states.set(call.id, state)
+    return room
   }
 
   /** A fragment for which `land` gave memory is whole, and lies there. */
@@ -163,15 +182,15 @@ export class Receiving {
   }
 
   /** What the caller holds is the memory that was taken for it, not what it has sent so far. */
-  #room({ call, parts }: Gathering, hint: number, length: number): Uint8Array | undefined {
+  #room({ call, parts }: Gathering, hint: number, length: number, here = length, proven = 0): Uint8Array | undefined {
     if (!parts.fits(length)) return undefined
-    for (const memory of [parts.needs(length, hint), parts.needs(length, 0)]) {
-      const more = memory - parts.memory
-      if (!this.#groups.hold(more)) continue
-      call.held += more
-      return parts.room(length, memory)
+    let memory = parts.needs(length, hint, here, proven)
+    if (!this.#groups.hold(memory - parts.memory)) {
+      memory = parts.needs(length, 0)
+      if (!this.#groups.hold(memory - parts.memory)) return undefined
     }
-    return undefined
+    call.held += memory - parts.memory
+    return parts.room(length, memory)
   }
 
   #took({ call, parts }: Gathering, header: PduHeader, length: number): Outcome | undefined {
@@ -179,6 +198,7 @@ export class Receiving {
     if ((header.flags & PFC.LAST) === 0) return undefined
     const stub = parts.finish()
     call.stub = stub
+    this.#proven = Math.max(this.#proven, stub.length)
     this.#groups.release(call.held - stub.length)
     call.held = stub.length
     return { call, refused: undefined }

@@ -10,6 +10,8 @@ export class Responses {
   readonly #limits: RpcLimits
   readonly #env: Env
   #held = 0
+  /** The longest response in fragments that came whole, `bytes`. */
+  #proven = 0
 
   constructor(limits: RpcLimits, env: Env) {
     this.#limits = limits
@@ -43,9 +45,16 @@ export class Responses {
     }
   }
 
-  /** Memory for the rest of a fragment of which only the front has come, as on the server: see `Receiving.land`. */
-  land(call: PendingCall, hint: number, length: number): Uint8Array | undefined {
-    return call.parts === undefined ? undefined : this.#room(call.parts, hint, length)
+  /** Memory for a fragment of which only the front is sure to be there, as on the server: see `Receiving.land`. */
+  land(call: PendingCall, hint: number, length: number, here: number): Uint8Array | undefined {
+    if (call.parts !== undefined) return this.#room(call.parts, hint, length, here)
+    if (call.begun) return undefined
+    const parts = new Reassembly(this.#limits.response, this.#env)
+    const room = this.#room(parts, hint, length, here, this.#held === 0 ? this.#proven : 0)
+    if (room === undefined) return undefined
+    call.parts = parts
+    call.state = 'receiving'
+    return room
   }
 
   /** A fragment for which `land` gave memory is whole, unless the call was let go of meanwhile. */
@@ -53,19 +62,19 @@ export class Responses {
     if (call.parts !== undefined) this.#took(call, call.parts, length, last)
   }
 
-  #room(parts: Reassembly, hint: number, length: number): Uint8Array | undefined {
+  #room(parts: Reassembly, hint: number, length: number, here = length, proven = 0): Uint8Array | undefined {
     if (!parts.fits(length)) return undefined
-    for (const memory of [parts.needs(length, hint), parts.needs(length, 0)]) {
-      const more = memory - parts.memory
-      if (this.#held + more > this.#limits.reassembly) continue
-      this.#held += more
-      return parts.room(length, memory)
-    }
-    return undefined
+    const room = this.#limits.reassembly - this.#held + parts.memory
+    let memory = parts.needs(length, hint, here, proven)
+    if (memory > room) memory = parts.needs(length, 0)
+    if (memory > room) return undefined
+    this.#held += memory - parts.memory
+    return parts.room(length, memory)
   }
 
   #took(call: PendingCall, parts: Reassembly, length: number, last: boolean): void {
     parts.took(length)
+    if (last) this.#proven = Math.max(this.#proven, parts.length)
     if (last) call.succeed(new Reader(parts.finish(), call.little))
   }
 

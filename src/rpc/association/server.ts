@@ -4,7 +4,7 @@ import type { RpcAccess } from '../access.ts'
 import { faultStatus } from '../faults.ts'
 import { type RpcLimits, rpcLimits } from '../limits.ts'
 import { encodeBindNak } from '../pdu/bind.ts'
-import { readContextId, readHint, readOpnum, REQUEST_BYTES, stubOffset } from '../pdu/call.ts'
+import { readContextId, readHint, readOpnum, REQUEST_BYTES, requestFront, stubOffset } from '../pdu/call.ts'
 import { ENOUGH, type PduHandler } from '../pdu/cutter.ts'
 import { encodeBare, PFC, pduBytes, type PduHeader, tooLong } from '../pdu/header.ts'
 import { PDUS, pduName } from '../pdu/table.ts'
@@ -69,8 +69,9 @@ export class RpcServer {
     this.#answers = new Answers(access, this.#limits, this.#running, this.#groups)
     const pdu: PduHandler = (header, view, at) => this.#pdu(header, view, at)
     pdu.tooLong = (header) => this.#tooLong(header)
+    pdu.front = requestFront
     pdu.land = (header, view, at, here) => this.#land(header, view, at, here)
-    pdu.landed = (header) => this.#go(this.#receiving.landed(header, header.length - REQUEST_BYTES))
+    pdu.landed = (header) => this.#go(this.#receiving.landed(header, header.length - requestFront(header)))
     const turns = Turns.of(this.#env)
     pdu.enough = () => turns.spent(this)
     access.start(
@@ -206,11 +207,28 @@ export class RpcServer {
     this.#go(this.#receiving.take(header, view, at, stub))
   }
 
-  /** Memory for a fragment that goes on with a request, when its front has come. */
+  /** Memory for a fragment, when its front has come. */
   #land(header: PduHeader, view: DataView, at: number, here: number): Uint8Array | undefined {
-    if (header.type !== PDUS.request.number || header.authLength !== 0 || here < REQUEST_BYTES) return undefined
-    if ((header.flags & PFC.OBJECT_UUID) !== 0) return undefined
-    return this.#receiving.land(header, readHint(view, at, header.little), header.length - REQUEST_BYTES)
+    const front = requestFront(header)
+    const hint = readHint(view, at, header.little)
+    const [stub, there] = [header.length - front, here - front]
+    if ((header.flags & PFC.FIRST) === 0) return this.#receiving.land(header, hint, stub, there)
+    if (!this.#begins(header, view, at)) return undefined
+    const call = this.#admit(header, view, at, front)
+    if (call === undefined) return undefined
+    // What came first must not keep the chunk that it came in.
+    call.stub = NOTHING
+    return this.#receiving.landFirst(call, hint, stub, there)
+  }
+
+  /** Whether a first fragment begins a request that may run: whatever else is to be said about it is said when it is whole. */
+  #begins({ callId, flags, little }: PduHeader, view: DataView, at: number): boolean {
+    const { bound, multiplexed } = this.#binding
+    const running = this.#running
+    if (!bound || (flags & PFC.PENDING_CANCEL) !== 0 || !this.#receiving.begins(callId)) return false
+    if (running.get(callId) !== undefined || (running.size > 0 && !multiplexed)) return false
+    if (running.size + this.#receiving.size >= this.#limits.calls) return false
+    return readOpnum(view, at, little) < (this.#binding.target(readContextId(view, at, little))?.opnums ?? 0)
   }
 
   #go(outcome: Outcome | undefined): void {

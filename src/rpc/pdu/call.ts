@@ -99,3 +99,19 @@ export function stubOffset(header: PduHeader): number {
   }
   return REQUEST_BYTES + OBJECT_BYTES
 }
+
+/**
+ * How much is in front of the stub of a fragment of a request, `bytes`; 0 for everything else: what comes in one piece, has no stub, or is
+ * authenticated.
+ */
+export function requestFront({ type, flags, authLength, length }: PduHeader): number {
+  if (type !== PDUS.request.number || authLength !== 0 || (flags & WHOLE) === WHOLE) return 0
+  const front = (flags & PFC.OBJECT_UUID) === 0 ? REQUEST_BYTES : REQUEST_BYTES + OBJECT_BYTES
+  return length > front ? front : 0
+}
+
+/** The same of a response. */
+export function responseFront({ type, flags, authLength, length }: PduHeader): number {
+  if (type !== PDUS.response.number || authLength !== 0 || (flags & WHOLE) === WHOLE) return 0
+  return length > RESPONSE_BYTES ? RESPONSE_BYTES : 0
+}

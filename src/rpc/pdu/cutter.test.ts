@@ -64,14 +64,17 @@ describe('cutting chunks into PDUs', () => {
     }
   })
 
-  test('what is landed and what is handed out is the same when every chunk is lent while something lands', () => {
+  test('what is landed and what is handed out is the same whichever chunks are lent, and wherever a handler has enough', () => {
+    const some = fc.array(pdu, { maxLength: 12 })
+    const cutsOf = fc.array(fc.nat(), { maxLength: 20 })
     fc.assert(
-      fc.property(fc.array(pdu, { maxLength: 12 }), fc.array(fc.nat(), { maxLength: 20 }), (pdus, cuts) => {
+      fc.property(some, cutsOf, fc.array(fc.boolean()), fc.array(fc.boolean()), (pdus, cuts, lends, stops) => {
         const whole = Uint8Array.from(pdus.flatMap((each) => [...each]))
         const got: string[] = []
         // What a handler keeps it looks at when all is over.
         const kept: (() => string)[] = []
         let landing: { front: string; memory: Uint8Array } | undefined
+        let [pushed, asked] = [0, 0]
         const handle: PduHandler = (header, view, at) => {
           const bytes = pduBytes(header, view, at)
           const hex = (): string => Buffer.from(bytes).toString('hex')
@@ -85,8 +88,12 @@ describe('cutting chunks into PDUs', () => {
                 )(hex()),
           )
         }
+        handle.front = ({ type, length }) => (type === 0 && length > 24 ? 24 : 0)
+        handle.enough = () => stops[asked++] ?? false
         handle.land = (header, view, at, here) => {
-          if (header.type !== 0 || here < 24) return undefined
+          assert.ok(here >= 24 && here <= header.length)
+          // Some are taken whole after all.
+          if (header.callId % 5 === 0) return undefined
           const front = Buffer.from(new Uint8Array(view.buffer, at, 24)).toString('hex')
           landing = { front, memory: new Uint8Array(header.length - 24) }
           return landing.memory
@@ -97,9 +104,10 @@ describe('cutting chunks into PDUs', () => {
         }
         const cutter = new PduCutter(65_528, handle)
         for (const chunk of split(whole, cuts)) {
-          const lent = cutter.landing > 0
-          cutter.push(chunk, lent)
+          const lent = lends[pushed++] ?? cutter.bulk
+          let rest = cutter.push(chunk, lent)
           if (lent) chunk.fill(0xee)
+          while (rest !== undefined) rest = cutter.push(rest)
         }
         got.push(...kept.map((hex) => hex()))
         assert.deepEqual(
@@ -107,8 +115,43 @@ describe('cutting chunks into PDUs', () => {
           pdus.map((each) => Buffer.from(each).toString('hex')),
         )
       }),
-      { seed, numRuns: 300 },
+      { seed, numRuns: 2_000 },
     )
+  })
+
+  test('long PDUs in lent chunks, with short ones among them, are copied once', () => {
+    const long = (id: number): Uint8Array => request(id, new Uint8Array(9_000).fill(id))
+    const pdus = [
+      request(5, new Uint8Array(20)),
+      long(1),
+      encodeBare(18, 2),
+      long(3),
+      request(10, new Uint8Array(7_000)),
+      long(4),
+    ]
+    const whole = Uint8Array.from(pdus.flatMap((each) => [...each]))
+    const order: number[] = []
+    const landed: Uint8Array[] = []
+    const handle: PduHandler = ({ callId }) => order.push(callId)
+    handle.front = ({ length }) => (length > 8_000 ? 24 : 0)
+    handle.land = ({ length }) => {
+      landed.push(new Uint8Array(length - 24))
+      return landed.at(-1)
+    }
+    handle.landed = ({ callId }) => order.push(callId)
+    for (const cuts of [[], [10], [100], [9_100, 18_150], [44, 44 + 24, 60 + 9_024]]) {
+      order.length = 0
+      landed.length = 0
+      const cutter = new PduCutter(65_528, handle)
+      for (const chunk of split(whole, cuts)) cutter.push(chunk, true)
+      assert.deepEqual(order, [5, 1, 2, 3, 10, 4])
+      assert.deepEqual(
+        landed.map((memory) => Buffer.compare(memory, Buffer.alloc(9_000, memory[0]))),
+        [0, 0, 0],
+      )
+      assert.equal(cutter.held, 0)
+      assert.equal(cutter.bulk, true)
+    }
   })
 
   test('any split gives the same PDUs and holds at most one of them', () => {

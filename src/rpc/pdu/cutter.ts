@@ -10,8 +10,13 @@ import { HEADER_BYTES } from './table.ts'
 export interface PduHandler {
   (header: PduHeader, view: DataView, at: number): void
   /**
-   * Told of a PDU of which `here` bytes have come, its header among them: may give memory for the rest of it behind some front that
-   * has come, and then hears of it by `landed` alone. `undefined` takes it whole.
+   * How many bytes of a PDU `land` wants to see before it decides, fewer than the PDU has; 0 takes it whole. Asked of PDUs that do not lie
+   * whole in memory that may be kept, when their header is in.
+   */
+  front?(header: PduHeader): number
+  /**
+   * Told when the front of such a PDU is in, and how many of its bytes have come so far: may give memory for all that is behind the
+   * front, and then hears of it by `landed` alone. `undefined` takes it whole.
    */
   land?(header: PduHeader, view: DataView, at: number, here: number): Uint8Array | undefined
   /** Asked after each PDU that came whole: whether the rest of its chunk is given back, for later. */
@@ -25,10 +30,15 @@ export interface PduHandler {
 /** What a handler throws that wants to hear nothing more: the rest of what comes is thrown away. */
 export const ENOUGH: unique symbol = Symbol('enough')
 
+/** The longest front that `land` may want to see, `bytes`: the fixed part of a request and an object UUID. */
+const MAX_FRONT = 40
+/** What is kept of a lent chunk is copied in parts of at least so many `bytes`, for many short PDUs at once (our choice). */
+const KEPT = 4_096
+
 /**
- * Cuts received chunks into PDUs. A PDU inside one chunk is handed out in place. One that straddles chunks is copied
- * once: to where the handler wants it, or into memory of exactly the length its checked header declares, so that what a peer makes us
- * hold never exceeds one fragment, however small the chunks are in which it sends it.
+ * Cuts received chunks into PDUs. A PDU inside one chunk is handed out in place. One that straddles chunks, or lies in a chunk that is
+ * only lent, is copied once: to where the handler wants it, or into memory of exactly the length its checked header declares, so that
+ * what a peer makes us hold never exceeds one fragment, however small the chunks are in which it sends it.
  */
 export class PduCutter {
   /** Longest PDU accepted from here on, `bytes`. */
@@ -36,11 +46,17 @@ export class PduCutter {
   readonly #handle: PduHandler
   readonly #header: PduHeader = emptyHeader()
   readonly #views = new Views()
-  readonly #scratch = new Uint8Array(HEADER_BYTES)
+  readonly #scratch = new Uint8Array(MAX_FRONT)
+  readonly #front = new DataView(this.#scratch.buffer)
+  /** Where the unfinished PDU is put together: first its header, then as much as `land` wants to see, then all of it or what it landed. */
   #partial: Uint8Array = this.#scratch
   #filled = 0
+  /** How many bytes of `partial` there are to be. */
+  #wanted: number = HEADER_BYTES
   /** `partial` was given by `land`. */
   #landing = false
+  /** The last PDU landed, or one is landing. */
+  #bulk = false
   #stopped = false
 
   constructor(max: number, handle: PduHandler) {
@@ -50,18 +66,24 @@ export class PduCutter {
 
   /** Bytes of an unfinished PDU. */
   get held(): number {
-    return this.#landing ? this.#header.length - this.#partial.length + this.#filled : this.#filled
+    return this.#landing ? this.#header.length - this.#wanted + this.#filled : this.#filled
   }
 
   /** Nothing is handed out any more, not even from the chunk that is being cut now. */
   stop(): void {
     this.#stopped = true
+    this.#bulk = false
     this.#reset()
   }
 
-  /** How much of what comes next is copied to where `land` wants it, `bytes`. */
+  /** How much of what comes next is copied to where `land` wants it, whatever it is, `bytes`. */
   get landing(): number {
-    return this.#landing ? this.#partial.length - this.#filled : 0
+    return this.#landing ? this.#wanted - this.#filled : 0
+  }
+
+  /** Something lands, or landed last: most of what comes next is copied anyway. */
+  get bulk(): boolean {
+    return this.#bulk
   }
 
   /**
@@ -70,7 +92,8 @@ export class PduCutter {
    */
   push(chunk: Uint8Array, lent: boolean = false): Uint8Array | undefined {
     try {
-      return this.#cut(chunk, lent)
+      const cut = this.#cut(chunk, lent)
+      if (cut < chunk.length && !this.#stopped) return lent ? chunk.slice(cut) : chunk.subarray(cut)
     } catch (thrown) {
       if (thrown !== ENOUGH) throw thrown
       this.stop()
@@ -78,69 +101,118 @@ export class PduCutter {
     return undefined
   }
 
-  #cut(chunk: Uint8Array, lent: boolean): Uint8Array | undefined {
+  /** How many bytes were cut: all, unless the handler wants the rest later, or nothing more. */
+  #cut(chunk: Uint8Array, lent: boolean): number {
+    const end = chunk.length
+    let at = this.#filled > 0 || this.#landing ? this.#complete(chunk, 0) : 0
+    if (at === end) return at
     const start = chunk.byteOffset
-    const end = start + chunk.length
-    let at = start + (this.held > 0 ? this.#complete(chunk) : 0)
     const view = this.#views.of(chunk)
     while (!this.#stopped && end - at >= HEADER_BYTES) {
-      readHeader(view, at, this.#header)
-      const length = this.#header.length
-      if (length > this.max) throw this.#refuse()
-      if (length > end - at) break
-      // A handler may keep the bytes of a whole PDU.
-      if (lent) return this.#cut(chunk.slice(at - start), false)
-      this.#handle(this.#header, view, at)
-      at += length
-      if (this.#handle.enough?.() === true && at < end && !this.#stopped) return chunk.subarray(at - start)
-    }
-    if (!this.#stopped && at < end) this.#keep(chunk, view, at - start)
-    return undefined
-  }
-
-  #keep(chunk: Uint8Array, view: DataView, at: number): void {
-    let rest = chunk.subarray(at)
-    if (rest.length >= HEADER_BYTES) {
+      readHeader(view, start + at, this.#header)
       const { length } = this.#header
-      const landing = this.#handle.land?.(this.#header, view, chunk.byteOffset + at, rest.length)
-      this.#landing = landing !== undefined
-      this.#partial = landing ?? new Uint8Array(length)
-      rest = rest.subarray(length - this.#partial.length)
+      if (length > this.max) throw this.#refuse()
+      if (length > end - at || lent) {
+        const next = this.#part(chunk, view, at)
+        if (next < 0) return -1 - next
+        at = next
+        continue
+      }
+      this.#bulk = false
+      this.#handle(this.#header, view, start + at)
+      at += length
+      if (this.#handle.enough?.() === true) return at
     }
-    this.#partial.set(rest)
-    this.#filled = rest.length
+    if (!this.#stopped && at < end) this.#keep(chunk, at, HEADER_BYTES)
+    return end
   }
 
-  /** Goes on with the unfinished PDU; returns how much of the chunk that took. */
-  #complete(chunk: Uint8Array): number {
-    let at = 0
+  /**
+   * A PDU of which only the first part is there, or that lies in a lent chunk. Returns where the next one begins, or -1 less that when the
+   * handler wants the rest later.
+   */
+  #part(chunk: Uint8Array, view: DataView, at: number): number {
+    const here = Math.min(chunk.length - at, this.#header.length)
+    const front = this.#handle.front?.(this.#header) ?? 0
+    if (here < front) return this.#keep(chunk, at, front)
+    if (front > 0 && this.#land(view, chunk.byteOffset + at, here, front)) return this.#complete(chunk, at + front)
+    if (here === this.#header.length) return this.#own(chunk, at)
+    this.#partial = new Uint8Array(this.#header.length)
+    return this.#keep(chunk, at, this.#header.length)
+  }
+
+  /** Copies the rest of the chunk behind what is there of the unfinished PDU. */
+  #keep(chunk: Uint8Array, at: number, wanted: number): number {
+    this.#partial.set(at === 0 ? chunk : chunk.subarray(at))
+    this.#filled = chunk.length - at
+    this.#wanted = wanted
+    return chunk.length
+  }
+
+  /** Of a lent chunk a handler may keep nothing: goes on with a copy of the next PDU, and of others behind it. */
+  #own(chunk: Uint8Array, at: number): number {
+    const own = chunk.slice(at, at + Math.max(KEPT, this.#header.length))
+    const cut = this.#cut(own, false)
+    if (cut < own.length) return -1 - (at + cut)
+    return this.#filled > 0 || this.#landing ? this.#complete(chunk, at + cut) : at + cut
+  }
+
+  /** Whether the handler has memory for what is behind the front. */
+  #land(view: DataView, at: number, here: number, front: number): boolean {
+    const memory = this.#handle.land?.(this.#header, view, at, here)
+    if (memory === undefined) return false
+    this.#partial = memory
+    this.#filled = 0
+    this.#wanted = this.#header.length - front
+    this.#landing = true
+    this.#bulk = true
+    return true
+  }
+
+  /** Goes on with the unfinished PDU from `at`; returns where in the chunk it ends. */
+  #complete(chunk: Uint8Array, from: number): number {
+    let at = from
     while (!this.#stopped) {
-      const part = chunk.subarray(at, at + this.#partial.length - this.#filled)
+      const end = at + this.#wanted - this.#filled
+      const part = at === 0 && end >= chunk.length ? chunk : chunk.subarray(at, end)
       this.#partial.set(part, this.#filled)
       this.#filled += part.length
       at += part.length
-      if (this.#filled < this.#partial.length) return at
+      if (this.#filled < this.#wanted) return at
       if (this.#landing) {
         this.#reset()
         this.#handle.landed?.(this.#header)
         return at
       }
+      if (this.#partial === this.#scratch && !this.#begun(chunk.length - at)) continue
       const whole = this.#partial
-      const view = new DataView(whole.buffer)
-      if (whole === this.#scratch) {
-        readHeader(view, 0, this.#header)
-        if (this.#header.length > this.max) throw this.#refuse()
-        if (this.#header.length > HEADER_BYTES) {
-          this.#partial = new Uint8Array(this.#header.length)
-          this.#partial.set(whole)
-          continue
-        }
-      }
       this.#reset()
-      this.#handle(this.#header, view, 0)
+      this.#bulk = false
+      this.#handle(this.#header, whole === this.#scratch ? this.#front : new DataView(whole.buffer), 0)
       return at
     }
     return at
+  }
+
+  /** The header is in, or the front: decides where the rest goes, of which `more` bytes may be there. Whether there is none. */
+  #begun(more: number): boolean {
+    const have = this.#filled
+    if (have === HEADER_BYTES) {
+      readHeader(this.#front, 0, this.#header)
+      if (this.#header.length > this.max) throw this.#refuse()
+    }
+    const { length } = this.#header
+    if (have === length) return true
+    const front = this.#handle.front?.(this.#header) ?? 0
+    if (front > have) {
+      this.#wanted = front
+      return false
+    }
+    if (front > 0 && this.#land(this.#front, 0, Math.min(length, have + more), front)) return false
+    this.#partial = new Uint8Array(length)
+    this.#partial.set(this.#scratch.subarray(0, have))
+    this.#wanted = length
+    return false
   }
 
   #refuse(): BusbarError {
@@ -151,6 +223,7 @@ export class PduCutter {
   #reset(): void {
     this.#partial = this.#scratch
     this.#filled = 0
+    this.#wanted = HEADER_BYTES
     this.#landing = false
   }
 }
