@@ -1,0 +1,12 @@
+// `node --import ./scripts/compiled.mjs FILE.ts` runs what the compiler last made of the TypeScript of tests and scripts, in
+// the place of its source: paths and lines stay those of the source. `scripts/test.ts` compiles before it starts any.
+import { register } from 'node:module'
+
+/** Imports altered copies of the source, which nobody has compiled. */
+const ALTERS_SOURCES = /src\/ring\/mutants\.test\.ts$/
+
+if (ALTERS_SOURCES.test(process.argv[1] ?? '')) await import('tsx')
+else {
+  process.setSourceMapsEnabled(true)
+  register('./compiled-hooks.mjs', import.meta.url)
+}
