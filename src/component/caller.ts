@@ -17,7 +17,7 @@ import { located } from './errors.ts'
 import type { Given } from './exports.ts'
 import type { Exchange, Taker } from './exchange.ts'
 import { endStreams, type Gift, neverTaken } from './gift.ts'
-import { type Guard, guardOf } from './guard.ts'
+import { type Guard, Guards } from './guard.ts'
 import { Held } from './held.ts'
 import { ImportTable } from './imports.ts'
 import { type Interface, type Operation, referenceOf } from './interface.ts'
@@ -38,6 +38,7 @@ import { type Terms, termsOf } from './terms.ts'
 export class ObjectCaller implements Taker, PipelinedCalls {
   readonly imports: ImportTable
   readonly #env: Env
+  readonly #guards: Guards
   readonly #limits: ObjectLimits
   readonly #exchange: Exchange
   readonly #options: CallerOptions
@@ -57,6 +58,7 @@ export class ObjectCaller implements Taker, PipelinedCalls {
   constructor(access: RpcAccess, options: CallerOptions) {
     const { env, limits, exchange } = options
     this.#env = env
+    this.#guards = new Guards(env)
     this.#limits = limits
     this.#exchange = exchange
     this.#options = options
@@ -153,7 +155,7 @@ export class ObjectCaller implements Taker, PipelinedCalls {
         if (sent !== undefined) return sent
       }
       const stub = this.#pack(held, operation, args, terms)
-      return this.#send(held, operation, stub, guardOf(this.#env, terms), port)
+      return this.#send(held, operation, stub, this.#guards.of(terms), port)
     } catch (thrown) {
       return Promise.reject(BusbarError.from(thrown))
     }
@@ -163,7 +165,7 @@ export class ObjectCaller implements Taker, PipelinedCalls {
   later(operation: Operation, args: unknown, options: CallOptions | undefined): LaterCall {
     const terms = termsOf(options)
     const stub = operation.request.refs ? undefined : this.#packed(operation, args, terms)
-    const guard = guardOf(this.#env, terms)
+    const guard = this.#guards.of(terms)
     const due = options?.deadline === undefined ? undefined : this.#env.now() + options.deadline
     const left = (): CallOptions => remaining(options, due, this.#env)
     return {
@@ -202,7 +204,7 @@ export class ObjectCaller implements Taker, PipelinedCalls {
     terms: Terms | undefined,
     port: RefPort,
   ): Promise<unknown> {
-    const guard = guardOf(this.#env, terms)
+    const guard = this.#guards.of(terms)
     const lent: Given[] = []
     held.calls++
     try {
@@ -280,7 +282,7 @@ export class ObjectCaller implements Taker, PipelinedCalls {
       open: async () => {
         if (prepared instanceof BusbarError) throw prepared
         const { terms, stub } = prepared
-        guard = guardOf(this.#env, terms)
+        guard = this.#guards.of(terms)
         if (guard !== undefined) {
           const { signal } = guard
           if (signal.aborted) throw BusbarError.from(signal.reason)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { describe, test } from 'node:test'
 import { BusbarError } from '../errors/index.ts'
 import { code, counts, end, FileStore, settle, world } from './harness.test.ts'
@@ -51,6 +52,30 @@ describe('cancelling', () => {
     Object.defineProperties(counted, { aborted: { value: false }, reason: { value: undefined } })
     for (let i = 0; i < 20; i++) await store.stat({ path: '' }, { signal: counted })
     assert.equal(listeners, 0)
+    await end(all)
+  })
+
+  test('a signal of many calls at once has one listener, which ends those that are under way', async () => {
+    const all = world()
+    const store = await all.client.activate(FileStore)
+    const controller = new AbortController()
+    const { signal } = controller
+    const listeners = (): number => getEventListeners(signal, 'abort').length
+    const pending = Array.from({ length: 30 }, () => store.wait({}, { signal }))
+    await settle()
+    assert.equal(listeners(), 1)
+    all.store.waiting.splice(0, 10).forEach((go) => go())
+    await Promise.all(pending.splice(0, 10))
+    assert.equal(listeners(), 1)
+    // The first that hears of it ends the calls: the others hear of it all the same.
+    controller.abort()
+    const ended = await Promise.allSettled(pending)
+    assert.equal(ended.filter((each) => each.status === 'rejected' && code('CANCELLED')(each.reason)).length, 20)
+    assert.equal(listeners(), 0)
+    await settle()
+    assert.ok(all.store.contexts.slice(10).every((context) => context.signal.aborted))
+    all.store.waiting.splice(0).forEach((go) => go())
+    await settle()
     await end(all)
   })
 

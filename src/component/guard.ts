@@ -1,16 +1,19 @@
 import { BusbarError } from '../errors/index.ts'
 import type { Env, Timer } from '../rpc/index.ts'
+import { Signals } from './signals.ts'
 import type { Terms } from './terms.ts'
 
 /** Watches one call, or one stream, that was given a signal or a deadline. Calls without either have none. */
 export class Guard {
   readonly #controller = new AbortController()
   readonly #outer: readonly AbortSignal[]
+  readonly #signals: Signals
   readonly #forward = (): void => this.#abort(cancelled(this.#outer.find(({ aborted }) => aborted)))
   readonly #timer: Timer | undefined
 
-  constructor(env: Env, { signals, deadline }: Terms) {
+  constructor(env: Env, watching: Signals, { signals, deadline }: Terms) {
     this.#outer = signals
+    this.#signals = watching
     if (signals.some(({ aborted }) => aborted)) {
       this.#forward()
       return
@@ -19,7 +22,7 @@ export class Guard {
       const passed = new BusbarError('DEADLINE', `the deadline of ${deadline} ms passed first`)
       this.#timer = env.timer(deadline, () => this.#abort(passed))
     }
-    for (const signal of signals) signal.addEventListener('abort', this.#forward, { once: true })
+    for (const signal of signals) watching.add(signal, this.#forward)
   }
 
   get signal(): AbortSignal {
@@ -43,7 +46,7 @@ export class Guard {
   /** What was guarded is over: the timer and the listener go. */
   end(): void {
     this.#timer?.cancel()
-    for (const signal of this.#outer) signal.removeEventListener('abort', this.#forward)
+    for (const signal of this.#outer) this.#signals.remove(signal, this.#forward)
   }
 
   #abort(reason: BusbarError): void {
@@ -52,10 +55,20 @@ export class Guard {
   }
 }
 
-/** Watches a call, where its terms give anything to watch. */
-export function guardOf(env: Env, terms: Terms | undefined): Guard | undefined {
-  if (terms === undefined || (terms.deadline === undefined && terms.signals.length === 0)) return undefined
-  return new Guard(env, terms)
+/** Makes the guards of the calls of one caller. */
+export class Guards {
+  readonly #env: Env
+  readonly #signals = new Signals()
+
+  constructor(env: Env) {
+    this.#env = env
+  }
+
+  /** Watches a call, where its terms give anything to watch. */
+  of(terms: Terms | undefined): Guard | undefined {
+    if (terms === undefined || (terms.deadline === undefined && terms.signals.length === 0)) return undefined
+    return new Guard(this.#env, this.#signals, terms)
+  }
 }
 
 function cancelled(signal: AbortSignal | undefined): BusbarError {

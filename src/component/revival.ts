@@ -1,6 +1,6 @@
 import { BusbarError, type ErrorCode } from '../errors/index.ts'
 import type { CallContext, CallOptions, Env } from '../rpc/index.ts'
-import { guardOf } from './guard.ts'
+import { Guards } from './guard.ts'
 import type { Held } from './held.ts'
 import type { Operation } from './interface.ts'
 import type { Invoke } from './proxy.ts'
@@ -23,6 +23,7 @@ const REPLACEABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
  */
 export class Revival {
   readonly #env: Env
+  readonly #guards: Guards
   readonly #first: Held
   readonly #activate: () => Promise<Held>
   #current: Held
@@ -31,6 +32,7 @@ export class Revival {
   /** `activate` makes another object of the same class over another pipe, in bounded time. */
   constructor(env: Env, first: Held, activate: () => Promise<Held>) {
     this.#env = env
+    this.#guards = new Guards(env)
     this.#first = first
     this.#current = first
     this.#activate = activate
@@ -58,7 +60,7 @@ export class Revival {
     options: CallOptions,
     thrown: unknown,
   ): Promise<unknown> {
-    const guard = guardOf(this.#env, termsOf(options))
+    const guard = this.#guards.of(termsOf(options))
     const due = options.deadline === undefined ? undefined : this.#env.now() + options.deadline
     let next: Held
     try {
