@@ -3,7 +3,10 @@ import { connect, type Socket } from 'node:net'
 import { contract, method, t } from 'busbar/rpc'
 import { serve } from './serve.ts'
 
-type Request = { do: 'attack'; kind: Kind; path: string } | { do: 'stop' }
+type Request =
+  | { do: 'attack'; kind: Kind; path: string; links?: number }
+  | { do: 'burn'; share: number }
+  | { do: 'stop' }
 
 /** What was done since the attack began. */
 export interface Damage {
@@ -71,10 +74,10 @@ function bind(type: number, callId: number, firstContext: number, contexts: numb
   return pdu(type, FIRST | LAST | CONC_MPX, callId, Buffer.concat([front, ...each]))
 }
 
-/** The stub of `echo` with so many bytes, and a count that may be another. */
+/** The stub of `echo` with so many bytes, and a count that may be another: the count, a reference that is not null, the count again, the bytes. */
 function stub(size: number, count = size): Buffer {
-  const bytes = Buffer.alloc(4 + size)
-  bytes.writeUInt32LE(count)
+  const bytes = Buffer.alloc(12 + size)
+  for (const [at, value] of [count, 0x2_0000, count].entries()) bytes.writeUInt32LE(value, 4 * at)
   return bytes
 }
 
@@ -171,6 +174,9 @@ const ATTACKS = {
 
 export type Kind = keyof typeof ATTACKS
 
+/** A neighbour works so long and then waits, `milliseconds`. */
+const BURNS = 10
+
 let [bytes, cut, going] = [0, 0, false]
 const open = new Set<Socket>()
 
@@ -206,14 +212,28 @@ function attackOn(path: string, attack: Attack): void {
   })
 }
 
+let burning: NodeJS.Timeout | undefined
+
+/** Needs a share of a processor, and does nothing. */
+function burn(share: number): void {
+  const until = performance.now() + BURNS
+  while (performance.now() < until);
+  burning = setTimeout(burn, BURNS / share - BURNS, share)
+}
+
 serve(async (request: Request): Promise<Damage | undefined> => {
   if (request.do === 'attack') {
     ;[bytes, cut, going] = [0, 0, true]
     const attack: Attack = ATTACKS[request.kind]
-    for (let i = 0; i < attack.links; i++) attackOn(request.path, attack)
+    for (let i = 0; i < (request.links ?? attack.links); i++) attackOn(request.path, attack)
+    return undefined
+  }
+  if (request.do === 'burn') {
+    burn(request.share)
     return undefined
   }
   going = false
+  clearTimeout(burning)
   for (const socket of open) socket.destroy()
   return { bytes, cut }
 })

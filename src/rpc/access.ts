@@ -10,11 +10,31 @@ const BATCH = 4_096
 /** How many times gathering waits for yet another round of microtasks (our choice: deeper than proxies and stubs are). */
 const MAX_ROUNDS = 12
 
+/** When an access object may cut what has come, where others are served as well. */
+export interface AccessTurns {
+  /** Asked before a chunk is cut: whether that may be now, else after `next`. */
+  begin(): boolean
+  /** Settles when it may be; also waited for where `PduHandler.enough` has said so. */
+  next(): Promise<void>
+  /** Told behind what was cut in one go. */
+  end(): void
+}
+
+/** What all links of one caller have in common. */
+export interface AccessAccount {
+  /** What is unsent on links that take no more, `bytes`. */
+  unsent: number
+  /** That is more than one caller may leave unread: of links that take no more nothing is read. */
+  readonly clogged: boolean
+}
+
 /** What an association hears from its access object. */
 export interface AccessEvents {
   readonly pdu: PduHandler
-  /** When cutting goes on, after `pdu.enough` has said that it must wait. */
-  readonly turn?: () => Promise<void>
+  readonly turns?: AccessTurns
+  readonly account?: AccessAccount
+  /** Nothing more is read, because the peer does not read, or it is again. */
+  readonly stalled?: (stalled: boolean) => void
   /** The peer finished its direction between two PDUs. */
   readonly ended: () => void
   /** The last event, once: the link is over. */
@@ -34,6 +54,7 @@ export class RpcAccess {
   readonly #link: ByteLink
   readonly #batch: number
   #events: AccessEvents | undefined
+  #turns: AccessTurns | undefined
   #cutter: PduCutter | undefined
   #pauseAbove = Number.POSITIVE_INFINITY
 
@@ -45,6 +66,8 @@ export class RpcAccess {
   #rounds = 0
   #scheduled = false
   #blocked = false
+  #counted = 0
+  #taken = 0
   #cutting = false
   #hurried = false
   #ending = false
@@ -72,22 +95,35 @@ export class RpcAccess {
     return this.#over ? 0 : this.#offered + this.#outgoing.bytes + this.#slab.gathered
   }
 
+  /** How often the link has taken what it had asked to wait for. */
+  get taken(): number {
+    return this.#taken
+  }
+
   /** Bytes of an unfinished incoming PDU. */
   get held(): number {
     return this.#cutter?.held ?? 0
   }
 
   /**
-   * Starts reading. PDUs above `max` bytes are refused; while more than `pauseAbove` bytes are unsent nothing is read.
-   * An access object serves one association: `INVALID_ARGUMENT` the second time.
+   * Starts reading, or waits for `read` with it where it is `held`. PDUs above `max` bytes are refused; while more than `pauseAbove` bytes are
+   * unsent nothing is read. An access object serves one association: `INVALID_ARGUMENT` the second time.
    */
-  start(events: AccessEvents, max: number, pauseAbove: number = Number.POSITIVE_INFINITY): void {
+  start(events: AccessEvents, max: number, pauseAbove: number = Number.POSITIVE_INFINITY, held: boolean = false): void {
     if (this.#events !== undefined)
       throw new BusbarError('INVALID_ARGUMENT', 'this access object serves an association')
     this.#events = events
+    this.#turns = events.turns
     this.#cutter = new PduCutter(max, events.pdu)
     this.#pauseAbove = pauseAbove
+    if (!held) this.read()
+    void this.#link.closed.then((reason) => this.#close(reason))
+  }
+
+  /** Starts reading, of a link that was `held`. */
+  read(): void {
     const cutter = this.#cutter
+    if (cutter === undefined || this.#over) return
     flow(this.#link, {
       chunk: (bytes) => this.#arrived(cutter, bytes, false),
       // Long stubs are copied to where they are wanted, straight from where the link has read them.
@@ -100,7 +136,6 @@ export class RpcAccess {
       },
       end: () => this.#ended(cutter),
     })
-    void this.#link.closed.then((reason) => this.#close(reason))
   }
 
   /** Makes room for one PDU, or the front of one, of `length` bytes, and returns where in `bytes` and `view` it starts. */
@@ -189,6 +224,16 @@ export class RpcAccess {
 
   #arrived(cutter: PduCutter, chunk: Uint8Array, lent: boolean): Promise<void> | undefined {
     if (this.#over) return undefined
+    const turns = this.#turns
+    if (turns === undefined) return this.#cut(cutter, chunk, lent)
+    // What is lent is copied to its place at once: there is nobody to keep it.
+    if (!turns.begin() && !lent) return this.#later(turns, cutter, chunk)
+    const rest = this.#cut(cutter, chunk, lent)
+    turns.end()
+    return rest
+  }
+
+  #cut(cutter: PduCutter, chunk: Uint8Array, lent: boolean): Promise<void> | undefined {
     this.#cutting = true
     let rest: Uint8Array | undefined
     try {
@@ -200,15 +245,33 @@ export class RpcAccess {
     }
     this.#cutting = false
     if (this.#hurried) this.#flush()
-    if (rest !== undefined) return this.#later(cutter, rest)
-    return this.unsent > this.#pauseAbove && !this.#over ? this.#drained() : undefined
+    if (rest !== undefined && this.#turns !== undefined) return this.#later(this.#turns, cutter, rest)
+    return this.#full && !this.#over ? this.#drained() : undefined
+  }
+
+  /** The peer has left so much unread that nothing more is read of it. */
+  get #full(): boolean {
+    if (this.unsent > this.#pauseAbove) return true
+    if (!this.#blocked) return false
+    this.#count()
+    return this.#events?.account?.clogged === true
+  }
+
+  /** Tells the account what this link owes of what all links of the caller do. */
+  #count(): void {
+    const account = this.#events?.account
+    const now = this.#blocked ? this.unsent : 0
+    if (account !== undefined) account.unsent += now - this.#counted
+    this.#counted = now
   }
 
   /** Goes on when it is the turn of this association again. */
-  async #later(cutter: PduCutter, rest: Uint8Array): Promise<void> {
+  async #later(turns: AccessTurns, cutter: PduCutter, rest: Uint8Array): Promise<void> {
     this.#flush()
-    await this.#events?.turn?.()
-    await this.#arrived(cutter, rest, false)
+    await turns.next()
+    const more = this.#over ? undefined : this.#cut(cutter, rest, false)
+    turns.end()
+    await more
   }
 
   #ended(cutter: PduCutter): void {
@@ -218,9 +281,11 @@ export class RpcAccess {
   }
 
   #drained(): Promise<void> {
+    this.#events?.stalled?.(true)
     return new Promise((resolve) => {
       this.#resume = () => {
         this.#resume = undefined
+        this.#events?.stalled?.(false)
         resolve()
       }
     })
@@ -231,6 +296,8 @@ export class RpcAccess {
     this.#over = true
     this.#outgoing.clear()
     this.#offered = 0
+    this.#blocked = false
+    if (this.#counted > 0) this.#count()
     this.#cutter?.stop()
     this.#resume?.()
     this.#events?.closed(reason)
@@ -281,7 +348,7 @@ export class RpcAccess {
       this.#drain()
     }
     if (this.#blocked) return
-    if (this.#resume !== undefined && this.unsent <= this.#pauseAbove) this.#resume()
+    if (this.#resume !== undefined && !this.#full) this.#resume()
     if (this.#ending) void this.#end()
   }
 
@@ -311,7 +378,9 @@ export class RpcAccess {
   #unblock(): void {
     this.#blocked = false
     this.#offered = 0
+    this.#taken++
     this.#flush()
+    if (this.#counted > 0) this.#count()
   }
 
   async #end(): Promise<void> {

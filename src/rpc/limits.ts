@@ -25,6 +25,20 @@ export interface RpcLimits {
   readonly backlog: number
   /** Time that a client which broke the protocol has to read why, before the server closes the link, `milliseconds`. */
   readonly linger: number
+  /** Contexts that are not accepted and calls that cannot be, or not be read, of one association, above which the server closes the link. */
+  readonly mistakes: number
+  /** Time that a client of which no more is read, because it does not read its answers, has to read some, before the server closes the link, `milliseconds`. */
+  readonly stalled: number
+  /** Associations of one caller at the same time, on all its links to the servers of one process; further links are closed. */
+  readonly callerLinks: number
+  /** Answers that one caller has not read, on all its links that take no more, above which the server reads no more of those, `bytes`. */
+  readonly callerUnsent: number
+  /** How long the next association of a caller that was cut off is put off, `milliseconds`: doubled each time, and then one begins after the other. */
+  readonly putOff: number
+  /** What the doubling stops at, `milliseconds`; twice as long after the last offence all of them are forgotten. */
+  readonly putOffMost: number
+  /** Callers without a link of which it is remembered that they were cut off. */
+  readonly callers: number
   /** Time between asking the server to cancel a call and orphaning it, `milliseconds`. */
   readonly cancelGrace: number
 }
@@ -55,6 +69,20 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   backlog: 256 * 1024 * 1024,
   /** Our choice: ample for a fault to be read. */
   linger: 1_000,
+  /** Our choice: more than any honest client makes, which is told of each. */
+  mistakes: 256,
+  /** Our choice: a reader that is busy, or a machine that is, comes back sooner. */
+  stalled: 30_000,
+  /** Our choice: above the channels that one caller may have to one session of the bus. */
+  callerLinks: 256,
+  /** Our choice: sixteen links that are at `unsent`. */
+  callerUnsent: 16 * 1024 * 1024,
+  /** Our choice: nothing to somebody who corrects a mistake, and a thousand times what a cut-off costs the server. */
+  putOff: 100,
+  /** Our choice: then an attack costs less than can be measured. */
+  putOffMost: 60_000,
+  /** Our choice: more partitions than one computer has. */
+  callers: 1_024,
   /** Our choice: long enough for a component that listens to its signal. */
   cancelGrace: 2_000,
 }
@@ -76,6 +104,13 @@ export function rpcLimits(chosen: Partial<RpcLimits> = {}): RpcLimits {
   check('unsent', limits.unsent, 1, 0x7fff_ffff)
   check('backlog', limits.backlog, 1, 0x7fff_ffff)
   check('linger', limits.linger, 0, 0x7fff_ffff)
+  check('mistakes', limits.mistakes, 0, 0x7fff_ffff)
+  check('stalled', limits.stalled, 1, 0x7fff_ffff)
+  check('callerLinks', limits.callerLinks, 1, 0x7fff_ffff)
+  check('callerUnsent', limits.callerUnsent, 0, 0x7fff_ffff)
+  check('putOff', limits.putOff, 0, 0x7fff_ffff)
+  check('putOffMost', limits.putOffMost, limits.putOff, 0x3fff_ffff)
+  check('callers', limits.callers, 1, 0x7fff_ffff)
   check('cancelGrace', limits.cancelGrace, 0, 0x7fff_ffff)
   return limits
 }

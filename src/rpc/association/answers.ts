@@ -18,8 +18,17 @@ export class Answers implements Answering {
   readonly #limits: RpcLimits
   readonly #running: RunningCalls<ServerCall>
   readonly #groups: AssociationGroups
+  readonly #mistaken: () => void
 
-  constructor(access: RpcAccess, limits: RpcLimits, running: RunningCalls<ServerCall>, groups: AssociationGroups) {
+  /** `mistaken` is told of each call that could not be read. */
+  constructor(
+    access: RpcAccess,
+    limits: RpcLimits,
+    running: RunningCalls<ServerCall>,
+    groups: AssociationGroups,
+    mistaken: () => void,
+  ) {
+    this.#mistaken = mistaken
     this.#access = access
     this.#limits = limits
     this.#running = running
@@ -50,7 +59,10 @@ export class Answers implements Answering {
   }
 
   fail(call: ServerCall, thrown: unknown): void {
-    if (this.#finish(call)) this.#fault(call, BusbarError.from(thrown, 'FAULT'))
+    if (!this.#finish(call)) return
+    const error = BusbarError.from(thrown, 'FAULT')
+    this.#fault(call, error)
+    if (error.code === 'MALFORMED') this.#mistaken()
   }
 
   #send(call: ServerCall, stub: Stub, length: number): void {

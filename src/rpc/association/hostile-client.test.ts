@@ -312,7 +312,7 @@ describe('refusals that leave the link alone', () => {
   })
 
   test('65,535 contexts: those above the limit are rejected, one by one', async () => {
-    const { raw, server } = await bound({ contexts: 64 })
+    const { raw, server } = await bound({ contexts: 64, mistakes: 65_535 })
     for (let id = 1; id < 65_536; id += 255) {
       const contexts = Array.from({ length: Math.min(255, 65_536 - id) }, (_, i) => ({ ...OFFER, id: id + i }))
       void raw.link.write(bind({ contexts }, 14, id))

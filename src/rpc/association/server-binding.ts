@@ -50,6 +50,7 @@ export class ServerBinding {
   #multiplexed = false
   #interleaved = false
   #pipelined = false
+  #rejected = 0
 
   constructor(options: ServerBindingOptions) {
     this.#options = options
@@ -83,6 +84,11 @@ export class ServerBinding {
   /** Calls may be made on what other calls are going to give. */
   get pipelined(): boolean {
     return this.#pipelined
+  }
+
+  /** Contexts that were not accepted. */
+  get rejected(): number {
+    return this.#rejected
   }
 
   get contexts(): readonly { readonly id: number; readonly interface: InterfaceId }[] {
@@ -129,6 +135,7 @@ export class ServerBinding {
   #ack(type: 12 | 15, header: PduHeader, repeated: number, results: readonly ContextResult[]): Uint8Array {
     const { address } = this.#options
     const [size, group] = [this.#fragment, this.#group]
+    for (const { result } of results) if (result === RESULT.PROVIDER_REJECTED) this.#rejected++
     const flags = WHOLE | (header.flags & repeated)
     return encodeBindAck(type, flags, header.callId, { transmit: size, receive: size, group, address, results })
   }

@@ -11,6 +11,7 @@ import { PDUS, pduName } from '../pdu/table.ts'
 import { UuidMemory } from '../pdu/uuid.ts'
 import { sendFault } from './fragments.ts'
 import { Answers } from './answers.ts'
+import { Conduct } from './conduct.ts'
 import { AssociationGroups } from './groups.ts'
 import { ServerCall } from './incoming-call.ts'
 import { alterFault, type LastFault, nakReason, requestFault } from './last-word.ts'
@@ -19,13 +20,17 @@ import { RunningCalls } from './running-calls.ts'
 import { NO_SECURITY } from './security.ts'
 import { type Lookup, ServerBinding } from './server-binding.ts'
 import type { RpcServerView } from './server-view.ts'
-import { Turns } from './turns.ts'
 
 export interface RpcServerOptions {
   readonly env: Env
   /** The interface that serves an id, by the version rule of whoever offers it: same major, at least that minor. */
   readonly lookup: Lookup
   readonly limits?: Partial<RpcLimits>
+  /**
+   * Whom the link belongs to, as the bus attests. All links of one caller share its turns and its limits, and one that was cut off is put
+   * off. Without it nothing is known of the next link.
+   */
+  readonly caller?: string
   /** The groups that links of this caller may join; without them every link is a group of its own. */
   readonly groups?: AssociationGroups
   /** Where more links of a group may go, ASCII: the port of a TCP server. Told to clients, and empty by default. */
@@ -49,6 +54,7 @@ export class RpcServer {
   readonly #uuids = new UuidMemory()
   readonly #closing = new Closing()
   readonly #answers: Answers
+  readonly #conduct: Conduct
   #taken = 0
   #refused = 0
   /** Why the link is about to close. */
@@ -66,19 +72,29 @@ export class RpcServer {
     this.#binding = new ServerBinding({ lookup, groups: this.#groups, fragment, contexts, address, pipelines })
     this.#running = new RunningCalls(this.#limits.calls)
     this.#receiving = new Receiving(this.#limits, this.#groups, this.#env)
-    this.#answers = new Answers(access, this.#limits, this.#running, this.#groups)
+    this.#answers = new Answers(access, this.#limits, this.#running, this.#groups, () => this.#conduct.mistaken(1))
+    this.#conduct = new Conduct(access, this.#env, this.#limits, options.caller)
     const pdu: PduHandler = (header, view, at) => this.#pdu(header, view, at)
     pdu.tooLong = (header) => this.#tooLong(header)
     pdu.front = requestFront
     pdu.land = (header, view, at, here) => this.#land(header, view, at, here)
     pdu.landed = (header) => this.#go(this.#receiving.landed(header, header.length - requestFront(header)))
-    const turns = Turns.of(this.#env)
-    pdu.enough = () => turns.spent(this)
+    const { share } = this.#conduct.caller
+    pdu.enough = () => share.spent()
     access.start(
-      { pdu, turn: () => turns.next(), ended: () => this.#ended(), closed: (reason) => this.#closed(reason) },
+      {
+        pdu,
+        turns: share,
+        account: this.#conduct.caller,
+        stalled: (stalled) => this.#conduct.stalled(stalled),
+        ended: () => this.#ended(),
+        closed: (reason) => this.#closed(reason),
+      },
       fragment,
       this.#limits.unsent,
+      true,
     )
+    this.#conduct.begin()
   }
 
   /** Settles once: `undefined` when the association ended in order, else why it did not. */
@@ -161,6 +177,7 @@ export class RpcServer {
   /** Ends behind the last word and hears nothing more: closing at once would drop what the client has not read yet. */
   #leave(error: BusbarError): never {
     this.#leaving = error
+    this.#conduct.strike()
     this.#abort(error)
     this.#access.end()
     this.#timer = this.#env.timer(this.#limits.linger, () => this.#access.close(error))
@@ -177,7 +194,7 @@ export class RpcServer {
         this.#access.interleaves = this.#binding.interleaved
         return
       case PDUS.alter_context.number:
-        return this.#access.send(this.#binding.alter(header, pdu))
+        return this.#alter(header, pdu)
       case PDUS.co_cancel.number:
         return this.#cancel(header.callId, false)
       case PDUS.orphaned.number:
@@ -185,6 +202,12 @@ export class RpcServer {
       default:
         throw new BusbarError('PROTOCOL', `a client sent ${pduName(header.type)}`)
     }
+  }
+
+  #alter(header: PduHeader, pdu: Uint8Array): void {
+    const { rejected } = this.#binding
+    this.#access.send(this.#binding.alter(header, pdu))
+    this.#conduct.mistaken(this.#binding.rejected - rejected)
   }
 
   #request(header: PduHeader, view: DataView, at: number): void {
@@ -263,6 +286,8 @@ export class RpcServer {
   #refuse(id: number, contextId: number, code: 'NO_SUCH_INTERFACE' | 'NOT_IN_CONTRACT' | 'BUSY' | 'DENIED'): undefined {
     this.#refused++
     sendFault(this.#access, id, contextId, faultStatus(new BusbarError(code, 'refused before dispatch')), true)
+    // Whoever is too busy for a call says nothing against the client.
+    if (code !== 'BUSY') this.#conduct.mistaken(1)
   }
 
   #dispatch(call: ServerCall): void {
@@ -299,6 +324,7 @@ export class RpcServer {
   #closed(reason: BusbarError | undefined): void {
     this.#abort(reason ?? new BusbarError('PEER_DIED', 'the association is over'))
     this.#timer?.cancel()
+    this.#conduct.over(reason)
     this.#binding.leave()
     this.#closing.settle(this.#leaving ?? reason)
   }

@@ -10,8 +10,8 @@ import { RpcServer } from './server.ts'
 const ID = { uuid: '0f5b6d2e-2222-4222-8333-444455556677', major: 1, minor: 0 }
 const MANY = 400
 
-/** Two clients of one process; every call takes 20 µs of a clock that nothing else moves. */
-function twoClients(order: string[]): [RpcClient, RpcClient] {
+/** Clients of one process, each of a caller; every call takes 20 µs of a clock that nothing else moves. */
+function clients(order: string[], callers: readonly (string | undefined)[]): RpcClient[] {
   let now = 0
   const still = new StillEnv()
   const env: Env = {
@@ -25,13 +25,16 @@ function twoClients(order: string[]): [RpcClient, RpcClient] {
     order.push(String.fromCharCode(...call.stub))
     return new Uint8Array(0)
   }
-  const clients = [0, 1].map(() => {
+  return callers.map((caller) => {
     const [near, far] = memoryPair()
-    new RpcServer(new RpcAccess(far), { env, lookup: () => ({ id: ID, opnums: 10, dispatch }) })
+    const named = caller === undefined ? {} : { caller }
+    new RpcServer(new RpcAccess(far), { env, lookup: () => ({ id: ID, opnums: 10, dispatch }), ...named })
     return new RpcClient(new RpcAccess(near), { env })
   })
-  return clients as [RpcClient, RpcClient]
 }
+
+const twoClients = (order: string[]): [RpcClient, RpcClient] =>
+  clients(order, [undefined, undefined]) as [RpcClient, RpcClient]
 
 const call = async (client: RpcClient, name: string): Promise<void> => {
   const context = await client.bind(ID)
@@ -48,6 +51,23 @@ test('a client that sends hundreds of calls at once does not keep another one wa
   assert.equal(order.length, MANY + 1)
   const before = order.indexOf('b')
   assert.ok(before < 20, `${before} calls were served before the one of the other client`)
+})
+
+test('many links of one caller have the turns of one', async () => {
+  const order: string[] = []
+  const all = clients(order, ['other', ...Array.from({ length: 10 }, () => 'busy')])
+  const [other, ...busy] = all as [RpcClient, ...RpcClient[]]
+  await Promise.all([...busy.map((each) => call(each, 'a')), call(other, 'b')])
+  order.length = 0
+  const flood = Promise.all(busy.flatMap((each) => Array.from({ length: MANY }, () => call(each, 'a'))))
+  for (let i = 0; i < 20; i++) await call(other, 'b')
+  const between = order.join('').split('b')
+  assert.equal(between.length, 21)
+  // The first one comes behind what of each link was taken before there was anybody else.
+  const most = Math.max(...between.slice(1, -1).map((calls) => calls.length))
+  assert.ok(most <= 4, `${most} calls were served between two of the other caller`)
+  await flood
+  assert.equal(order.length, 10 * MANY + 20)
 })
 
 test('a client that is alone is never stopped', async () => {

@@ -1,26 +1,47 @@
 import type { Env } from '../../link/index.ts'
 
-/** How long one association is served, while others are as well, before the rest of what it sent waits for them, `ms` (our choice: some thirty small calls). */
-const SHARE = 0.05
+/** How long one caller is served, while another that keeps up is as well, before the rest of what it sent waits, `ms` (our choice: some ten small calls). */
+const SHARE = 0.02
+/** The same where nobody but others with such a rest is served, `ms` (our choice: what a longer turn saves is more than it costs them). */
+const LONG_SHARE = 0.2
 /** Others are as well, so long after one of them was, `ms` (our choice: a thousand calls). */
 const RECENT = 50
-/** PDUs from one look at the clock to the next (our choice: the worst take 16 µs each). */
-const LOOK = 4
+/** The next call of one that keeps up is waited for, after the last, `ms` (our choice: several round trips). */
+const NEAR = 0.3
+/** A turn of the event loop takes at least so much, `ms`: so that waiting ends even by a clock that stands still. */
+const LEAST_TURN = 0.001
+/** Longest wait behind one turn that took long, `ms` (our choice: as `RECENT`, after which nobody is waited for). */
+const LONGEST_GAP = RECENT
 
 const all = new WeakMap<Env, Turns>()
 
 /**
- * Fairness among the associations of one process. A chunk may hold hundreds of calls, and a client may send them without end: nobody else
- * would be served meanwhile. An association that is alone is never stopped.
+ * Fairness among the callers of one process. A chunk may hold hundreds of calls, and a caller may send them without end, on many links:
+ * nobody else would be served meanwhile. So what a caller sends beyond its share waits here and is served in short turns. Behind each of
+ * them the loop is left free for as long as it took, while somebody else makes one call after the other: the next of those
+ * finds nobody in front of it more often than not. A caller that is alone is never stopped, and costs one comparison.
  */
 export class Turns {
+  /** Who alone is served lately. */
+  lone: Share | undefined
   readonly #env: Env
   /** Who was served last, and when somebody else was. */
-  #last: object | undefined
+  #last: Share | undefined
   #otherAt = Number.NEGATIVE_INFINITY
-  #pdus = 0
-  /** When this turn of the event loop began, once anything was served in it. */
-  #since: number | undefined
+  /** The last two who kept up, and when. */
+  #light: Share | undefined
+  #lightAt = Number.NEGATIVE_INFINITY
+  #earlierAt = Number.NEGATIVE_INFINITY
+  /** Callers with links that wait, in the order of their turns. */
+  readonly #waiting: Share[] = []
+  /** Nobody of those has a turn before. */
+  #freeAt = Number.NEGATIVE_INFINITY
+  /** When the last chunk of this turn of the event loop was done with. */
+  #mark: number | undefined
+  /** The caller whose turn was granted here, not taken when its bytes came. */
+  #granted: Share | undefined
+  #since = 0
+  #posted = false
 
   private constructor(env: Env) {
     this.#env = env
@@ -36,31 +57,143 @@ export class Turns {
     return turns
   }
 
-  /** Whether what follows of `who` must wait, asked after each of its PDUs: then for `next`. */
-  spent(who: object): boolean {
-    if (who !== this.#last) {
-      if (this.#last !== undefined) this.#otherAt = this.#env.now()
-      this.#last = who
+  /** For one more caller. */
+  share(): Share {
+    return new Share(this)
+  }
+
+  /** See `Share.begin`, of one that is not alone. */
+  begin(who: Share): boolean {
+    const last = this.#last
+    this.#last = who
+    if (last === undefined) {
+      this.lone = who
+      return true
     }
-    this.#pdus++
-    if (this.#pdus % LOOK !== 0) return false
     const now = this.#env.now()
-    if (now - this.#otherAt > RECENT) return false
-    if (this.#since === undefined) this.#env.post(this.#over)
-    // A machine that was suspended served nobody meanwhile.
-    if (this.#since === undefined || now - this.#since > RECENT) {
-      this.#since = now
-      return false
+    this.lone = undefined
+    if (who !== last) this.#otherAt = now
+    else if (now - this.#otherAt > RECENT && this.#waiting.length === 0) {
+      this.lone = who
+      return true
     }
-    return now - this.#since >= SHARE
+    // What it took to read a chunk is the business of its caller.
+    if (this.#mark !== undefined) who.took += now - this.#mark
+    this.#mark = now
+    this.#post()
+    if (who.links.length > 0) return false
+    if (now < who.freeAt && this.#near(who, now)) return false
+    if (who !== this.#light) {
+      this.#light = who
+      this.#earlierAt = this.#lightAt
+    }
+    this.#lightAt = now
+    this.#since = now
+    return true
   }
 
-  /** Settles in the next turn of the event loop. */
+  /** See `Share.spent`. */
+  spent(who: Share): boolean {
+    const now = this.#env.now()
+    return now - this.#since >= (this.#near(who, now) ? SHARE : LONG_SHARE)
+  }
+
+  /** See `Share.end`. */
+  end(who: Share): void {
+    const now = this.#env.now()
+    who.took += now - this.#since
+    const granted = this.#granted === who
+    if (granted) {
+      this.#since = now
+      const next = who.took < SHARE ? who.links.shift() : undefined
+      if (next !== undefined) return next()
+      this.#granted = undefined
+      this.#freeAt = now + Math.min(who.took, LONGEST_GAP)
+      if (who.links.length > 0) this.#waiting.push(who)
+      else who.waits = false
+    } else if (this.#mark !== undefined) {
+      this.#mark = now
+    }
+    who.freeAt = now + Math.min(who.took, LONGEST_GAP)
+    who.took = 0
+  }
+
+  /** See `Share.next`. */
+  wait(who: Share, goOn: () => void): void {
+    who.links.push(goOn)
+    if (!who.waits) {
+      who.waits = true
+      this.#waiting.push(who)
+    }
+    this.#post()
+  }
+
+  /** Whether somebody else keeps up. */
+  #near(who: Share, now: number): boolean {
+    return now - (who === this.#light ? this.#earlierAt : this.#lightAt) < NEAR
+  }
+
+  #post(): void {
+    if (this.#posted) return
+    this.#posted = true
+    this.#env.post(this.#turn)
+  }
+
+  readonly #turn = (): void => {
+    this.#posted = false
+    this.#mark = undefined
+    const [who] = this.#waiting
+    if (who === undefined) return
+    this.#post()
+    const now = this.#env.now()
+    if (now < this.#freeAt && this.#near(who, now)) {
+      this.#freeAt -= LEAST_TURN
+      return
+    }
+    this.#waiting.shift()
+    this.#granted = who
+    this.#since = now
+    const next = who.links.shift()
+    next?.()
+  }
+}
+
+/** The turns of one caller, on all its links. */
+export class Share {
+  /** What goes on when it is their turn, of the links that wait. */
+  readonly links: (() => void)[] = []
+  /** It is among those who wait. */
+  waits = false
+  /** It has had its share until then. */
+  freeAt: number = Number.NEGATIVE_INFINITY
+  /** Of the turn that it has now, `ms`. */
+  took = 0
+  readonly #turns: Turns
+  #pdus = 0
+
+  /** Made by `Turns.share`. */
+  constructor(turns: Turns) {
+    this.#turns = turns
+  }
+
+  /** Asked before a chunk is cut: whether that may be now, else after `next`. */
+  begin(): boolean {
+    return this.#turns.lone === this || this.#turns.begin(this)
+  }
+
+  /** Asked after each PDU: whether what follows of the chunk must wait for `next`. */
+  spent(): boolean {
+    if (this.#turns.lone === this) return false
+    return (this.#pdus++ & 1) === 1 && this.#turns.spent(this)
+  }
+
+  /** Told when a chunk, or what was served of it, is done with. */
+  end(): void {
+    if (this.#turns.lone !== this) this.#turns.end(this)
+  }
+
+  /** Settles when it is the turn of this link: then its bytes are cut without asking. */
   next(): Promise<void> {
-    return new Promise((resolve) => this.#env.post(resolve))
-  }
-
-  readonly #over = (): void => {
-    this.#since = undefined
+    return new Promise((resolve) => this.#turns.wait(this, resolve))
   }
 }

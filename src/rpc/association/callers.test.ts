@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { type MemoryLink, memoryPair } from '../../link/index.ts'
+import { RpcAccess } from '../access.ts'
+import { DEFAULT_RPC_LIMITS, type RpcLimits } from '../limits.ts'
+import { PFC } from '../pdu/header.ts'
+import { Callers } from './callers.ts'
+import { bind, bytes, Echo, OFFER, OTHER, RawPeer, request, settle, TestEnv } from './harness.test.ts'
+import { RpcServer } from './server.ts'
+
+/** A process that serves callers by name. */
+class Scene {
+  readonly env = new TestEnv()
+  readonly echo = new Echo()
+  readonly #limits: Partial<RpcLimits>
+  readonly #window: number | undefined
+
+  constructor(limits: Partial<RpcLimits> = {}, window?: number) {
+    this.#limits = limits
+    this.#window = window
+  }
+
+  /** A link of that caller, whose client has sent its bind. */
+  async open(caller: string): Promise<{ raw: RawPeer; link: MemoryLink; server: RpcServer }> {
+    const [link, far] = memoryPair(this.#window)
+    const server = new RpcServer(new RpcAccess(far), {
+      env: this.env,
+      limits: this.#limits,
+      caller,
+      lookup: ({ uuid }) => (uuid === this.echo.id.uuid ? this.echo : undefined),
+    })
+    const raw = new RawPeer(link)
+    await raw.send(bind())
+    return { raw, link, server }
+  }
+
+  /** A link whose client breaks the protocol as soon as it may. */
+  async offend(caller: string): Promise<RpcServer> {
+    const { raw, server } = await this.open(caller)
+    await raw.send(request(2, 0, bytes(8), 0))
+    this.env.advance(0)
+    return server
+  }
+
+  async advance(by: number): Promise<void> {
+    this.env.advance(by)
+    await settle()
+  }
+
+  /** Whether a link of that caller is served at once. */
+  async served(caller: string): Promise<boolean> {
+    const { raw, link } = await this.open(caller)
+    const answers = raw.take()
+    link.close()
+    await settle()
+    return answers.length === 1
+  }
+}
+
+const first = PFC.FIRST
+const { putOff, putOffMost } = DEFAULT_RPC_LIMITS
+
+describe('a caller that was cut off', () => {
+  test('is put off, each time twice as long; nobody else is', async () => {
+    const scene = new Scene()
+    for (const pause of [putOff, 2 * putOff, 4 * putOff]) {
+      await scene.offend('bad')
+      assert.equal(await scene.served('good'), true)
+      const { raw, link } = await scene.open('bad')
+      await scene.advance(pause - 1)
+      assert.deepEqual(raw.take(), [])
+      assert.equal(await scene.served('good'), true)
+      await scene.advance(1)
+      assert.deepEqual(raw.take(), ['bind_ack 1'])
+      link.close()
+      await scene.advance(putOff)
+    }
+  })
+
+  test('is put off no longer than `putOffMost`, and forgiven after twice that', async () => {
+    const scene = new Scene()
+    for (let i = 0; i < 20; i++) {
+      await scene.offend('bad')
+      await scene.advance(putOffMost)
+    }
+    assert.equal(await scene.served('bad'), true)
+    await scene.advance(putOff)
+    await scene.offend('bad')
+    await scene.advance(putOffMost - 1)
+    assert.equal(await scene.served('bad'), false)
+    await scene.advance(2 * putOffMost)
+    await scene.offend('bad')
+    await scene.advance(putOff)
+    assert.equal(await scene.served('bad'), true)
+  })
+
+  test('begins one association after the other then, and a new offence puts off the others', async () => {
+    const scene = new Scene()
+    await scene.offend('bad')
+    const links = [await scene.open('bad'), await scene.open('bad'), await scene.open('bad')]
+    const begun = (): number[] => links.map(({ raw }) => raw.pdus.length)
+    await scene.advance(putOff)
+    assert.deepEqual(begun(), [1, 0, 0])
+    await scene.advance(putOff)
+    assert.deepEqual(begun(), [1, 1, 0])
+    await links[1]?.raw.send(request(2, 0, bytes(8), 0))
+    await scene.advance(putOff)
+    assert.deepEqual(begun(), [1, 2, 0])
+    await scene.advance(putOff)
+    assert.deepEqual(begun(), [1, 2, 1])
+    for (const { link } of links) link.close()
+    await scene.advance(DEFAULT_RPC_LIMITS.linger)
+    assert.equal(scene.env.timers, 0)
+  })
+
+  test('is remembered among no more than `callers`', async () => {
+    const limits = { callers: 4 }
+    const scene = new Scene(limits)
+    const kept = await scene.open('kept')
+    for (let i = 0; i < 100; i++) {
+      const server = await scene.offend(`bad ${i}`)
+      await scene.advance(DEFAULT_RPC_LIMITS.linger)
+      assert.equal((await server.closed)?.code, 'PROTOCOL')
+    }
+    assert.equal(Callers.of(scene.env).size, limits.callers)
+    await kept.raw.send(request(2, 0, bytes(8)))
+    assert.deepEqual(kept.raw.take(), ['bind_ack 1', 'response 2'])
+    kept.link.close()
+  })
+
+  test('is not remembered when it ended in order', async () => {
+    const scene = new Scene()
+    for (let i = 0; i < 10; i++) assert.equal(await scene.served(`good ${i}`), true)
+    assert.equal(Callers.of(scene.env).size, 0)
+  })
+})
+
+describe('limits of a caller on all its links', () => {
+  test('`callerLinks`: more are closed, and room for one is there again when one is over', async () => {
+    const scene = new Scene({ callerLinks: 3 })
+    const links = [await scene.open('a'), await scene.open('a'), await scene.open('a')]
+    const refused = await scene.open('a')
+    assert.equal((await refused.server.closed)?.code, 'LIMIT')
+    assert.match((await refused.server.closed)?.message ?? '', /callerLinks/)
+    assert.equal(await scene.served('b'), true)
+    links[0]?.link.close()
+    await settle()
+    assert.equal(await scene.served('a'), true)
+    for (const { link } of links) link.close()
+  })
+
+  test('`callerUnsent`: nothing is read of links that take no more of their answers, until they do', async () => {
+    const limits = { callerUnsent: 60_000 }
+    const scene = new Scene(limits, 10_000)
+    const links = await Promise.all(
+      Array.from({ length: 10 }, async () => {
+        const [link, far] = memoryPair(10_000)
+        const { env, echo } = scene
+        const server = new RpcServer(new RpcAccess(far), { env, limits, caller: 'bad', lookup: () => echo })
+        void link.write(bind())
+        await settle()
+        return { link, server }
+      }),
+    )
+    for (let id = 2; id < 50; id++) {
+      for (const { link } of links) void link.write(request(id, 0, bytes(2_000)))
+      await settle()
+    }
+    const unsent = links.reduce((sum, { server }) => sum + server.inspect().memory.unsent, 0)
+    // Of each link some is taken before it says that it takes no more, and then one chunk.
+    assert.ok(unsent > limits.callerUnsent && unsent < limits.callerUnsent + 10 * 4_100, `${unsent} bytes are unsent`)
+    assert.equal(await scene.served('good'), true)
+    const raw = new RawPeer(links[0]?.link as MemoryLink)
+    await settle()
+    assert.equal(raw.take().length, 49)
+    for (const { link } of links) link.close()
+    await settle()
+    assert.equal(Callers.of(scene.env).size, 0)
+    assert.equal(scene.env.timers, 0)
+  })
+})
+
+describe('a client is cut off', () => {
+  test('`mistakes`: contexts that are not accepted', async () => {
+    const scene = new Scene({ mistakes: 500 })
+    const { raw, server } = await scene.open('bad')
+    const contexts = Array.from({ length: 255 }, (_, i) => ({ ...OFFER, id: i + 1, abstract: OTHER }))
+    await raw.send(bind({ contexts }, 14, 2))
+    assert.equal(server.inspect().state, 'bound')
+    await raw.send(bind({ contexts }, 14, 3))
+    assert.match((await server.closed)?.message ?? '', /mistakes/)
+    assert.equal(await scene.served('bad'), false)
+    assert.equal(await scene.served('good'), true)
+  })
+
+  test('`mistakes`: calls that cannot be, but not those for which the server was too busy', async () => {
+    const scene = new Scene({ mistakes: 20, calls: 1 })
+    const busy = await scene.open('busy')
+    for (let id = 2; id < 100; id++) await busy.raw.send(request(id, 2, bytes(8)))
+    assert.equal(busy.server.inspect().state, 'bound')
+    busy.link.close()
+    const { raw, server } = await scene.open('bad')
+    for (let id = 2; id < 22; id++) await raw.send(request(id, 99, bytes(8)))
+    assert.equal(server.inspect().state, 'bound')
+    await raw.send(request(22, 99, bytes(8)))
+    assert.equal((await server.closed)?.code, 'LIMIT')
+  })
+
+  test('`stalled`: it reads nothing for so long, while it is read no more because of that', async () => {
+    const limits = { unsent: 20_000, stalled: 1_000 }
+    const scene = new Scene(limits, 10_000)
+    const [link, far] = memoryPair(10_000)
+    const { env, echo } = scene
+    const server = new RpcServer(new RpcAccess(far), { env, limits, caller: 'bad', lookup: () => echo })
+    void link.write(bind())
+    for (let id = 2; id < 40; id++) void link.write(request(id, 0, bytes(2_000)))
+    await settle()
+    for (let i = 0; i < 2; i++) {
+      await scene.advance(limits.stalled - 1)
+      // Whoever reads some has so long again.
+      for (let chunk = 0; chunk < 3; chunk++) await link.read()
+      await settle()
+      await scene.advance(1)
+      assert.equal(server.inspect().state, 'bound')
+    }
+    await scene.advance(2 * limits.stalled)
+    assert.match((await server.closed)?.message ?? '', /stalled/)
+    assert.equal(await scene.served('bad'), false)
+  })
+
+  test('and one that reads late is not', async () => {
+    const limits = { unsent: 20_000, stalled: 1_000 }
+    const scene = new Scene(limits, 10_000)
+    const { raw, link, server } = await scene.open('late')
+    for (let id = 2; id < 40; id++) void link.write(request(id, 0, bytes(2_000)))
+    await settle()
+    await scene.advance(10 * limits.stalled)
+    assert.deepEqual([raw.take().length, server.inspect().state, scene.env.timers], [39, 'bound', 0])
+    link.close()
+  })
+})
+
+test('a fragment that opens a request does not outlive the caller that was cut off', async () => {
+  const scene = new Scene()
+  const { raw, server } = await scene.open('bad')
+  await raw.send(request(2, 0, bytes(1_000), first), request(3, 0, bytes(8), 0))
+  assert.equal(server.inspect().memory.reassembly, 0)
+  assert.equal(await scene.served('bad'), false)
+})
