@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { NIL_GUID, Slab } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { RpcAccess, RpcServer } from '../rpc/index.ts'
-import { memoryPair, StillEnv } from '../testing/index.ts'
+import { type MemoryLink, memoryPair, StillEnv } from '../testing/index.ts'
 import { ACTIVATOR, ACTIVATOR_IPID } from './activator.ts'
 import { ObjectClient } from './client.ts'
 import { code, counts, File, FileStore, settle, world } from './harness.test.ts'
@@ -211,6 +211,30 @@ describe('a hostile caller', () => {
     assert.deepEqual(many, [0, 0, 0, 0, 0, 0, 0, 0, 0x8001_010a, 0x8001_010a])
     await raw.close()
     assert.deepEqual(all.store.ended, ['aborted'])
+  })
+
+  test('whose partition was cut off waits with its next pipe, whatever its epoch; no other partition does', async () => {
+    const all = world()
+    const { env, classes } = all
+    const serve = (partition: string, epoch: number): { link: MemoryLink; server: ObjectServer } => {
+      const [link, theirs] = memoryPair()
+      return { link, server: new ObjectServer(new RpcAccess(theirs), { env, classes, caller: { partition, epoch } }) }
+    }
+    const { link, server } = serve('garbage', 1)
+    await link.write(new TextEncoder().encode('GET / HTTP/1.1\r\n\r\n'))
+    assert.equal((await server.closed)?.code, 'MALFORMED')
+    const answered: string[] = []
+    const clients = ['garbage', 'good'].map((partition) => {
+      const client = new ObjectClient(new RpcAccess(serve(partition, 2).link), { env })
+      void client.activate(FileStore).then(() => answered.push(partition))
+      return client
+    })
+    await settle()
+    assert.deepEqual(answered, ['good'])
+    env.advance(100)
+    await settle()
+    assert.deepEqual(answered, ['good', 'garbage'])
+    for (const client of clients) client.close()
   })
 
   test('writes garbage: only its own pipe dies', async () => {

@@ -195,7 +195,13 @@ console.log(machine.portPath)`,
     const path = (await linesOf(child.stdout).next()).value as string
     const socket = connect(path)
     await once(socket, 'connect')
-    const closed = once(socket.resume(), 'close')
+    // A QEMU that dies before it has accepted leaves a reset, which is as good an end as any.
+    const closed = new Promise((resolve) =>
+      socket
+        .resume()
+        .on('error', () => {})
+        .once('close', resolve),
+    )
     child.kill('SIGKILL')
     await closed
     // The guard removes the directory right after it killed QEMU.
