@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { type BusHost, openConfiguredHost } from '../src/host/index.ts'
+import { FLOW } from './rings/flow.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** Pipes that each side opens to the other. */
@@ -14,34 +15,6 @@ const PIPES = 25
 /** How often the other side is killed. Thousands of transfers are in `rings-kills.integration.test.ts`; here is the whole host. */
 const ROUNDS = 4
 
-/** Sends a pattern in pieces of many sizes for ever, and checks what comes. */
-const FLOW = `
-const pattern = Uint8Array.from({ length: 70_000 + 251 }, (_, index) => index % 251)
-export async function flow(handle, onBytes) {
-  let sent = 0
-  const send = async () => {
-    for (let length = 1; ; length = (length * 7 + 3) % 70_000) {
-      const room = handle.write(pattern.slice(sent % 251, (sent % 251) + length))
-      sent += length
-      if (room instanceof Promise) await room
-      else await new Promise(setImmediate)
-    }
-  }
-  let got = 0
-  const take = async () => {
-    for (let chunk = await handle.read(); chunk !== undefined; chunk = await handle.read()) {
-      const start = got % 251
-      if (chunk.length > 70_000) throw new Error('a chunk that is too long')
-      if (Buffer.compare(chunk, pattern.subarray(start, start + chunk.length)) !== 0) throw new Error('wrong bytes')
-      got += chunk.length
-      onBytes(got)
-    }
-    throw new Error('an end that nobody sent')
-  }
-  const [sending, taking] = await Promise.allSettled([send(), take()])
-  return [sending.reason, taking.reason].map((reason) => reason.code ?? String(reason))
-}
-`
 const VICTIM = `
 import { attach } from 'busbar'
 import { flow } from './flow.mjs'

@@ -11,6 +11,7 @@ import { test } from 'node:test'
 import { type BusHost, openConfiguredHost } from '../src/host/index.ts'
 import { checkRequirements, installCommand } from '../src/partition/index.ts'
 import { type Client, contract, method, t } from '../src/rpc/index.ts'
+import { FLOW } from './rings/flow.ts'
 
 /** Pipes that each side opens to the other. */
 const PIPES = 5
@@ -48,34 +49,6 @@ const Lab = contract(
   },
 )
 
-/** Sends a pattern in pieces of many sizes for ever, and checks what comes. */
-const FLOW = `
-const pattern = Uint8Array.from({ length: 70_000 + 251 }, (_, index) => index % 251)
-export async function flow(handle, onBytes) {
-  let sent = 0
-  const send = async () => {
-    for (let length = 1; ; length = (length * 7 + 3) % 70_000) {
-      const room = handle.write(pattern.slice(sent % 251, (sent % 251) + length))
-      sent += length
-      if (room instanceof Promise) await room
-      else await new Promise(setImmediate)
-    }
-  }
-  let got = 0
-  const take = async () => {
-    for (let chunk = await handle.read(); chunk !== undefined; chunk = await handle.read()) {
-      const start = got % 251
-      if (chunk.length > 70_000) throw new Error('a chunk that is too long')
-      if (Buffer.compare(chunk, pattern.subarray(start, start + chunk.length)) !== 0) throw new Error('wrong bytes')
-      got += chunk.length
-      onBytes(got)
-    }
-    throw new Error('an end that nobody sent')
-  }
-  const [sending, taking] = await Promise.allSettled([send(), take()])
-  return [sending.reason, taking.reason].map((reason) => reason.code ?? String(reason))
-}
-`
 /** Lives until it is killed. What it sends waits in the rings until the other side reads. */
 const VICTIM = `
 import { attach } from 'busbar'

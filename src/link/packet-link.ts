@@ -7,7 +7,7 @@ import { PacketParser } from './packet-parser.ts'
 
 /** Longest message by default, `bytes`: one mux frame holds it with its header (our choice). */
 const DEFAULT_MAX_MESSAGE = 65_528
-/** Messages of up to so many `bytes` are copied behind their header (our choice, as in `PacketStream`). */
+/** Messages of up to so many `bytes` are copied behind their header (our choice). */
 const JOIN = 4096
 
 /**
