@@ -31,11 +31,8 @@ export const COLORS: Readonly<Record<StackName, string>> = {
   'connect-node': '#a16207',
 }
 const PICTURE = fileURLToPath(new URL('./payload-sweep.svg', import.meta.url))
-/** What the picture is drawn from: of each stack and size the last repetitions, also those of earlier runs. */
+/** What the picture is drawn from: of each stack and size the repetitions of the run that measured it last. */
 const POINTS = fileURLToPath(new URL('./payload-sweep.json', import.meta.url))
-/** So many repetitions are kept for the picture. */
-const KEPT = 5
-
 /** Median times of a call in `milliseconds`, one for each repetition, by stack and by payload in `bytes`. */
 type Points = Partial<Record<StackName, Record<number, number[]>>>
 
@@ -48,9 +45,7 @@ export async function payloadSweep(repetitions: number, peers: readonly PeerName
   return withPairs(stacks, async (pairs) => {
     const rows: Row[] = []
     const points = readPoints()
-    const known = (size: number): number => Math.min(...stacks.map((stack) => points[stack]?.[size]?.length ?? 0))
-    // Sizes that an earlier run did not come to are the first.
-    for (const { at: size, text } of SIZES.toSorted((a, b) => known(a.at) - known(b.at))) {
+    for (const { at: size, text } of SIZES) {
       const times = new Map<StackName, number[]>(stacks.map((stack) => [stack, []]))
       for (let i = 0; i < repetitions; i++) {
         for (const pair of pairs) times.get(pair.stack)?.push(await point(pair, size))
@@ -58,7 +53,7 @@ export async function payloadSweep(repetitions: number, peers: readonly PeerName
       const of = (stack: StackName): number[] => times.get(stack) ?? []
       for (const stack of stacks) {
         const line = (points[stack] ??= {})
-        line[size] = [...(line[size] ?? []), ...of(stack).map((ms) => Number(ms.toPrecision(4)))].slice(-KEPT)
+        line[size] = of(stack).map((ms) => Number(ms.toPrecision(4)))
         if (stack === 'raw') continue
         const name = `sweep-${text.replace(' ', '')}`
         rows.push(rowOf(stack === 'busbar' ? name : `${stack}-${name}`, 'ms', of(stack), of('raw'), ''))

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: every case beside its baseline of the same run, as ratios. Measures the built library (`npm run build`),
  * as its users run it: loading sources through tsx doubled what the receiving process needed for a bulk stream.
- * `-- --json FILE` writes the rows too, `-- --repeat N` says how often (median and spread), `-- CASE` picks cases,
+ * `-- --json FILE` writes the rows too, `-- --repeat N` says how often (median and spread), `-- CASE` picks cases, or the case of a row,
  * `-- --against grpc-js,capnweb` says which peers the cases over one socket are run beside (all of them).
  */
 import { writeFileSync } from 'node:fs'
@@ -23,30 +23,53 @@ import { vmRings } from './vm-rings.ts'
 import { workers } from './workers.ts'
 import { PEERS, type PeerName } from './stacks/index.ts'
 
-const CASES: Readonly<Record<string, (repetitions: number, peers: PeerName[]) => Promise<Row[]>>> = {
-  'pipe-broker': pipeBroker,
-  'call-broker': callBroker,
-  'call-under-bulk': callUnderBulk,
-  'slow-reader': slowReader,
-  'ring-call': ringCalls,
-  'ring-pipe': ringPipe,
-  'ring-messages': ringMessages,
-  'ring-idle': ringIdle,
-  worker: workers,
-  'many-channels': manyChannels,
-  'vm-rings': vmRings,
-  'call-socket': callSocket,
-  'upload-socket': uploadSocket,
-  'call-socket-under-bulk': callSocketUnderBulk,
-  'heap-million-calls': heapMillionCalls,
-  'hostile-victim': hostileVictim,
-  'component-call': componentCall,
-  references,
-  'stream-bytes': streamBytes,
-  'pipelined-5': pipelined,
-  'payload-sweep': payloadSweep,
-  'ring-peers': ringPeers,
-  demo,
+interface Case {
+  readonly run: (repetitions: number, peers: PeerName[]) => Promise<Row[]>
+  /** Rows that it gives, by whose names it is picked as well. Those of peers have the peer's name in front. */
+  readonly rows: readonly string[]
+}
+
+const CASES: Readonly<Record<string, Case>> = {
+  'pipe-broker': { run: pipeBroker, rows: ['pipe-broker', 'pipe-broker-read'] },
+  'call-broker': { run: callBroker, rows: ['call-broker-p50', 'call-broker-64'] },
+  'call-under-bulk': { run: callUnderBulk, rows: ['call-under-bulk-p50'] },
+  'slow-reader': { run: slowReader, rows: ['slow-reader-rss-broker', 'slow-reader-rss-writer'] },
+  'ring-call': {
+    run: ringCalls,
+    rows: ['ring-call-p50', 'ring-call-p99', 'ring-call-64', 'ring-call-64-doorbells', 'ring-call-doorbell-p50'],
+  },
+  'ring-pipe': {
+    run: ringPipe,
+    rows: ['ring-pipe-into', 'ring-pipe-into-to-copy', 'ring-pipe-duplex', 'ring-upload-1m'],
+  },
+  'ring-messages': { run: ringMessages, rows: ['ring-messages'] },
+  'ring-idle': { run: ringIdle, rows: ['ring-idle'] },
+  worker: { run: workers, rows: ['worker-call-p50', 'worker-call-64', 'worker-messages', 'worker-pipe'] },
+  'many-channels': { run: manyChannels, rows: ['many-channels-p50', 'many-channels-memory'] },
+  'vm-rings': { run: vmRings, rows: ['vm-ring-call-p50', 'vm-ring-call-p99', 'vm-ring-pipe'] },
+  'call-socket': {
+    run: callSocket,
+    rows: ['call-socket-p50', 'p50', 'call-socket-64', '64', 'call-socket-64-to-capnweb', 'call-socket-64-to-grpc-js'],
+  },
+  'upload-socket': { run: uploadSocket, rows: ['upload-1m'] },
+  'call-socket-under-bulk': { run: callSocketUnderBulk, rows: ['call-socket-under-bulk-p50', 'under-bulk-p50'] },
+  'heap-million-calls': { run: heapMillionCalls, rows: ['heap-million-calls', 'heap-million-calls-server'] },
+  'hostile-victim': { run: hostileVictim, rows: [] },
+  'component-call': { run: componentCall, rows: ['component-call-p50'] },
+  references: { run: references, rows: ['refs-per-second', 'refs-per-second-released'] },
+  'stream-bytes': { run: streamBytes, rows: ['stream-bytes'] },
+  'pipelined-5': { run: pipelined, rows: ['pipelined-5'] },
+  'payload-sweep': { run: payloadSweep, rows: [] },
+  'ring-peers': { run: ringPeers, rows: [] },
+  demo: { run: demo, rows: ['demo-process', 'demo-qemu', 'demo-qemu-up'] },
+}
+
+/** The case that a word of the command line means: its own name, or that of one of its rows. */
+function caseOf(word: string): string | undefined {
+  const peer = PEERS.find((name) => word.startsWith(`${name}-`))
+  const row = peer === undefined ? word : word.slice(peer.length + 1)
+  if (word in CASES) return word
+  return Object.keys(CASES).find((name) => CASES[name]?.rows.includes(row))
 }
 
 const { values, positionals } = parseArgs({
@@ -54,6 +77,12 @@ const { values, positionals } = parseArgs({
   options: { json: { type: 'string' }, repeat: { type: 'string', default: '5' }, against: { type: 'string' } },
 })
 const repetitions = Number(values.repeat)
+const unknown = positionals.filter((word) => caseOf(word) === undefined)
+if (unknown.length > 0) {
+  console.error(`no case and no row is called ${unknown.join(', ')}; cases: ${Object.keys(CASES).join(', ')}`)
+  process.exit(2)
+}
+const picked = new Set(positionals.map(caseOf))
 const against = values.against?.split(',')
 const peers = PEERS.filter((peer) => against?.includes(peer) ?? true)
 const machine = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 1024 ** 3)} GiB, Node ${process.version}`
@@ -62,8 +91,8 @@ console.log('| case | value | baseline | ratio | asked | lowest and highest rati
 console.log('| --- | --- | --- | --- | --- | --- |')
 
 const rows: Row[] = []
-for (const [name, run] of Object.entries(CASES)) {
-  if (positionals.length > 0 && !positionals.includes(name)) continue
+for (const [name, { run }] of Object.entries(CASES)) {
+  if (picked.size > 0 && !picked.has(name)) continue
   for (const row of await run(repetitions, peers)) {
     rows.push(row)
     if (row.missing !== undefined) {

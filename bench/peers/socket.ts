@@ -42,13 +42,14 @@ const handlers = {
     await finished
     return times
   },
-  /** `bytes` in use, after everything that can go has gone. */
+  /** `bytes` in use, array buffers among them, after everything that can go has gone. */
   heap: async () => {
     for (let i = 0; i < 3; i++) {
       globalThis.gc?.()
       await new Promise((resolve) => setImmediate(resolve))
     }
-    return process.memoryUsage().heapUsed
+    const { heapUsed, external } = process.memoryUsage()
+    return heapUsed + external
   },
 }
 
