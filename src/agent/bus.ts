@@ -37,8 +37,11 @@ export interface StreamOfferOptions {
   mode?: PipeMode
 }
 
-/** Takes a pipe that somebody opened, with the caller as the bus attests it. */
-export type PipeHandler = (pipe: PipeDuplex, caller: Caller) => void
+/**
+ * Takes a pipe that somebody opened, with the caller as the bus attests it. What it throws, or rejects with, closes that pipe. A pipe that breaks
+ * tells so by `'error'` and `'close'`, and is no failure of the process where nobody listens.
+ */
+export type PipeHandler = (pipe: PipeDuplex, caller: Caller) => void | Promise<void>
 
 /** What is served under one name, and what stands around it. */
 interface Served {
@@ -124,7 +127,8 @@ export class Bus implements AsyncDisposable {
     const serve = how as PipeHandler
     return offerPipe(this.#endpoint, what, {
       ...options,
-      accept: (pipe, caller) => serve(new PipeDuplex(pipe), caller),
+      // Whoever may open the service can break the pipe, and must not be able to end this process with it.
+      accept: (pipe, caller) => serve(new PipeDuplex(pipe).tolerate(), caller),
     })
   }
 

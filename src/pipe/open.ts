@@ -19,7 +19,7 @@ export interface PipeOfferOptions {
   /** Contract and version, for those who look. */
   contract?: string
   /** Takes an open pipe. It passes to this function. */
-  accept(pipe: Pipe, caller: Caller): void
+  accept(pipe: Pipe, caller: Caller): void | Promise<void>
 }
 
 /** Most `ms` an opening may take when nobody said (our choice: a person's patience). */
