@@ -10,3 +10,5 @@ else {
   process.setSourceMapsEnabled(true)
   register('./compiled-hooks.mjs', import.meta.url)
 }
+// After that, since the thread of the loader has descriptors of its own.
+await import('./leaks.mjs')

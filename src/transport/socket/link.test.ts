@@ -56,6 +56,7 @@ test('both ends read short chunks into memory that many share', async () => {
     assert.deepEqual([chunk.length, chunk instanceof Buffer, chunk.buffer.byteLength > 1000], [70, false, true])
   }
   a.close()
+  b.close()
   await dispose()
 })
 
@@ -135,6 +136,8 @@ class Bridge {
     const over = new Promise((resolve) => this.#child.once('exit', resolve))
     this.#child.kill('SIGKILL')
     await over
+    this.#ping?.a.close()
+    this.#ping?.b.close()
   }
 
   #end(): ByteLink {
