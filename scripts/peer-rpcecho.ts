@@ -16,7 +16,7 @@ try {
   const { values } = parseArgs({
     options: { listen: { type: 'string', multiple: true, default: ['127.0.0.1:7135'] } },
   })
-  const echo = { annotation: 'rpcecho', served: plainInterface(RpcEcho, rpcEcho) }
+  const echo = { annotation: 'rpcecho', served: () => plainInterface(RpcEcho, rpcEcho) }
   for (const address of values.listen) {
     console.log(`rpcecho, mgmt, epmapper: listening on ${await listenPlain(address, [echo])}`)
   }

@@ -17,7 +17,8 @@ const NDR20 = { uuid: '8a885d04-1ceb-11c9-9fe8-08002b104860', major: 2, minor: 0
 /** An interface with the name that the endpoint mapper tells of it. */
 export interface Named {
   readonly annotation: string
-  readonly served: RpcInterface
+  /** Makes what serves one association group: what it keeps, context handles say, is good in that group only. */
+  readonly served: () => RpcInterface
 }
 
 export interface PlainServerOptions {
@@ -81,10 +82,11 @@ function taker(
   }
 }
 
-/** The interfaces as one association group sees them: handles of the endpoint mapper are good in their group only. */
+/** The interfaces as one association group sees them. */
 function withOwn(named: readonly Named[], endpoint: Endpoint | undefined): RpcInterface[] {
   const { uuid, major, minor } = EndpointMapper
-  const ids = [...named.map(({ served }) => served.id), { uuid, major, minor }]
+  const served = named.map((each) => each.served())
+  const ids = [...served.map(({ id }) => id), { uuid, major, minor }]
   const annotations = [...named.map(({ annotation }) => annotation), 'endpoint mapper']
   const entries: EndpointEntry[] =
     endpoint === undefined
@@ -100,7 +102,7 @@ function withOwn(named: readonly Named[], endpoint: Endpoint | undefined): RpcIn
     },
   })
   return [
-    ...named.map(({ served }) => served),
+    ...served,
     plainInterface(EndpointMapper, endpointMap(entries)),
     plainInterface(Management, management({ interfaces: ids, statistics: () => [calls] })),
   ].map(counted)

@@ -21,17 +21,20 @@ const LocalSecurity = contract(
     openPolicy2: method({}, idl.out({ handle: idl.handle }, idl.status), { opnum: 44 }),
   },
 )
-const policies = new Set<string>()
-const localSecurity: PlainImplementation<typeof LocalSecurity> = {
-  close({ handle }) {
-    if (!policies.delete(handle.uuid)) throw FaultError.contextMismatch()
-    return { handle: NO_HANDLE, result: 0 }
-  },
-  openPolicy2() {
-    const uuid = randomUUID()
-    policies.add(uuid)
-    return { handle: { attributes: 0, uuid }, result: 0 }
-  },
+/** A policy object is open in the association group that opened it, and in no other. */
+function localSecurity(): PlainImplementation<typeof LocalSecurity> {
+  const policies = new Set<string>()
+  return {
+    close({ handle }) {
+      if (!policies.delete(handle.uuid)) throw FaultError.contextMismatch()
+      return { handle: NO_HANDLE, result: 0 }
+    },
+    openPolicy2() {
+      const uuid = randomUUID()
+      policies.add(uuid)
+      return { handle: { attributes: 0, uuid }, result: 0 }
+    },
+  }
 }
 
 /** MS-DSSP: tells nothing about the domain. */
@@ -55,10 +58,10 @@ const netlogon: PlainImplementation<typeof Netlogon> = {
 }
 
 const named: Named[] = [
-  { annotation: 'rpcecho', served: plainInterface(RpcEcho, rpcEcho) },
-  { annotation: 'lsarpc', served: plainInterface(LocalSecurity, localSecurity) },
-  { annotation: 'dssetup', served: plainInterface(DirectorySetup, directorySetup) },
-  { annotation: 'netlogon', served: plainInterface(Netlogon, netlogon) },
+  { annotation: 'rpcecho', served: () => plainInterface(RpcEcho, rpcEcho) },
+  { annotation: 'lsarpc', served: () => plainInterface(LocalSecurity, localSecurity()) },
+  { annotation: 'dssetup', served: () => plainInterface(DirectorySetup, directorySetup) },
+  { annotation: 'netlogon', served: () => plainInterface(Netlogon, netlogon) },
 ]
 /** The size that Windows and Samba take over TCP, which Samba's tests expect of everyone, `bytes`. */
 const fragment = 5_840
