@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { BusbarError, CODES, codeNumber, type ErrorCode } from '../errors/index.ts'
-import { faultError, faultStatus } from './faults.ts'
+import { FAULTS, faultError, faultStatus, STATUS_OF } from './faults.ts'
 
 describe('faults', () => {
   const standard: [number, ErrorCode][] = [
@@ -46,5 +47,17 @@ describe('faults', () => {
   test('the message says whether the call ran', () => {
     assert.match(faultError(0x1c01_0002, true).message, /did not execute/)
     assert.doesNotMatch(faultError(0x1c01_0002, false).message, /did not execute/)
+  })
+
+  test('docs/protocol/rpc.md shows the table as it is', () => {
+    const document = readFileSync(new URL('../../docs/protocol/rpc.md', import.meta.url), 'utf8')
+    const [, section = ''] = document.split('\n## Faults\n')
+    const rows = (section.split('\n## ')[0] ?? '').split('\n').filter((line) => line.startsWith('| `'))
+    const sent = Object.entries(STATUS_OF)
+    const expected = [...FAULTS].map(([status, { name, code }]) => {
+      const codes = sent.filter(([, each]) => each === status).map(([each]) => `\`${each}\``)
+      return `| \`${status.toString(16).padStart(8, '0')}\` | ${name} | \`${code}\` | ${codes.join(', ')} |`
+    })
+    assert.deepEqual(rows, expected)
   })
 })

@@ -1,6 +1,6 @@
 import { BusbarError, CODES, codeFromNumber, codeNumber, type ErrorCode } from '../errors/index.ts'
 
-interface FaultRow {
+export interface FaultRow {
   /** The name that the standard and Wireshark print. */
   readonly name: string
   /** What our caller sees. */
@@ -15,8 +15,11 @@ export const NO_CALL_ACTIVE = 0x0000_06bd
 /** A context handle that was not given to this association group. */
 const CONTEXT_MISMATCH = 0x1c00_001a
 
-/** Fault statuses by number (C706 appendix E, MS-ERREF, samba dcerpc.idl). Everything else arrives as `FAULT`. */
-const FAULTS: ReadonlyMap<number, FaultRow> = new Map<number, FaultRow>([
+/**
+ * Fault statuses by number (C706 appendix E, MS-ERREF, samba dcerpc.idl), as in `docs/protocol/rpc.md`. Everything else arrives as
+ * `FAULT`.
+ */
+export const FAULTS: ReadonlyMap<number, FaultRow> = new Map<number, FaultRow>([
   [0x0000_0005, { name: 'access_denied', code: 'DENIED' }],
   [NO_CALL_ACTIVE, { name: 'no_call_active', code: 'PROTOCOL' }],
   [0x0000_06c6, { name: 'invalid_bound', code: 'BAD_VALUE' }],
@@ -39,7 +42,7 @@ const FAULTS: ReadonlyMap<number, FaultRow> = new Map<number, FaultRow>([
 ])
 
 /** The standard status for a code, where one says the same thing. */
-const STATUS_OF: Partial<Record<ErrorCode, number>> = {
+export const STATUS_OF: Partial<Record<ErrorCode, number>> = {
   NOT_IN_CONTRACT: 0x1c01_0002,
   NO_SUCH_INTERFACE: 0x1c01_0003,
   PROTOCOL: PROTO_ERROR,
