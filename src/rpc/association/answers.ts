@@ -67,11 +67,12 @@ export class Answers implements Answering {
 
   #send(call: ServerCall, stub: Stub, length: number): void {
     if (length > this.#limits.response) {
-      return this.#fault(call, new BusbarError('LIMIT', `a response of ${length} bytes`))
+      return this.#fault(call, new BusbarError('LIMIT', `limit response: an answer of ${length} bytes`))
     }
     // Small answers are bounded by the number of calls; these are not.
     if (length > this.fragment && this.#access.unsent + length > this.#limits.backlog) {
-      const error = new BusbarError('LIMIT', `a client left more than ${this.#limits.backlog} bytes of answers unread`)
+      const message = `limit backlog: a client left more than ${this.#limits.backlog} bytes of answers unread`
+      const error = new BusbarError('LIMIT', message)
       return this.#access.close(error)
     }
     sendResponse(this.#access, this.fragment, call.id, call.contextId, stub)

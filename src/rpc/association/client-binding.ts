@@ -101,7 +101,9 @@ export class ClientBinding {
     const known = this.#known.get(key)
     if (known !== undefined) return known
     if (this.#known.size >= this.#most) {
-      return Promise.reject(new BusbarError('LIMIT', `more than ${this.#most} interfaces on one association`))
+      return Promise.reject(
+        new BusbarError('LIMIT', `limit contexts: more than ${this.#most} interfaces on one association`),
+      )
     }
     const promise = new Promise<PresentationContext>((resolve, reject) => {
       const context = { id: this.#nextId++, interface: id }

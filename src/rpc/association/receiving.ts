@@ -86,7 +86,8 @@ export class Receiving {
   /** The first fragment is in; without a `call` the request was refused. */
   begin(id: number, call: ServerCall | undefined): void {
     if (this.#states.size >= this.#limits.calls) {
-      throw new BusbarError('LIMIT', `more than ${this.#limits.calls} requests in fragments at the same time`)
+      const message = `limit calls: more than ${this.#limits.calls} requests in fragments at the same time`
+      throw new BusbarError('LIMIT', message)
     }
     const begun = { id, orphaned: false }
     this.#states.set(
@@ -214,10 +215,8 @@ export class Receiving {
   #skip(skipping: Skipping, bytes: number): undefined {
     skipping.skipped += bytes
     if (skipping.skipped <= this.#limits.refused) return
-    throw new BusbarError(
-      'LIMIT',
-      `a client sent more than ${this.#limits.refused} bytes of a request that was refused`,
-    )
+    const message = `limit refused: a client sent more than ${this.#limits.refused} bytes of a request that was refused`
+    throw new BusbarError('LIMIT', message)
   }
 
   #forget(state: State): void {

@@ -25,7 +25,7 @@ export class Responses {
 
   /** A response in one fragment. */
   whole(call: PendingCall, view: DataView, at: number, length: number): void {
-    if (length > this.#limits.response) call.fail(tooLarge(this.#limits.response))
+    if (length > this.#limits.response) call.fail(tooLarge('response', this.#limits.response))
     else call.succeed(new Reader(view, call.little, at, length))
   }
 
@@ -36,7 +36,7 @@ export class Responses {
     call.parts ??= new Reassembly(response, this.#env)
     const room = this.#room(call.parts, hint, stub.length)
     if (room === undefined) {
-      call.fail(tooLarge(call.parts.fits(stub.length) ? reassembly : response))
+      call.fail(call.parts.fits(stub.length) ? tooLarge('reassembly', reassembly) : tooLarge('response', response))
       this.release(call)
       call.state = 'dropped'
     } else {
@@ -86,6 +86,6 @@ export class Responses {
   }
 }
 
-function tooLarge(limit: number): BusbarError {
-  return new BusbarError('LIMIT', `the response is larger than the limit of ${limit} bytes`)
+function tooLarge(limit: 'response' | 'reassembly', bytes: number): BusbarError {
+  return new BusbarError('LIMIT', `limit ${limit}: the response is larger than ${bytes} bytes`)
 }

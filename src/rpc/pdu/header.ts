@@ -122,7 +122,7 @@ export function requireWhole(header: PduHeader): void {
 
 /** The error for a PDU above the limit of `max` bytes. */
 export function tooLong(header: PduHeader, max: number): BusbarError {
-  return malformed(`${pduName(header.type)} of ${header.length} bytes; at most ${max} are taken`)
+  return malformed(`limit fragment: ${pduName(header.type)} of ${header.length} bytes; at most ${max} are taken`)
 }
 
 function malformed(found: string): BusbarError {
