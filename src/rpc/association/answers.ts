@@ -59,10 +59,11 @@ export class Answers implements Answering {
   }
 
   fail(call: ServerCall, thrown: unknown): void {
-    if (!this.#finish(call)) return
+    const runs = this.#running.get(call.id) === call
+    const wanted = this.#finish(call)
     const error = BusbarError.from(thrown, 'FAULT')
-    this.#fault(call, error)
-    if (error.code === 'MALFORMED') this.#mistaken()
+    if (wanted) this.#fault(call, error)
+    if (runs && error.code === 'MALFORMED') this.#mistaken()
   }
 
   #send(call: ServerCall, stub: Stub, length: number): void {

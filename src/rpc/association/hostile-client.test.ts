@@ -357,13 +357,6 @@ describe('refusals that leave the link alone', () => {
     raw.link.close()
   })
 
-  test('a client without an answer wanted gets none', async () => {
-    const { raw, echo } = await bound()
-    await raw.send(request(2, 0, bytes(4), WHOLE | PFC.MAYBE))
-    assert.deepEqual([raw.take(), echo.calls.length], [[], 1])
-    raw.link.close()
-  })
-
   test('a context id that is offered again for an interface nobody knows', async () => {
     const { raw } = await bound()
     await raw.send(bind({ contexts: [{ ...OFFER, abstract: { ...ECHO, major: 9 } }] }, 14, 2), request(3, 0, bytes(4)))

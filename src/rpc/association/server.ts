@@ -150,13 +150,12 @@ export class RpcServer {
         this.#access.send(encodeBindNak(header.callId, nakReason(header, pdu)))
         return this.#leave(error)
       case PDUS.alter_context.number:
-        return this.#fault(alterFault(header, error), error)
+        return this.#fault(false, alterFault(header, error), error)
       case PDUS.request.number: {
         const contextId = readContextId(new DataView(pdu.buffer, pdu.byteOffset), 0, header.little)
-        return this.#fault(
-          requestFault(header, error, { gathering: this.#receiving.call(header.callId), bound, contextId }),
-          error,
-        )
+        const gathering = this.#receiving.call(header.callId)
+        const fault = requestFault(header, error, { gathering, bound, contextId })
+        return this.#fault(gathering?.silent ?? isSilent(header), fault, error)
       }
       default:
         throw error
@@ -166,11 +165,12 @@ export class RpcServer {
   #tooLong(header: PduHeader): void {
     if (header.type !== PDUS.request.number) return
     const error = tooLong(header, this.#limits.fragment)
-    this.#fault(requestFault(header, error, { gathering: undefined, bound: true, contextId: 0 }), error)
+    const fault = requestFault(header, error, { gathering: undefined, bound: true, contextId: 0 })
+    this.#fault(isSilent(header), fault, error)
   }
 
-  #fault({ callId, contextId, status, notExecuted }: LastFault, error: BusbarError): never {
-    sendFault(this.#access, callId, contextId, status, notExecuted)
+  #fault(silent: boolean, { callId, contextId, status, notExecuted }: LastFault, error: BusbarError): never {
+    if (!silent) sendFault(this.#access, callId, contextId, status, notExecuted)
     return this.#leave(error)
   }
 
@@ -258,7 +258,7 @@ export class RpcServer {
     if (outcome === undefined) return
     const { call, refused } = outcome
     if (refused === undefined) this.#dispatch(call)
-    else this.#refuse(call.id, call.contextId, refused)
+    else this.#refuse(call.id, call.contextId, refused, call.silent)
   }
 
   /** Decides at the first fragment whether a request may run; a refusal is answered at once. */
@@ -273,19 +273,23 @@ export class RpcServer {
     const contextId = readContextId(view, at, little)
     const opnum = readOpnum(view, at, little)
     const target = this.#binding.target(contextId)
-    if (target === undefined) return this.#refuse(callId, 0, 'NO_SUCH_INTERFACE')
-    if (opnum >= target.opnums) return this.#refuse(callId, contextId, 'NOT_IN_CONTRACT')
-    if (this.#running.size + this.#receiving.size >= this.#limits.calls) return this.#refuse(callId, contextId, 'BUSY')
-    const object = (flags & PFC.OBJECT_UUID) === 0 ? undefined : this.#uuids.read(view, at + REQUEST_BYTES, little)
     const silent = (flags & PFC.MAYBE) !== 0
+    if (target === undefined) return this.#refuse(callId, 0, 'NO_SUCH_INTERFACE', silent)
+    if (opnum >= target.opnums) return this.#refuse(callId, contextId, 'NOT_IN_CONTRACT', silent)
+    if (this.#running.size + this.#receiving.size >= this.#limits.calls) {
+      return this.#refuse(callId, contextId, 'BUSY', silent)
+    }
+    const object = (flags & PFC.OBJECT_UUID) === 0 ? undefined : this.#uuids.read(view, at + REQUEST_BYTES, little)
     const start = at + offset
     const length = header.length - offset
     return new ServerCall(callId, contextId, opnum, object, little, target, silent, this.#answers, view, start, length)
   }
 
-  #refuse(id: number, contextId: number, code: 'NO_SUCH_INTERFACE' | 'NOT_IN_CONTRACT' | 'BUSY' | 'DENIED'): undefined {
+  /** Of a call whose answer nobody waits for the refusal is not said either. */
+  #refuse(id: number, contextId: number, code: Refusal, silent: boolean): undefined {
     this.#refused++
-    sendFault(this.#access, id, contextId, faultStatus(new BusbarError(code, 'refused before dispatch')), true)
+    const status = faultStatus(new BusbarError(code, 'refused before dispatch'))
+    if (!silent) sendFault(this.#access, id, contextId, status, true)
     // Whoever is too busy for a call says nothing against the client.
     if (code !== 'BUSY') this.#conduct.mistaken(1)
   }
@@ -338,7 +342,14 @@ export class RpcServer {
   }
 }
 
+type Refusal = 'NO_SUCH_INTERFACE' | 'NOT_IN_CONTRACT' | 'BUSY' | 'DENIED'
+
 const NOTHING = new Uint8Array(0)
+
+/** No answer is wanted. */
+function isSilent({ flags }: PduHeader): boolean {
+  return (flags & PFC.MAYBE) !== 0
+}
 
 /** Texts are made apart from the code that every call runs: there they cost even where nothing is wrong. */
 function broken(callId: number, how: string): BusbarError {

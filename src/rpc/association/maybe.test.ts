@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { BusbarError } from '../../errors/index.ts'
+import { memoryPair } from '../../link/index.ts'
+import { DEFAULT_RPC_LIMITS, type RpcLimits } from '../limits.ts'
+import { PFC, WHOLE } from '../pdu/header.ts'
+import { bind, bytes, type Echo, RawPeer, request, serve, TestEnv } from './harness.test.ts'
+import type { RpcServer } from './server.ts'
+
+const BUSY = '1c010014'
+const first = PFC.FIRST
+const last = PFC.LAST
+const maybe = PFC.MAYBE
+
+interface Peer {
+  readonly raw: RawPeer
+  readonly server: RpcServer
+  readonly echo: Echo
+  readonly env: TestEnv
+}
+
+async function bound(limits: Partial<RpcLimits> = {}): Promise<Peer> {
+  const env = new TestEnv()
+  const [mine, theirs] = memoryPair()
+  const made = { env, raw: new RawPeer(mine), ...serve(env, theirs, limits) }
+  await made.raw.send(bind())
+  assert.deepEqual(made.raw.take(), ['bind_ack 1'])
+  return made
+}
+
+describe('a client that wants no answer', () => {
+  test('gets none', async () => {
+    const { raw, echo } = await bound()
+    await raw.send(request(2, 0, bytes(4), WHOLE | maybe))
+    assert.deepEqual([raw.take(), echo.calls.length], [[], 1])
+    raw.link.close()
+  })
+
+  test('is not told either that its request was refused', async () => {
+    const { raw, server } = await bound({ calls: 1, request: 1_000 })
+    await raw.send(
+      request(2, 0, bytes(4), WHOLE | maybe, 7),
+      request(3, 99, bytes(4), WHOLE | maybe),
+      request(4, 0, bytes(600), first | maybe),
+      request(4, 0, bytes(600), last | maybe),
+      request(5, 2),
+      request(6, 0, bytes(4), WHOLE | maybe),
+      request(7, 0),
+    )
+    assert.deepEqual(raw.take(), [`fault 7 ${BUSY} not executed`])
+    assert.equal(server.inspect().calls.refused, 5)
+    raw.link.close()
+  })
+
+  const wrong: [string, Uint8Array[]][] = [
+    ['no first fragment', [request(2, 0, bytes(8), last | maybe)]],
+    ['two first fragments', [request(2, 0, bytes(8), first | maybe), request(2, 0, bytes(8), first)]],
+    ['a PDU above the limit', [request(2, 0, bytes(65_500), WHOLE | maybe).fill(0xff, 8, 10)]],
+  ]
+  for (const [name, sent] of wrong) {
+    test(`nor that it broke the protocol: ${name}`, async () => {
+      const { raw, env, server } = await bound()
+      await raw.send(...sent)
+      assert.deepEqual([raw.take(), raw.outcome], [[], 'ended'])
+      env.advance(DEFAULT_RPC_LIMITS.linger)
+      assert.ok(['PROTOCOL', 'MALFORMED'].includes((await server.closed)?.code ?? ''))
+    })
+  }
+
+  test('is cut off for calls that cannot be read, as everybody is', async () => {
+    const { raw, server, echo } = await bound({ mistakes: 2 })
+    echo.failure = new BusbarError('MALFORMED', 'no')
+    for (let id = 2; id < 5; id++) await raw.send(request(id, 1, bytes(4), WHOLE | maybe))
+    assert.match((await server.closed)?.message ?? '', /limit mistakes/)
+    assert.deepEqual(raw.take(), [])
+  })
+})
