@@ -1,9 +1,9 @@
 /** Objects between partitions of one bus: callbacks, passing on to a third, and what becomes of all that when one dies. */
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { encodeReturn, same } from '../src/component/index.ts'
+import { encodeReturn, type ObjectClient, same } from '../src/component/index.ts'
 import { type Client, contract, method, t } from '../src/rpc/index.ts'
-import { code, MemoryBus, until } from './memory-bus.ts'
+import { code, MemoryBus, type Partition, until } from './memory-bus.ts'
 
 const Listener = contract(
   'test.Listener',
@@ -57,6 +57,8 @@ describe('objects across partitions', { timeout: 60_000 }, () => {
   // The bus's own timers do not keep a process alive, and here everything is in memory.
   const alive = setInterval(() => {}, 1000)
   after(() => clearInterval(alive))
+  /** A proxy that nobody has any more may be released, and then its pipe closes. */
+  const kept: unknown[] = []
 
   test('a callback needs no permission but the one to open the service', async () => {
     const all = new MemoryBus((from) => from === 'web')
@@ -65,6 +67,7 @@ describe('objects across partitions', { timeout: 60_000 }, () => {
     await storage.bus.offer(Board, component)
     const board = await web.bus.activate(Board, { in: 'storage' })
     await board.put({ listener: ear })
+    kept.push(board)
     assert.equal(await component.get().notify({ text: 'hello' }), 'hello for storage')
     assert.equal((await board.get()) as unknown, ear)
     // Two channels: the pipe and its return channel. They end together.
@@ -108,6 +111,7 @@ describe('objects across partitions', { timeout: 60_000 }, () => {
       await third.bus.offer(Board, atThird)
       const board = await first.bus.activate(Board, { in: 'second' })
       await board.put({ listener: ear })
+      kept.push(board)
       let held: Listener
       if (order === 'as an argument') {
         const onwards = await second.bus.activate(Board, { in: 'third' })
@@ -147,6 +151,32 @@ describe('objects across partitions', { timeout: 60_000 }, () => {
     })
   }
 
+  test('a pipe that is opened by hand joins the association group of another, if it is to the same partition', async () => {
+    const all = new MemoryBus()
+    const [storage, web, other] = [
+      await all.partition('storage'),
+      await all.partition('web'),
+      await all.partition('other'),
+    ]
+    await storage.bus.offer(Board, new BoardComponent())
+    const open = async ({ bus }: Partition, group?: number): Promise<ObjectClient> =>
+      bus.objects(await bus.openPipe('storage/test.Board'), group === undefined ? {} : { group })
+    const first = await open(web)
+    const board = await first.activate(Board)
+    await board.put({ listener: ear })
+    kept.push(board)
+    const { group } = first.inspect().rpc
+    const second = await open(web, group)
+    assert.equal(await (await (await second.activate(Board)).get()).notify({ text: 'hello' }), 'hello for storage')
+    assert.equal(second.inspect().rpc.group, group)
+    const stranger = await open(other, group)
+    await assert.rejects(stranger.activate(Board), code('DENIED'))
+    for (const client of [first, second]) client.close()
+    await until(() => (storage.bus.inspect() as { components: unknown[] }).components.length === 0)
+    await assert.rejects((await open(web, group)).activate(Board), code('DENIED'))
+    all.close()
+  })
+
   test('when the middle dies, the holder hears it at once', async () => {
     const all = new MemoryBus()
     const [first, second, third] = [
@@ -157,6 +187,7 @@ describe('objects across partitions', { timeout: 60_000 }, () => {
     await second.bus.offer(Board, new BoardComponent())
     const board = await first.bus.activate(Board, { in: 'second' })
     await board.put({ listener: ear })
+    kept.push(board)
     const held = await (await third.bus.activate(Board, { in: 'second' })).get()
     const hanging = held.hang()
     hanging.catch(() => {})

@@ -191,9 +191,12 @@ export class Bus implements AsyncDisposable {
     }
   }
 
-  /** Speaks to the components behind a pipe that was opened by hand. Takes the pipe. */
-  objects(pipe: Pipe): ObjectClient {
-    return this.#client(pipe, pipe)
+  /**
+   * Speaks to the components behind a pipe that was opened by hand. Takes the pipe. `group`: it joins the association group that
+   * `inspect().rpc.group` of another pipe to the same service names.
+   */
+  objects(pipe: Pipe, options: { readonly group?: number } = {}): ObjectClient {
+    return this.#client(pipe, pipe, undefined, undefined, options)
   }
 
   /** The services that this partition may open now. */
@@ -270,16 +273,21 @@ export class Bus implements AsyncDisposable {
     { partition, service }: ServiceName,
     onIdle: () => void = () => {},
     calls?: CallInterceptor,
+    options: { readonly group?: number } = {},
   ): ObjectClient {
+    // The bus says which partition a name leads to; which of its attachments, only the side that is called learns.
+    const peer = { partition, epoch: 0 }
+    const { usage, over } = this.#usages.enter(peer)
     const client = new ObjectClient(new RpcAccess(link), {
       env: this.#env,
       onProxy: this.#onProxy,
       onIdle,
       hooks: hooksOf(this.#options, calls === undefined ? {} : { calls }),
       limits: this.#options.limits ?? {},
+      usage,
+      ...options,
       returns: {
-        // The bus says which partition a name leads to; which of its attachments, only the side that is called learns.
-        peer: { partition, epoch: 0 },
+        peer,
         open: async (token) => {
           const channel = await openChannel(this.#endpoint, `${partition}/${service}`)
           beginReturn(channel, token)
@@ -288,7 +296,10 @@ export class Bus implements AsyncDisposable {
       },
     })
     this.#clients.add(client)
-    void client.closed.then(() => this.#clients.delete(client))
+    void client.closed.then(() => {
+      this.#clients.delete(client)
+      over()
+    })
     return client
   }
 

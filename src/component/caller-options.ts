@@ -9,6 +9,8 @@ export interface CallerOptions {
   readonly env: Env
   readonly limits: ObjectLimits
   readonly exchange: Exchange
+  /** The association group to join. */
+  readonly group?: number | undefined
   /** Makes sure that the peer can call what arguments give it, before they leave; absent where it always can. */
   readonly wayBack?: () => Promise<void>
   /** Told of every proxy, with a function that releases it as soon as no call is pending on it. */

@@ -62,7 +62,8 @@ export class ObjectCaller implements Taker, PipelinedCalls {
     this.#limits = limits
     this.#exchange = exchange
     this.#options = options
-    this.#requests = new Requests(access, env, limits, (operation, reply) => this.#giveBack(operation, reply))
+    const late = (operation: Operation, reply: RpcReply): void => this.#giveBack(operation, reply)
+    this.#requests = new Requests(access, env, limits, late, options.group)
     this.#front = new CallFront(env.random(new Uint8Array(16)), new Slab())
     this.imports = new ImportTable(limits.objects, this, (refs) => this.#release(refs))
     const give = (contract: Contract, value: unknown): Uint8Array => exchange.lend(contract, value)

@@ -23,6 +23,7 @@ import type { Operation } from './interface.ts'
 import { type Hooks, NO_HOOKS } from './hooks.ts'
 import { type ObjectLimits, objectLimits } from './limits.ts'
 import { decodeObjRef } from './objref.ts'
+import type { PeerUsage } from './peer-usage.ts'
 import { remUnknownMethods } from './reference-counts.ts'
 import { REM_UNKNOWN_2 } from './rem-unknown.ts'
 import { mayRepeat, Revival } from './revival.ts'
@@ -41,6 +42,13 @@ export interface ObjectClientOptions {
   readonly onIdle?: () => void
   /** How to open the return channel; without it references cannot be in arguments. */
   readonly returns?: ReturnOptions
+  /**
+   * The association group to join: what `inspect().rpc.group` says of another pipe to the same service, once something was called there.
+   * References stay with the pipe over which they were given.
+   */
+  readonly group?: number
+  /** What the peer uses of this side on all pipes to it; this pipe alone counts when absent. */
+  readonly usage?: PeerUsage
 }
 
 export interface ReturnOptions {
@@ -102,7 +110,7 @@ export class ObjectClient {
     this.#limits = objectLimits(options.limits)
     this.#returns = options.returns
     this.#hooks = options.hooks ?? NO_HOOKS
-    this.#exchange = new Exchange(this.#env, this.#limits)
+    this.#exchange = new Exchange(this.#env, this.#limits, undefined, options.usage)
     const { exports } = this.#exchange
     this.#remUnknown = exports.newIpid()
     exports.install(
@@ -114,6 +122,7 @@ export class ObjectClient {
       env: this.#env,
       limits: this.#limits,
       exchange: this.#exchange,
+      group: options.group,
       wayBack: () => this.#openWayBack(),
       onProxy: options.onProxy,
       onIdle: options.onIdle,

@@ -88,9 +88,8 @@ export class Dispatcher {
     this.#rpc = new RpcServer(access, {
       env,
       limits: limits.rpc,
-      ...(foreign === undefined
-        ? { pipelines: true, caller: caller.partition }
-        : { groups: foreign.groups, address: foreign.address }),
+      groups: exchange.usage.groups(env, limits),
+      ...(foreign === undefined ? { pipelines: true, caller: caller.partition } : { address: foreign.address }),
       lookup: (id, group) =>
         foreign?.beside(id, group) ?? (id.major === 0 && id.minor === 0 ? this.#interface(id.uuid) : undefined),
     })

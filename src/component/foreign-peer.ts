@@ -1,7 +1,6 @@
 import type { Guid } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import type {
-  AssociationGroups,
   CallContext,
   Caller,
   Env,
@@ -41,7 +40,6 @@ export interface ForeignConnection {
   readonly access: RpcAccess
   /** Interfaces of plain calls that are served beside the objects. */
   readonly beside: (id: InterfaceId, group: number) => RpcInterface | undefined
-  readonly groups: AssociationGroups
   /** The port, ASCII: where more connections of an association group may go. */
   readonly address: string
   /** An object was called, or given, over this connection. */
@@ -115,7 +113,7 @@ export class ForeignPeer {
   }
 
   /** Serves the objects on one connection. Takes the access object and the link behind it. */
-  serve({ access, beside, groups, address, used }: ForeignConnection): ServedConnection {
+  serve({ access, beside, address, used }: ForeignConnection): ServedConnection {
     const use = (object: ExportedObject): void => {
       // The object that counts references has no OID, and nobody holds it.
       if (object.oid === 0n) return
@@ -131,7 +129,6 @@ export class ForeignPeer {
       hooks: this.#hooks,
       foreign: {
         beside,
-        groups,
         address,
         called: use,
         gave: (given) => given.forEach(({ exported }) => use(exported.object)),

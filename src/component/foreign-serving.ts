@@ -1,5 +1,5 @@
 import { BusbarError, type ErrorCode } from '../errors/index.ts'
-import type { AssociationGroups, InterfaceId, RpcInterface } from '../rpc/index.ts'
+import type { InterfaceId, RpcInterface } from '../rpc/index.ts'
 import type { ExportedObject, Given } from './exports.ts'
 import { hresultOf } from './hresult.ts'
 
@@ -7,7 +7,6 @@ import { hresultOf } from './hresult.ts'
 export interface ForeignServing {
   /** Interfaces of plain calls that are served beside the objects: the object resolver, activation. */
   readonly beside: (id: InterfaceId, group: number) => RpcInterface | undefined
-  readonly groups: AssociationGroups
   /** As in `RpcServerOptions`. */
   readonly address: string
   /** An object was called over this association. */

@@ -161,6 +161,8 @@ interface Settings {
   clientHooks?: Hooks
   serverHooks?: Hooks
   usage?: PeerUsage
+  /** The association group that the client joins. */
+  group?: number
 }
 
 export function world(settings: Settings = {}): World {
@@ -193,6 +195,7 @@ export function world(settings: Settings = {}): World {
         return new RpcAccess(pair[0])
       },
     },
+    ...(settings.group === undefined ? {} : { group: settings.group }),
     ...(settings.clientHooks === undefined ? {} : { hooks: settings.clientHooks }),
     ...(settings.client === undefined ? {} : { limits: settings.client }),
     ...(settings.onProxy === undefined ? {} : { onProxy: settings.onProxy }),

@@ -1,5 +1,5 @@
 import { BusbarError } from '../errors/index.ts'
-import type { Caller } from '../rpc/index.ts'
+import { AssociationGroups, type Caller, DEFAULT_RPC_LIMITS, type Env } from '../rpc/index.ts'
 import type { ObjectLimits } from './limits.ts'
 
 /** What one peer uses of this side, on all its pipes together. */
@@ -12,6 +12,13 @@ export class PeerUsage {
   bytes = 0
   /** Pipes that count here. */
   pipes = 0
+  #groups: AssociationGroups | undefined
+
+  /** What its pipes share below: the groups that they may join, and the memory for requests in fragments. The first pipe makes it. */
+  groups(env: Env, { rpc }: ObjectLimits): AssociationGroups {
+    this.#groups ??= new AssociationGroups(env, { reassembly: rpc.reassembly ?? DEFAULT_RPC_LIMITS.reassembly })
+    return this.#groups
+  }
 }
 
 /** What of that the calls on one pipe use. */

@@ -26,16 +26,17 @@ export class Requests {
 
   /**
    * Takes the access object and the link behind it. `late` takes the answers that cross a cancel and may give
-   * references: they go back at once, not when the pipe closes.
+   * references: they go back at once, not when the pipe closes. `group` is the association group to join, 0 none.
    */
   constructor(
     access: RpcAccess,
     env: Env,
     limits: ObjectLimits,
     late: (operation: Operation, reply: RpcReply) => void,
+    group = 0,
   ) {
     this.#access = access
-    this.#rpc = new RpcClient(access, { env, limits: limits.rpc, pipelines: true })
+    this.#rpc = new RpcClient(access, { env, limits: limits.rpc, group, pipelines: true })
     this.#late = late
   }
 

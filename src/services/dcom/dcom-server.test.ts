@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { type Guid, Reader, Writer } from '../../bytes/index.ts'
-import type { Hooks } from '../../component/index.ts'
+import type { Hooks, ObjectLimits } from '../../component/index.ts'
 import { BusbarError } from '../../errors/index.ts'
 import {
   type Contract,
@@ -32,8 +32,13 @@ const E_INVALIDARG = 0x8007_0057
 const REGDB_E_CLASSNOTREG = 0x8004_0154
 
 /** A server with counters that say when they are disposed of. */
-function world(limits: Partial<DcomLimits> = {}, env: Env = nodeEnv(), hooks: Partial<Hooks> = {}) {
-  const server = new DcomServer({ env, limits, hooks })
+function world(
+  limits: Partial<DcomLimits> = {},
+  env: Env = nodeEnv(),
+  hooks: Partial<Hooks> = {},
+  objects: Partial<ObjectLimits> = {},
+) {
+  const server = new DcomServer({ env, limits, hooks, objects })
   let disposed = 0
   const waiting: (() => void)[] = []
   server.offer(
@@ -142,6 +147,17 @@ describe('objects for DCOM clients', () => {
     await assert.rejects(next(first, ipid), { code: 'NO_SUCH_OBJECT' })
     server.close()
     await Promise.all([first.closed, second.closed])
+  })
+
+  test('requests in fragments are bound by what the peer may have under way', async () => {
+    const { server, connect } = world({}, nodeEnv(), {}, { rpc: { reassembly: 50_000 } })
+    const [first, second] = [connect(), connect()]
+    const { ipid } = await given(first)
+    for (const rpc of [first, second]) {
+      await assert.rejects(call(rpc, Counter.uuid, ipid, 3, new Uint8Array(100_000)), { code: 'BUSY' })
+    }
+    assert.equal(await next(second, ipid), 1)
+    server.close()
   })
 
   test('another address has other objects, and cannot call, resolve or ping these', async () => {

@@ -9,7 +9,7 @@ import {
   type Source,
 } from '../../component/index.ts'
 import { BusbarError } from '../../errors/index.ts'
-import { AssociationGroups, type Contract, type Env, plainInterface, type RpcAccess } from '../../rpc/index.ts'
+import { type Contract, type Env, plainInterface, type RpcAccess } from '../../rpc/index.ts'
 import { type Activating, activation, scmActivator } from './activation.ts'
 import { bindingsOf, type DualStrings, packBindings } from './bindings.ts'
 import { Activation, ObjectExporter, RemoteScmActivator } from './contracts.ts'
@@ -48,7 +48,6 @@ interface Peer {
   readonly bindings: DualStrings
   readonly foreign: ForeignPeer
   readonly leases: Leases
-  readonly groups: AssociationGroups
   readonly connections: Set<ServedConnection>
 }
 
@@ -137,13 +136,12 @@ export class DcomServer {
       hooks: this.#hooks,
       gone: (oid) => leases.gone(oid),
     })
-    const groups = new AssociationGroups(this.#env)
-    const peer = { name, bindings, foreign, leases, groups, connections: new Set<ServedConnection>() }
+    const peer = { name, bindings, foreign, leases, connections: new Set<ServedConnection>() }
     this.#peers.set(key, peer)
     return peer
   }
 
-  #serve({ bindings, foreign, leases, groups, connections }: Peer, access: RpcAccess, port: string): ServedConnection {
+  #serve({ bindings, foreign, leases, connections }: Peer, access: RpcAccess, port: string): ServedConnection {
     const connection = {}
     leases.opened(connection)
     const used = (oid: bigint): void => leases.used(connection, oid)
@@ -168,7 +166,6 @@ export class DcomServer {
     const served = foreign.serve({
       access,
       beside: ({ uuid, major }) => plain.find(({ id }) => id.uuid === uuid && id.major === major),
-      groups,
       address: port,
       used,
     })
