@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { BusbarError } from '../errors/index.ts'
 import {
   ChunkQueue,
+  copyBytes,
   guidFromBytes,
   guidFromName,
   guidFromRandom,
@@ -166,6 +167,39 @@ describe('ChunkQueue', () => {
     while (queue.shift(100) !== undefined) {}
     assert.equal(queue.length, 0)
     assert.throws(() => queue.take(1), code('INTERNAL'))
+  })
+})
+
+describe('copyBytes', () => {
+  const pattern = new Uint8Array(40_000).map((_, at) => (at * 7) ^ (at >> 8))
+
+  test('copies what set copies, and nothing beside it, wherever both begin', () => {
+    const around = fc.record({ from: fc.nat(40), at: fc.nat(40), into: fc.nat(40), after: fc.nat(3) })
+    fc.assert(
+      fc.property(fc.oneof(fc.nat(100), fc.integer({ min: 8_000, max: 30_000 })), around, (length, places) => {
+        const bytes = pattern.subarray(places.from, places.from + length)
+        const [found, wanted] = [1, 2].map(() => new Uint8Array(40_000).fill(9)) as [Uint8Array, Uint8Array]
+        const part = (all: Uint8Array) => all.subarray(places.into, places.into + places.at + length + places.after)
+        copyBytes(bytes, part(found), places.at)
+        part(wanted).set(bytes, places.at)
+        assert.deepEqual(found, wanted)
+      }),
+    )
+  })
+
+  test('moves bytes within one buffer as set does', () => {
+    for (const by of [-2_500, -8, 8, 24, 2_500]) {
+      const [found, wanted] = [pattern.slice(), pattern.slice()]
+      copyBytes(found.subarray(5_000, 25_000), found, 5_000 + by)
+      wanted.set(wanted.subarray(5_000, 25_000), 5_000 + by)
+      assert.deepEqual(found, wanted)
+    }
+  })
+
+  test('what does not fit changes nothing', () => {
+    const into = new Uint8Array(10_000)
+    assert.throws(() => copyBytes(pattern.subarray(0, 9_999), into, 8), RangeError)
+    assert.ok(into.every((byte) => byte === 0))
   })
 })
 

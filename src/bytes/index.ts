@@ -1,5 +1,6 @@
-/** Bounds-checked cursors over bytes, a queue of received chunks, GUIDs. */
+/** Bounds-checked cursors over bytes, a queue of received chunks, copies, GUIDs. */
 export { ChunkQueue } from './chunk-queue.ts'
+export { copyBytes } from './copy.ts'
 export {
   type Guid,
   guidFromBytes,

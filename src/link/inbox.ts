@@ -1,5 +1,5 @@
 import { BusbarError } from '../errors/index.ts'
-import { ChunkQueue } from '../bytes/index.ts'
+import { ChunkQueue, copyBytes } from '../bytes/index.ts'
 import type { Awaitable, LinkSink } from './link.ts'
 
 /** Largest chunk that a read hands out of what had waited, `bytes`: what a mux frame holds at most (our choice). */
@@ -155,7 +155,7 @@ export class Inbox {
     while (count < buffer.length) {
       const chunk = this.#queue.shift(buffer.length - count)
       if (chunk === undefined) break
-      buffer.set(chunk, count)
+      copyBytes(chunk, buffer, count)
       count += chunk.length
     }
     if (count > 0) {
@@ -177,7 +177,7 @@ export class Inbox {
   }
 
   #fill(into: Into, chunk: Uint8Array): void {
-    into.buffer.set(chunk, into.count)
+    copyBytes(chunk, into.buffer, into.count)
     if (into.count === 0) void SETTLED.then(() => this.#filled(into))
     into.count += chunk.length
   }

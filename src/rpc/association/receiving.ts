@@ -1,3 +1,4 @@
+import { copyBytes } from '../../bytes/index.ts'
 import { BusbarError } from '../../errors/index.ts'
 import type { Env } from '../../link/index.ts'
 import type { RpcLimits } from '../limits.ts'
@@ -178,7 +179,7 @@ export class Receiving {
     if (announced || !parts.fits(stub.length)) return this.#giveUp(gathering, stub.length, 'DENIED')
     const room = this.#room(gathering, hint, stub.length)
     if (room === undefined) return this.#giveUp(gathering, stub.length, 'BUSY')
-    room.set(stub)
+    copyBytes(stub, room)
     return this.#took(gathering, header, stub.length)
   }
 

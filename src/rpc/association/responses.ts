@@ -1,4 +1,4 @@
-import { Reader } from '../../bytes/index.ts'
+import { copyBytes, Reader } from '../../bytes/index.ts'
 import { BusbarError } from '../../errors/index.ts'
 import type { Env } from '../../link/index.ts'
 import type { RpcLimits } from '../limits.ts'
@@ -40,7 +40,7 @@ export class Responses {
       this.release(call)
       call.state = 'dropped'
     } else {
-      room.set(stub)
+      copyBytes(stub, room)
       this.#took(call, call.parts, stub.length, last)
     }
   }

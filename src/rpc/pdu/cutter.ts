@@ -1,4 +1,4 @@
-import { Views } from '../../bytes/index.ts'
+import { copyBytes, Views } from '../../bytes/index.ts'
 import type { BusbarError } from '../../errors/index.ts'
 import { emptyHeader, type PduHeader, readHeader, tooLong } from './header.ts'
 import { HEADER_BYTES } from './table.ts'
@@ -175,7 +175,7 @@ export class PduCutter {
     while (!this.#stopped) {
       const end = at + this.#wanted - this.#filled
       const part = at === 0 && end >= chunk.length ? chunk : chunk.subarray(at, end)
-      this.#partial.set(part, this.#filled)
+      copyBytes(part, this.#partial, this.#filled)
       this.#filled += part.length
       at += part.length
       if (this.#filled < this.#wanted) return at
