@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { BusbarError } from '../../errors/index.ts'
 import type { ByteLink } from '../../link/index.ts'
 import { RingReader, RingWriter } from '../../ring/index.ts'
+import { BulkMemory } from '../bulk-memory.ts'
 import { PipeBell } from './bell.ts'
 import { type Libc, loadLibc, type Mapping } from './libc.ts'
 import { MAX_RING_BYTES, RING_OPTIONS } from './limits.ts'
@@ -26,11 +27,13 @@ export interface RingGrant {
 /** A stream that goes over to rings in memory that another process made. */
 export class MappedStream extends RingStream {
   readonly #libc: Libc
+  readonly #memory: BulkMemory
 
   /** Takes the link. */
-  constructor(below: ByteLink, poller: RingPoller, libc: Libc) {
+  constructor(below: ByteLink, poller: RingPoller, libc: Libc, memory: BulkMemory = new BulkMemory()) {
     super(below, poller)
     this.#libc = libc
+    this.#memory = memory
   }
 
   /**
@@ -38,7 +41,7 @@ export class MappedStream extends RingStream {
    * should be; the stream goes on as it was.
    */
   take(grant: RingGrant): void {
-    this.prepare(mapRings(this.#libc, grant))
+    this.prepare(mapRings(this.#libc, this.#memory, grant))
   }
 }
 
@@ -46,6 +49,7 @@ export class MappedStream extends RingStream {
 export class RingMedium {
   readonly #libc: Libc
   readonly #poller: RingPoller
+  readonly #memory = new BulkMemory()
 
   constructor(libc: Libc, poller: RingPoller = new RingPoller()) {
     this.#libc = libc
@@ -60,11 +64,12 @@ export class RingMedium {
 
   /** Makes a stream one that can go over to rings. Takes it. */
   wrap(below: ByteLink): MappedStream {
-    return new MappedStream(below, this.#poller, this.#libc)
+    return new MappedStream(below, this.#poller, this.#libc, this.#memory)
   }
 }
 
-function mapRings(libc: Libc, { process, memory, callerBell, serviceBell, side, key }: RingGrant): Rings {
+function mapRings(libc: Libc, bulk: BulkMemory, grant: RingGrant): Rings {
+  const { process, memory, callerBell, serviceBell, side, key } = grant
   if (side !== 0 && side !== 1) throw new BusbarError('MALFORMED', `side ${side} of two rings`)
   const descriptors: number[] = []
   const open = (fd: number, mode: number): number => {
@@ -85,7 +90,7 @@ function mapRings(libc: Libc, { process, memory, callerBell, serviceBell, side, 
       throw new BusbarError('MALFORMED', 'a doorbell that is no pipe')
     return {
       writer: new RingWriter(side === 0 ? first : second, RING_OPTIONS),
-      reader: new RingReader(side === 0 ? second : first, { ...RING_OPTIONS, allocate: unwritten }),
+      reader: new RingReader(side === 0 ? second : first, { ...RING_OPTIONS, allocate: (bytes) => bulk.take(bytes) }),
       bell,
       release: mapping.release,
     }
@@ -94,11 +99,6 @@ function mapRings(libc: Libc, { process, memory, callerBell, serviceBell, side, 
     for (const fd of descriptors) closeSync(fd)
     throw thrown
   }
-}
-
-/** Memory that is written over at once: to make zeros of it first took longer than to copy into it. */
-function unwritten(length: number): Uint8Array {
-  return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
 }
 
 function mapMemory(libc: Libc, process: number, memory: number): Mapping {
