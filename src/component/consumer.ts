@@ -3,6 +3,9 @@ import type { Page, Stream } from '../rpc/index.ts'
 import type { Held } from './held.ts'
 import { MAX_AHEAD } from './limits.ts'
 
+/** Which part of the pages ahead is asked for at once. Our choice: where it is more than one, fewer writes. */
+const ASKED_SHARE = 2
+
 /** How a stream reaches the object behind it. */
 export interface PageSource {
   /** Makes the call whose result the stream is. */
@@ -120,6 +123,8 @@ export class Consumer implements Stream<unknown> {
       return
     }
     if (state.kind !== 'open') return
+    // Several pages are asked for in one write.
+    if (this.#asked.length + this.#following.length > this.#ahead - this.#ahead / ASKED_SHARE) return
     while (this.#asked.length + this.#following.length < this.#ahead) this.#askOne(state.held)
   }
 

@@ -7,6 +7,7 @@ import {
   type Env,
   type IncomingCall,
   numbersOf,
+  type Page,
   procedureAt,
   type RefPort,
   type RpcAccess,
@@ -26,7 +27,7 @@ import { FIRST_OPNUM, type Interface, type Method, type Methods, type Operation,
 import type { ObjectLimits } from './limits.ts'
 import { beginAnswer, numberIn, readThis } from './orpc.ts'
 import { PipeUsage } from './peer-usage.ts'
-import { Producer } from './producer.ts'
+import { isLong, Producer } from './producer.ts'
 import { PromisedResult, PromisedResults, type WaitingCall } from './promised-results.ts'
 import { heldOf } from './proxy.ts'
 import { referencesIn } from './references.ts'
@@ -318,7 +319,7 @@ export class Dispatcher {
         const passedOn = exported.share !== undefined
         result = new Producer(value, operation.path, page, context, this.#env, this.#limits, passedOn)
       }
-      writer = beginAnswer(call, reply.measure(result) + 8, undefined)
+      writer = beginAnswer(call, reply.measure(result) + 8, undefined, exported.object.stream && isLong(result as Page))
       reply.write(writer, result, this.#port)
       writer.align(4)
       writer.u32(hresult === undefined ? S_OK : hresult(result))

@@ -28,8 +28,8 @@ export const DEFAULT_OBJECT_LIMITS: ObjectLimits = {
   streams: 1_024,
   /** Our choice: enough for one call to cost little beside its items. */
   pageItems: 1_024,
-  /** Our choice: fills a socket's buffer, stays far from the 4 MiB that foreign peers take. */
-  pageBytes: 262_144,
+  /** Our choice: four chunks of 64 KiB and what is around them, stays far from the 4 MiB that foreign peers take. */
+  pageBytes: 266_240,
   /** Our choice: what four pipes of one peer may hold. */
   peerObjects: 262_144,
   /** Our choice: four times what one pipe takes at a time. */

@@ -113,14 +113,18 @@ function readDeadline(data: Uint8Array): number {
   return deadline
 }
 
-/** A writer for an answer that holds ORPCTHAT, with room for `measured` bytes more. `error` is the data of an error extent. */
+/**
+ * A writer for an answer that holds ORPCTHAT, with room for `measured` bytes more. `error` is the data of an error extent; `leaves` as of
+ * `IncomingCall.results`.
+ */
 export function beginAnswer(
   call: Pick<IncomingCall, 'results'>,
   measured: number,
   error: Uint8Array | undefined,
+  leaves: boolean = false,
 ): Writer {
   const extents = error === undefined ? NONE : [{ id: EXTENT_ERROR, data: error }]
-  const writer = call.results(THAT_BYTES + (extents === NONE ? 0 : measureExtents(extents)) + measured)
+  const writer = call.results(THAT_BYTES + (extents === NONE ? 0 : measureExtents(extents)) + measured, leaves)
   writer.u32(0)
   if (extents === NONE) {
     writer.u32(0)

@@ -1,5 +1,5 @@
 import { BusbarError } from '../errors/index.ts'
-import type { Env, Marshaller, Page } from '../rpc/index.ts'
+import { COPY_BELOW, type Env, type Marshaller, type Page } from '../rpc/index.ts'
 import { MAX_ASKED, type ObjectLimits } from './limits.ts'
 
 /** What the caller of `next` has room for. */
@@ -174,4 +174,10 @@ function open(returned: unknown, path: string): Source {
     if (typeof isSync === 'function') return isSync.call(iterable)
   }
   throw new BusbarError('BAD_VALUE', `${path}: the component returned something that cannot be iterated`)
+}
+
+/** Whether there are items in it that are better sent from where they lie: those of a stream belong to it once they were yielded. */
+export function isLong({ items }: Page): boolean {
+  const [first] = items
+  return first instanceof Uint8Array && first.length >= COPY_BELOW
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { BusbarError } from '../errors/index.ts'
+import { contract, method, t } from '../rpc/index.ts'
+import { ClassTable } from './classes.ts'
 import { code, counts, end, FileStore, settle, world } from './harness.test.ts'
 
 describe('streams', () => {
@@ -116,6 +118,50 @@ describe('streams', () => {
     sizes.length = 0
     for await (const chunk of store.chunks({ count: 3, size: 50_000 })) sizes.push(chunk.length)
     assert.deepEqual(sizes, [50_000, 50_000, 50_000])
+    await settle()
+    await end(all)
+  })
+
+  test('items of any length arrive as they are, and long ones are sent from where they lie', async () => {
+    const lengths = [300_000, 0, 16_384, 16_383, 1, 65_536, 65_536, 7, 70_000, 65_504, 65_528, 3, 20_000]
+    const given = lengths.map((length, at) => new Uint8Array(length).map((_, i) => i * 7 + at))
+    const Pieces = contract('files.Pieces', { version: '1.0' }, { all: method({}, t.stream(t.bytes)) })
+    const classes = new ClassTable()
+    classes.offer(Pieces, { all: () => given })
+    const all = world({ classes })
+    const pieces = await all.client.activate(Pieces)
+    const [, link] = all.links
+    const write = link.write.bind(link)
+    const sent = new Set<ArrayBufferLike>()
+    link.write = (chunk) => {
+      sent.add(chunk.buffer)
+      return write(chunk)
+    }
+    const taken: Uint8Array[] = []
+    for await (const piece of pieces.all({})) taken.push(piece)
+    assert.deepEqual(
+      taken.map((piece) => Buffer.from(piece)),
+      given.map((piece) => Buffer.from(piece)),
+    )
+    const lying = given.filter(({ buffer }) => sent.has(buffer)).map(({ length }) => length)
+    assert.ok(lying.includes(300_000) && lying.every((length) => length >= 16_384), `${lying}`)
+    await end(all)
+  })
+
+  test('a reader that waits asks for several pages in one write', async () => {
+    const all = world({ client: { pageItems: 1 } })
+    const store = await all.client.activate(FileStore)
+    const [link] = all.links
+    const write = link.write.bind(link)
+    let writes = 0
+    link.write = (chunk) => {
+      writes++
+      return write(chunk)
+    }
+    const made = all.client.inspect().rpc.calls.made
+    for await (const chunk of store.chunks({ count: 100, size: 10 })) assert.equal(chunk.length, 10)
+    const calls = all.client.inspect().rpc.calls.made - made
+    assert.ok(calls >= 101 && writes < 0.7 * calls, `${writes} writes for ${calls} calls`)
     await settle()
     await end(all)
   })

@@ -66,6 +66,7 @@ export type {
   WireUnion,
 } from './ndr/wire.ts'
 export type { InterfaceId } from './pdu/syntax.ts'
+export { COPY_BELOW } from './pdu-slab.ts'
 export { type PlainCallOptions, type PlainClient, plainClient } from './plain/client.ts'
 export { type PlainImplementation, plainInterface } from './plain/interface.ts'
 export { readUuid, writeUuid } from './pdu/uuid.ts'

@@ -5,6 +5,7 @@ import { faultStatus } from '../faults.ts'
 import type { RpcLimits } from '../limits.ts'
 import { RESPONSE_BYTES, writeResponse } from '../pdu/call.ts'
 import { WHOLE } from '../pdu/header.ts'
+import { COPY_BELOW } from '../pdu-slab.ts'
 import { sendFault, sendResponse, type Stub } from './fragments.ts'
 import type { AssociationGroups } from './groups.ts'
 import type { Answering, ServerCall } from './incoming-call.ts'
@@ -36,8 +37,11 @@ export class Answers implements Answering {
     this.fragment = limits.fragment
   }
 
-  results(size: number): Writer {
-    return this.#access.writer(RESPONSE_BYTES, size, this.#limits.response)
+  results(size: number, leaves: boolean): Writer {
+    if (!leaves) return this.#access.writer(RESPONSE_BYTES, size, this.#limits.response)
+    // Long bytes are not copied, and so need no room.
+    const room = Math.min(size, COPY_BELOW)
+    return this.#access.writer(RESPONSE_BYTES, room, this.#limits.response).leaveFrom(COPY_BELOW)
   }
 
   discard(): void {

@@ -20,9 +20,9 @@ export interface IncomingCall {
   arguments(): Reader
   /**
    * A writer for marshalled results of about `size` bytes, where they can be sent from. What is written must be given to `answer` before
-   * anything else is done; where that cannot be, `discard` it.
+   * anything else is done; where that cannot be, `discard` it. `leaves`: long bytes among them are sent from where they lie, and pass to the link.
    */
-  results(size: number): Writer
+  results(size: number, leaves?: boolean): Writer
   /** Sends the results, once. */
   answer(results: Writer): void
   /** Throws away what was written of the results. */
@@ -33,7 +33,7 @@ export interface IncomingCall {
 
 /** Where the answer of a call goes. */
 export interface Answering {
-  results(size: number): Writer
+  results(size: number, leaves: boolean): Writer
   answer(call: ServerCall, results: Writer): void
   discard(): void
   fail(call: ServerCall, thrown: unknown): void
@@ -114,8 +114,8 @@ export class ServerCall implements IncomingCall {
     return new Reader(this.#view, this.little, this.#at, this.#length)
   }
 
-  results(size: number): Writer {
-    return this.#answering.results(size)
+  results(size: number, leaves: boolean = false): Writer {
+    return this.#answering.results(size, leaves)
   }
 
   answer(results: Writer): void {
