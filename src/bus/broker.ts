@@ -237,6 +237,8 @@ export class Broker implements SessionHost {
     }
     const openTarget = () => offer.session.open(request)
     void relay(opening, session.partition, openTarget, this.#relays, (joined, origin, target) => {
+      // Calls would wait behind each other's payload.
+      if (offer.contract === '') for (const channel of [origin, target]) channel.favourBulk()
       this.#followers.joined(joined, session.epoch, mode, origin)
       void this.#raise(joined, { session, channel: origin }, { session: offer.session, channel: target }, direct)
     })

@@ -87,6 +87,10 @@ export class Channel implements ByteLink, ChannelDescription {
     return this.#stream.copies ?? false
   }
 
+  favourBulk(): void {
+    this.#stream.favourBulk?.()
+  }
+
   /** Whether the bytes travel in pipe packets. */
   get inPackets(): boolean {
     return this.#stream instanceof PacketStream

@@ -40,6 +40,9 @@ export interface ByteLink {
   /** From how many `bytes` on small messages that are gathered should leave, where a write costs this link more than others. */
   readonly batch?: number | undefined
 
+  /** This link will carry bulk, and nothing small that must not wait behind it: it may let more of it be under way. Where it makes no difference, there is none. */
+  favourBulk?(): void
+
   /** Ends this direction after what was written. Idempotent. Settles when the end was handed to the medium. */
   end(): Awaitable<void>
 

@@ -77,6 +77,10 @@ export class PacketStream implements ByteLink {
     return this.#below.copies ?? false
   }
 
+  favourBulk(): void {
+    this.#below.favourBulk?.()
+  }
+
   read(): Awaitable<Uint8Array | undefined> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     if (this.#reading) {

@@ -37,6 +37,8 @@ export class Pipe implements ByteLink {
     const packets = channel.mode === 'message' ? new PacketLink(channel) : undefined
     this.#packets = packets
     this.#link = packets ?? channel
+    const link: ByteLink = channel
+    link.favourBulk?.()
     this.#longest = packets?.maxMessage ?? Number.POSITIVE_INFINITY
   }
 

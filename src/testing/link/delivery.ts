@@ -23,7 +23,7 @@ export async function deliversInOrder(probe: Probe): Promise<void> {
   sameBytes(joined(toB), wantB, 'chunks that were written must not be changed')
 }
 
-/** Megabytes in large chunks one way, while the other direction carries small ones. */
+/** Megabytes in large chunks one way, on a link that was told so, while the other direction carries small ones. */
 export async function deliversBulk(probe: Probe): Promise<void> {
   const { a, b } = probe
   const block = pattern(probe.maxChunk, 7)
@@ -46,6 +46,7 @@ export async function deliversBulk(probe: Probe): Promise<void> {
     assert.equal(at, count * block.length, 'the number of bulk bytes')
   }
   const blocks = Array.from({ length: count }, () => block)
+  a.favourBulk?.()
   const [got] = await Promise.all([probe.toEnd(a), check(), send(probe, a, blocks), send(probe, b, small)])
   sameBytes(got, joined(small), 'small chunks beside bulk')
 }

@@ -75,6 +75,10 @@ export class RingStream implements ByteLink, Polled {
     return this.#raised
   }
 
+  favourBulk(): void {
+    this.#below.favourBulk?.()
+  }
+
   /** Takes rings, to be written to when the other end has them as well. On a stream that is over they are given back at once. */
   prepare(rings: Rings): void {
     if (this.#closing.over || this.#rings !== undefined) return letGo(rings)

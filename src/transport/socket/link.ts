@@ -4,8 +4,9 @@ import { type Awaitable, type ByteLink, Closing, Gate, Inbox, type LinkSink } fr
 import type { BusyPoller } from '../busy-poller.ts'
 import { TRANSPORT_LIMITS, type TransportLimits } from '../limits.ts'
 import { linkLost } from './reason.ts'
+import { SendBuffer } from './send-buffer.ts'
 import { SlabReader } from './slab-reader.ts'
-import { Load, Turn } from './turn.ts'
+import { BULK, Load, Turn } from './turn.ts'
 
 /** A Node socket as a link. */
 class SocketLink implements ByteLink {
@@ -18,6 +19,8 @@ class SocketLink implements ByteLink {
   readonly #load = new Load()
   readonly #reading: Turn = new Turn(this.#load, () => this.#goOn())
   readonly #writing: Turn = new Turn(this.#load, () => this.#drained())
+  /** There is one where this link carries bulk and nothing waits behind it. */
+  #buffer: SendBuffer | undefined
   #paused = false
   /** A header waits for its payload. */
   #holding = false
@@ -67,6 +70,11 @@ class SocketLink implements ByteLink {
     return this.#socket.writableLength === 0
   }
 
+  favourBulk(): void {
+    const { sendBuffer, wideSockets } = this.#limits
+    if (!this.#closing.over) this.#buffer ??= new SendBuffer(this.#socket, sendBuffer, wideSockets)
+  }
+
   read(): Awaitable<Uint8Array | undefined> {
     return this.#inbox.read()
   }
@@ -83,7 +91,9 @@ class SocketLink implements ByteLink {
     if (header) this.#hold()
     socket.write(chunk)
     if (!header) this.#flush()
-    this.#writing.moved(chunk.length)
+    // Small calls of this process would wait for all that the kernel takes at once.
+    if (this.#writing.moved(chunk.length)) this.#buffer?.narrow()
+    else if (chunk.length >= BULK && socket.writableLength > 0) void this.#buffer?.widen()
     if (this.#writing.spent || socket.writableLength >= this.#limits.unsent) this.#gate.shut()
     return this.#gate.pass()
   }

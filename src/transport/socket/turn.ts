@@ -1,5 +1,5 @@
 /** Chunks from this size on are bulk, `bytes` (our choice: a hundred small calls). */
-const BULK = 16_384
+export const BULK = 16_384
 /** Bulk that one link moves, in each direction, before everything else has its turn, `bytes` (our choice, measured: see `bench/RESULTS.md`). */
 const TURN = 262_144
 /** How long after the last small chunk others may still be waited for, `ms` (our choice: some hundred calls). */
@@ -44,10 +44,12 @@ export class Turn {
     return this.#moved >= TURN
   }
 
-  moved(bytes: number): void {
-    if (!this.#load.moved(bytes)) return
+  /** Notes a chunk; whether others need a turn. */
+  moved(bytes: number): boolean {
+    if (!this.#load.moved(bytes)) return false
     if (this.#moved === 0) setImmediate(this.#next)
     this.#moved += bytes
+    return true
   }
 
   readonly #next = (): void => {
