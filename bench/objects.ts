@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Child, startChild } from './children.ts'
 import { median, type Row, rowOf } from './rows.ts'
-import type { ObjectStackName } from './stacks/objects.ts'
+import type { Adapter, ObjectStackName } from './stacks/objects.ts'
 import type { PeerName } from './stacks/index.ts'
 
 const SMALL = 100
@@ -74,12 +74,25 @@ export async function pipelined(repetitions: number, peers: readonly PeerName[])
   })
 }
 
-/** `stream-bytes`: a stream of bytes that a method returns, read by a loop, beside the same bytes in a bare pipe. */
+/** `stream-bytes`: a stream of bytes that a method returns, read by a loop, beside the same bytes in a bare pipe; and through the adapters. */
 export async function streamBytes(repetitions: number, peers: readonly PeerName[]): Promise<Row[]> {
-  const run = async (client: Child): Promise<number> => (await client.ask({ do: 'stream', bytes: STREAM })) as number
+  const adapted: Record<Adapter, number[]> = { web: [], node: [] }
+  const run = async (client: Child, _: number, stack: ObjectStackName): Promise<number> => {
+    const through = async (adapter?: Adapter): Promise<number> =>
+      (await client.ask({ do: 'stream', bytes: STREAM, through: adapter })) as number
+    if (stack !== 'objects') return through()
+    const bare = await through()
+    adapted.web.push(await through('web'))
+    adapted.node.push(await through('node'))
+    return bare
+  }
   const results = await takeTurns(repetitions, ['pipe', 'objects', ...capnwebOf(peers)], run)
+  // The first was not measured.
+  const measured = (adapter: Adapter): number[] => adapted[adapter].slice(1)
   return [
     rowOf('stream-bytes', 'MB/s', results('objects'), results('pipe'), '>= 0.8'),
+    rowOf('stream-bytes-web', 'MB/s', measured('web'), results('pipe'), '>= 0.8'),
+    rowOf('stream-bytes-node', 'MB/s', measured('node'), results('pipe'), '>= 0.8'),
     ...capnwebOf(peers).map((peer) => rowOf(`${peer}-stream-bytes`, 'MB/s', results(peer), results('pipe'), '')),
   ]
 }

@@ -1,5 +1,5 @@
 /** One end of a Unix socket with objects at it: serves a stack, or uses it and tells how long that took. */
-import { type ObjectConnection, type ObjectStackName, OBJECT_STACKS } from '../stacks/objects.ts'
+import { type Adapter, type ObjectConnection, type ObjectStackName, OBJECT_STACKS } from '../stacks/objects.ts'
 import { median } from '../rows.ts'
 import { serve } from './serve.ts'
 
@@ -7,7 +7,7 @@ type Request =
   | { do: 'serve' | 'connect'; stack: ObjectStackName; path: string }
   | { do: 'calls'; ms: number; size: number }
   | { do: 'many'; ms: number; count: number }
-  | { do: 'stream'; bytes: number }
+  | { do: 'stream'; bytes: number; through?: Adapter }
   | { do: 'chain'; ms: number; calls: number }
 
 let connection: ObjectConnection
@@ -66,9 +66,9 @@ const handlers = {
     return { one: median(one), all: median(all) }
   },
   /** MB per second. */
-  stream: async ({ bytes }: { bytes: number }) => {
+  stream: async ({ bytes, through }: { bytes: number; through?: Adapter }) => {
     const start = performance.now()
-    expect(await connection.stream?.(bytes), bytes)
+    expect(await connection.stream?.(bytes, through), bytes)
     return bytes / 1e6 / ((performance.now() - start) / 1000)
   },
 }

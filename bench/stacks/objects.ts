@@ -1,6 +1,6 @@
 import { Channel } from 'busbar/bus'
 import { ClassTable, type Client, type Implementation, ObjectClient, ObjectServer } from 'busbar/component'
-import { Pipe } from 'busbar/pipe'
+import { Pipe, toNode, toWeb } from 'busbar/pipe'
 import {
   AssociationGroups,
   type Contract,
@@ -32,11 +32,13 @@ export interface ObjectConnection {
   call?(data: Uint8Array): Promise<number>
   /** Asks for so many objects at once. Gives how many came, and what lets them go. */
   many?(count: number): Promise<{ readonly count: number; readonly release: () => Promise<void> }>
-  /** Reads a stream of so many bytes that the server sends in chunks of `CHUNK`; gives how many came. */
-  stream?(bytes: number): Promise<number>
+  /** Reads a stream of so many bytes that the server sends in chunks of `CHUNK`; gives how many came. The loop reads it as it is, or through an adapter. */
+  stream?(bytes: number, through?: Adapter): Promise<number>
   /** Makes so many calls, each on the reference that the one before it gives. Gives what lets all of those go, when the last is there. */
   chain?(calls: number): Promise<() => Promise<void>>
 }
+
+export type Adapter = 'web' | 'node'
 
 /** What the server writes, or yields, at a time: `bytes`. */
 const CHUNK = 65_536
@@ -153,9 +155,11 @@ const objects: ObjectStack = {
         }
         return { count: items.length, release }
       },
-      stream: async (bytes) => {
+      stream: async (bytes, through) => {
+        const stream = bench.stream({ bytes })
+        const adapted = through === 'web' ? toWeb(stream) : through === 'node' ? toNode(stream) : stream
         let got = 0
-        for await (const chunk of bench.stream({ bytes })) got += chunk.length
+        for await (const chunk of adapted as AsyncIterable<Uint8Array>) got += chunk.length
         return got
       },
     }
