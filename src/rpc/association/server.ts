@@ -150,12 +150,12 @@ export class RpcServer {
         this.#access.send(encodeBindNak(header.callId, nakReason(header, pdu)))
         return this.#leave(error)
       case PDUS.alter_context.number:
-        return this.#fault(false, alterFault(header, error), error)
+        return this.#fault(alterFault(header, error), error)
       case PDUS.request.number: {
         const contextId = readContextId(new DataView(pdu.buffer, pdu.byteOffset), 0, header.little)
         const gathering = this.#receiving.call(header.callId)
         const fault = requestFault(header, error, { gathering, bound, contextId })
-        return this.#fault(gathering?.silent ?? isSilent(header), fault, error)
+        return this.#fault(fault, error)
       }
       default:
         throw error
@@ -166,11 +166,12 @@ export class RpcServer {
     if (header.type !== PDUS.request.number) return
     const error = tooLong(header, this.#limits.fragment)
     const fault = requestFault(header, error, { gathering: undefined, bound: true, contextId: 0 })
-    this.#fault(isSilent(header), fault, error)
+    this.#fault(fault, error)
   }
 
-  #fault(silent: boolean, { callId, contextId, status, notExecuted }: LastFault, error: BusbarError): never {
-    if (!silent) sendFault(this.#access, callId, contextId, status, notExecuted)
+  /** Said of the link more than of the call: also to one who wants no answer, as Windows and Samba do. */
+  #fault({ callId, contextId, status, notExecuted }: LastFault, error: BusbarError): never {
+    sendFault(this.#access, callId, contextId, status, notExecuted)
     return this.#leave(error)
   }
 
@@ -345,11 +346,6 @@ export class RpcServer {
 type Refusal = 'NO_SUCH_INTERFACE' | 'NOT_IN_CONTRACT' | 'BUSY' | 'DENIED'
 
 const NOTHING = new Uint8Array(0)
-
-/** No answer is wanted. */
-function isSilent({ flags }: PduHeader): boolean {
-  return (flags & PFC.MAYBE) !== 0
-}
 
 /** Texts are made apart from the code that every call runs: there they cost even where nothing is wrong. */
 function broken(callId: number, how: string): BusbarError {
