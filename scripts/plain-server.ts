@@ -24,6 +24,8 @@ export interface Named {
 export interface PlainServerOptions {
   /** Largest PDU, `bytes`; the library's own by default. */
   readonly fragment?: number
+  /** As in `PlainInterfaceOptions`, for mgmt and epmapper. */
+  readonly ignoreTrailing?: boolean
   /** Stands between every link and its server. */
   readonly tap?: (link: ByteLink) => ByteLink
 }
@@ -61,12 +63,12 @@ function taker(
   named: readonly Named[],
   endpoint: Endpoint | undefined,
   address: string,
-  { fragment, tap = (link) => link }: PlainServerOptions,
+  { fragment, tap = (link) => link, ignoreTrailing = false }: PlainServerOptions,
 ): (link: ByteLink) => void {
   const served = new Map<number, readonly RpcInterface[]>()
   const groups = new AssociationGroups(env, { ended: (group) => served.delete(group) })
   const inGroup = (group: number): readonly RpcInterface[] => {
-    const known = served.get(group) ?? withOwn(named, endpoint)
+    const known = served.get(group) ?? withOwn(named, endpoint, ignoreTrailing)
     served.set(group, known)
     return known
   }
@@ -83,7 +85,7 @@ function taker(
 }
 
 /** The interfaces as one association group sees them. */
-function withOwn(named: readonly Named[], endpoint: Endpoint | undefined): RpcInterface[] {
+function withOwn(named: readonly Named[], endpoint: Endpoint | undefined, ignoreTrailing: boolean): RpcInterface[] {
   const { uuid, major, minor } = EndpointMapper
   const served = named.map((each) => each.served())
   const ids = [...served.map(({ id }) => id), { uuid, major, minor }]
@@ -103,7 +105,7 @@ function withOwn(named: readonly Named[], endpoint: Endpoint | undefined): RpcIn
   })
   return [
     ...served,
-    plainInterface(EndpointMapper, endpointMap(entries)),
-    plainInterface(Management, management({ interfaces: ids, statistics: () => [calls] })),
+    plainInterface(EndpointMapper, endpointMap(entries), { ignoreTrailing }),
+    plainInterface(Management, management({ interfaces: ids, statistics: () => [calls] }), { ignoreTrailing }),
   ].map(counted)
 }

@@ -68,6 +68,6 @@ export type {
 export type { InterfaceId } from './pdu/syntax.ts'
 export { COPY_BELOW } from './pdu-slab.ts'
 export { type PlainCallOptions, type PlainClient, plainClient } from './plain/client.ts'
-export { type PlainImplementation, plainInterface } from './plain/interface.ts'
+export { type PlainImplementation, plainInterface, type PlainInterfaceOptions } from './plain/interface.ts'
 export { readUuid, writeUuid } from './pdu/uuid.ts'
 export type { Awaitable, Env, Timer } from '../link/index.ts'

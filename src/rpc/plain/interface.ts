@@ -5,6 +5,7 @@ import type { Contract } from '../contract/contract.ts'
 import type { Procedure } from '../contract/procedure.ts'
 import type { Given, TakenFields } from '../contract/type.ts'
 import { NO_REFERENCES, operationsOf } from './operations.ts'
+import { readTrailing } from './trailing.ts'
 
 /** What serves a contract by plain calls: one function per method, called with the arguments and the call itself. */
 export type PlainImplementation<C extends Contract> = {
@@ -14,14 +15,23 @@ export type PlainImplementation<C extends Contract> = {
   ) => Awaitable<Given<C['methods'][K]['result']>>
 }
 
+export interface PlainInterfaceOptions {
+  /** Whatever follows the arguments of a request is left alone, as Windows and Samba do: only for who has to stand in for one of them. */
+  readonly ignoreTrailing?: boolean
+}
+
 type AnyImplementation = Readonly<Record<string, (args: unknown, call: IncomingCall) => unknown>>
 
 /**
  * Serves a contract by plain calls, as interfaces that are older than objects do: its own UUID and version, opnums from 0,
- * nothing in front of the arguments or behind the results. Bytes behind the arguments are left alone, as Windows and Samba
- * do: foreign stubs are padded. What a function throws becomes a fault.
+ * nothing in front of the arguments or behind the results. What foreign clients put behind the arguments is known, and nothing else is
+ * taken. What a function throws becomes a fault.
  */
-export function plainInterface<C extends Contract>(contract: C, implementation: PlainImplementation<C>): RpcInterface {
+export function plainInterface<C extends Contract>(
+  contract: C,
+  implementation: PlainImplementation<C>,
+  { ignoreTrailing = false }: PlainInterfaceOptions = {},
+): RpcInterface {
   const operations = operationsOf(contract)
   const functions = implementation as unknown as AnyImplementation
   return {
@@ -33,7 +43,9 @@ export function plainInterface<C extends Contract>(contract: C, implementation: 
       if (operation === undefined || run === undefined) {
         throw new BusbarError('NOT_IN_CONTRACT', `${contract.name} has no operation ${call.opnum}`)
       }
-      const args = operation.request.read(call.arguments(), NO_REFERENCES)
+      const reader = call.arguments()
+      const args = operation.request.read(reader, NO_REFERENCES)
+      if (!ignoreTrailing) readTrailing(reader, operation.path)
       const result = run.call(functions, args, call)
       if (result instanceof Promise) {
         result.then(

@@ -90,9 +90,79 @@ describe('an interface by plain calls', () => {
     assert.equal(dispatch(0, '00000002 00000003', false), '05000000')
   })
 
-  test('bytes behind the arguments are left alone, missing ones are not', () => {
-    assert.equal(dispatch(0, '02000000 03000000 ffffffff'), '05000000')
+  const ADD = '02000000 03000000 '
+  const SIGNATURE = '8ae3137102f43671 '
+  /** Features, context and header, as Windows has them. */
+  const BITS = '0100 0400 01000000 '
+  const CONTEXT = `0200 2800 ${'11'.repeat(40)} `
+  const HEADER = `0340 1000 ${'22'.repeat(16)}`
+
+  test('behind the arguments padding is taken, and a verification trailer', () => {
+    assert.equal(dispatch(0, `${ADD}ffffffff`), '05000000')
+    for (const trailer of [
+      SIGNATURE + BITS + CONTEXT + HEADER,
+      `${SIGNATURE}0140 0400 00000000`,
+      `${SIGNATURE}${HEADER.replace('0340', '03c0')}`,
+      // One that nobody need understand.
+      `${SIGNATURE}0900 0200 aabb 0140 0400 00000000`,
+    ]) {
+      assert.equal(dispatch(0, ADD + trailer), '05000000', trailer)
+      assert.equal(dispatch(0, `00000002 00000003${trailer}`, false), '05000000', trailer)
+    }
+  })
+
+  test('nothing else is: neither in front of the padding that a trailer needs, nor behind it', () => {
+    const wrong = [
+      'ff',
+      'ffffffffffffff',
+      'ffffffffffffffff',
+      '00'.repeat(1_000),
+      SIGNATURE,
+      SIGNATURE + BITS + CONTEXT,
+      `${SIGNATURE + BITS + HEADER}00`,
+      `ffffffff${SIGNATURE}${HEADER}`,
+      `8ae3137102f43670${HEADER}`,
+      // Longer than it is, an unknown command that must be understood, too many of them.
+      `${SIGNATURE}0140 0500 00000000`,
+      `${SIGNATURE}0940 ffff 00000000`,
+      `${SIGNATURE}09c0 0400 00000000`,
+      `${SIGNATURE}${BITS.repeat(130)}${HEADER}`,
+    ]
+    for (const each of wrong) assert.throws(() => dispatch(0, ADD + each), { code: 'MALFORMED' }, each)
     assert.throws(() => dispatch(0, '02000000 030000'), { code: 'MALFORMED' })
+  })
+
+  test('anything is, where that is asked for', () => {
+    const lax = plainInterface(Counter, implementation(), { ignoreTrailing: true })
+    const call = {
+      opnum: 0,
+      arguments: () => new Reader(new Uint8Array(1_001)),
+      results: () => new Writer(),
+      answer() {},
+    } as Partial<IncomingCall> as IncomingCall
+    assert.doesNotThrow(() => lax.dispatch(call))
+    assert.throws(() => served.dispatch(call), { code: 'MALFORMED' })
+  })
+
+  test('an argument that ends between two alignments', () => {
+    const said: string[] = []
+    const Text = contract('Text', { version: '1.0' }, { say: method({ text: t.string }, t.void) })
+    const { dispatch: say } = plainInterface(Text, { say: ({ text }) => void said.push(text) })
+    const send = (bytes: string): unknown =>
+      say({
+        opnum: 0,
+        arguments: () => new Reader(stub(bytes), true),
+        results: () => new Writer(),
+        answer() {},
+      } as Partial<IncomingCall> as IncomingCall)
+    // A counted NUL behind `a` and `ab`: the arguments end at 16 and at 18.
+    const [a, ab] = ['02000000 00000000 02000000 61000000', '03000000 00000000 03000000 610062000000']
+    for (const rest of ['', `${SIGNATURE}${HEADER}`, 'ffffffff']) send(a + rest)
+    for (const rest of ['', 'ffff', 'ffffffffffff', `0000${SIGNATURE}${HEADER}`]) send(ab + rest)
+    assert.deepEqual(said, ['a', 'a', 'a', 'ab', 'ab', 'ab', 'ab'])
+    for (const rest of ['ff', 'ffffff', 'ffffffff', `${SIGNATURE}${HEADER}`]) {
+      assert.throws(() => send(ab + rest), { code: 'MALFORMED' }, rest)
+    }
   })
 
   test('the size of a result may stand among the arguments', () => {
