@@ -128,6 +128,21 @@ for (const own of [333, 100_000]) {
   )
 }
 
+test('keeps what waits for room in the memory of whoever wrote it, and says so', async () => {
+  const { a, b, dispose } = pair({ ringBytes: 4096 })
+  const sent = Uint8Array.from({ length: 10_000 }, (_, index) => index % 251)
+  const room = a.write(sent)
+  assert.ok(room instanceof Promise)
+  assert.equal(a.copies, false)
+  let got = Buffer.alloc(0)
+  while (got.length < sent.length) got = Buffer.concat([got, (await b.read()) ?? assert.fail()])
+  await room
+  assert.deepEqual([a.copies, Buffer.compare(got, sent)], [true, 0])
+  assert.equal(a.write(new Uint8Array([1])), undefined)
+  assert.equal(a.copies, true)
+  await dispose()
+})
+
 /** A link whose end is long on its way. */
 const endsLate = (link: ByteLink): ByteLink => ({
   closed: link.closed,

@@ -70,9 +70,9 @@ export class RingStream implements ByteLink, Polled {
     return this.#raised ? 'ring' : 'stream'
   }
 
-  /** A ring that has room takes a copy. */
+  /** A ring that has room takes a copy; what waits for room is the writer's own memory. */
   get copies(): boolean {
-    return this.#raised
+    return this.#raised && this.#head === undefined
   }
 
   favourBulk(): void {
