@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+/** The package. */
+export const ROOT: string = fileURLToPath(new URL('..', import.meta.url))
 
 /** The built program, for Node. */
-export const PROGRAM: string = join(root, 'dist/cli/main.js')
+export const PROGRAM: string = join(ROOT, 'dist/cli/main.js')
 
 /** A folder where the package is installed, with files of a test, one of them `busbar.yaml`; and a bus, while it is up. */
 export class BuiltBus {
@@ -31,7 +32,7 @@ export class BuiltBus {
   static async make(name: string, files: Readonly<Record<string, string>>): Promise<BuiltBus> {
     const directory = await mkdtemp(join(tmpdir(), `busbar-${name}-`))
     await mkdir(join(directory, 'node_modules'))
-    await symlink(root, join(directory, 'node_modules/busbar'))
+    await symlink(ROOT, join(directory, 'node_modules/busbar'))
     for (const [file, text] of Object.entries(files)) await writeFile(join(directory, file), text)
     return new BuiltBus(directory)
   }

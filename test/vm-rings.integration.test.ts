@@ -1,9 +1,10 @@
 /**
- * Rings between programs of two real machines, which are killed at all points of transfers: the others hear why, and nothing is left.
+ * Rings between programs of two real machines, and from them to the bus, for a process and the host's own programs. All of them are killed at all points
+ * of transfers: the others hear why, and nothing is left.
  * `VM_KILLS=nightly node --import tsx --test test/vm-rings.integration.test.ts` kills 4,200 pipes in some 45 minutes.
  */
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { readdirSync, readlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +12,9 @@ import { test } from 'node:test'
 import { type BusHost, openConfiguredHost } from '../src/host/index.ts'
 import { checkRequirements, installCommand } from '../src/partition/index.ts'
 import { type Client, contract, method, t } from '../src/rpc/index.ts'
+import { ROOT } from './built-bus.ts'
+import { endsOf, placesInUse, regionTests } from './rings/bus-region.ts'
+import { ENDS_MODULE } from './rings/ends.ts'
 import { FLOW } from './rings/flow.ts'
 
 /** Pipes that each side opens to the other. */
@@ -68,6 +72,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { attach, contract, method, t } from 'busbar'
+import { offerEnds } from './ends.mjs'
 import { flow } from './flow.mjs'
 const Lab = contract('test.Lab', { version: '1.0' }, {
   look: method({}, t.struct({ uid: t.uint32, devices: t.array(t.string), modes: t.array(t.string) })),
@@ -169,7 +174,16 @@ const lab = {
   },
 }
 if (bus.partition === 'other') await startVictim()
+await offerEnds(bus, ${LONG})
 await bus.offer(Lab, lab)
+await bus.closed
+`
+/** A process of the host. */
+const HELPER = `
+import { attach } from 'busbar'
+import { offerEnds } from './ends.mjs'
+const bus = await attach()
+await offerEnds(bus, ${LONG})
 await bus.closed
 `
 const MACHINE = `
@@ -178,19 +192,24 @@ const MACHINE = `
     files:
       - { from: lab.mjs, to: /app/lab.mjs }
       - { from: flow.mjs, to: /app/flow.mjs }
+      - { from: ends.mjs, to: /app/ends.mjs }
       - { from: victim.mjs, to: /app/victim.mjs }
     run: [node, /app/lab.mjs]`
 const CONFIG = `
 partitions:
   keeper: ${MACHINE}
   other: ${MACHINE}
+  helper: { kind: process, run: [node, helper.mjs] }
 policy:
-  - { allow: keeper, to: other, service: go }
+  - { allow: keeper, to: other, service: [go, echo] }
   - { allow: [keeper, other], to: [keeper, other], service: '*', direct: true }
+  - { allow: '*', to: '*', service: '*' }
 `
 
 interface Report {
-  readonly bus: { readonly pipes: readonly { caller: string; medium: string; noRings?: string }[] }
+  readonly bus: {
+    readonly pipes: readonly { caller: string; medium: string; noRings?: string; bytesToService?: number }[]
+  }
   readonly direct: readonly {
     machines: readonly string[]
     places: number
@@ -219,13 +238,23 @@ test('two machines that share memory', { timeout: 3 * LONG }, async (context) =>
     return context.skip(`virtual machines cannot be started here: ${missing}`)
   }
   const directory = await mkdtemp(join(tmpdir(), 'busbar-vm-rings-'))
-  const files = { 'flow.mjs': FLOW, 'victim.mjs': VICTIM, 'lab.mjs': LAB, 'busbar.yaml': CONFIG }
+  const programs = {
+    'flow.mjs': FLOW,
+    'ends.mjs': ENDS_MODULE,
+    'victim.mjs': VICTIM,
+    'lab.mjs': LAB,
+    'helper.mjs': HELPER,
+  }
+  const files = { ...programs, 'busbar.yaml': CONFIG }
+  await mkdir(join(directory, 'node_modules'))
+  await symlink(ROOT, join(directory, 'node_modules/busbar'))
   for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text)
   const names = await readdir('/dev/shm')
   const logs: string[] = []
   const host: BusHost = await openConfiguredHost({
     file: join(directory, 'busbar.yaml'),
     logDirectory: join(directory, 'logs'),
+    socket: join(directory, 'bus.sock'),
     observe: (event) => event.kind === 'starting' && event.log !== undefined && logs.push(event.log),
   })
   const report = (): Report => host.inspect() as Report
@@ -240,7 +269,7 @@ test('two machines that share memory', { timeout: 3 * LONG }, async (context) =>
     await keeper.flow({}, { deadline: LONG })
     const pipes = report().bus.pipes.filter(({ caller }) => caller !== 'host')
     const media = pipes.map(({ caller, medium, noRings }) => ({ caller, medium, noRings }))
-    const rings = pipes.filter(({ medium }) => medium === 'ring')
+    const rings = pipes.filter(({ medium, bytesToService }) => medium === 'ring' && bytesToService === undefined)
     assert.ok(rings.length >= 2 * PIPES, JSON.stringify(media))
     assert.equal(pair().inUse, rings.length)
   }
@@ -258,7 +287,11 @@ test('two machines that share memory', { timeout: 3 * LONG }, async (context) =>
     )
     await context.test('give it to their programs, and to nobody else', async () => {
       for (const machine of [keeper, other]) {
-        assert.deepEqual(await machine.look(), { uid: 1000, devices: ['0000:00:10.0'], modes: ['600 1000'] })
+        assert.deepEqual(await machine.look(), {
+          uid: 1000,
+          devices: ['0000:00:10.0', '0000:00:10.1'],
+          modes: ['600 1000', '600 1000'],
+        })
       }
       assert.deepEqual(
         report().direct.map(({ machines, inUse }) => ({ machines, inUse })),
@@ -285,12 +318,18 @@ test('two machines that share memory', { timeout: 3 * LONG }, async (context) =>
       }
       t.diagnostic(`${rings} of them had memory when it was killed`)
     })
+    const stage = { host, socket: join(directory, 'bus.sock'), deadline: LONG }
+    await regionTests(context, { ...stage, kill: () => other.kill({}, { deadline: LONG }) })
+    const helper = await endsOf(stage, 'helper')
     await context.test(`${MACHINE_ROUNDS * PIPES * 2} pipes whose other machine is killed in the middle`, async () => {
       for (let round = 0; round < MACHINE_ROUNDS; round++) {
         await flow(keeper)
+        await helper.begin({ to: 'other/flow', pipes: PIPES, bytes: 100_000 }, { deadline: LONG })
         await host.kill('other')
         assert.deepEqual(await keeper.over({}, { deadline: LONG }), ['PEER_DIED'], `round ${round}`)
+        assert.deepEqual(await helper.over({}, { deadline: LONG }), ['PEER_DIED'], `round ${round}`)
         await allFree(0)
+        assert.equal(placesInUse(host, 'other'), 0)
         other = await start('other')
       }
     })

@@ -10,8 +10,9 @@ import type { PipeMode } from './messages.ts'
 import { isPartitionName, isServiceName } from './names.ts'
 import { OfferRegistry, type RegisteredOffer } from './registry.ts'
 import { type Relay, relay } from './relay.ts'
-import { type PlaceAllocator, raiseToPlaces } from './places.ts'
-import { type JoinedEnd, raiseToRings, type RingAllocator } from './rings.ts'
+import type { OwnPlaces, PlaceAllocator } from './places.ts'
+import { Raising } from './raising.ts'
+import type { RingAllocator } from './rings.ts'
 import { type OfferDescription, ServerSession, type SessionHost } from './server-session.ts'
 
 /** What policy is asked: may `caller` open `service` of `target`? */
@@ -53,6 +54,8 @@ export interface BrokerOptions {
   rings?: RingAllocator | undefined
   /** Gives out the memory that pairs of machines share; without it their bytes go through the bus. */
   places?: PlaceAllocator | undefined
+  /** Makes the bus an end of rings in memory that it shares with machines; without it, the bytes of what they do not share among themselves are in streams. */
+  ownPlaces?: OwnPlaces | undefined
   /** What it throws is dropped: whoever looks on changes nothing. */
   observe?(event: BusEvent): void
 }
@@ -77,13 +80,17 @@ export class Broker implements SessionHost {
   readonly #relays = new Set<Relay>()
   readonly #rings: RingAllocator | undefined
   readonly #places: PlaceAllocator | undefined
+  readonly #ownPlaces: OwnPlaces | undefined
+  readonly #raising: Raising
   readonly #followers = new PipeFollowers()
   /** Why the whole bus is over. */
   #closed: BusbarError | undefined
 
-  constructor({ env, policy, limits = {}, rings, places, observe = () => {} }: BrokerOptions) {
+  constructor({ env, policy, limits = {}, rings, places, ownPlaces, observe = () => {} }: BrokerOptions) {
     this.#rings = rings
     this.#places = places
+    this.#ownPlaces = ownPlaces
+    this.#raising = new Raising({ rings, places, ownPlaces, captured: () => this.#followers.any })
     this.#env = env
     this.#policy = policy
     this.#limits = { ...DEFAULT_BUS_LIMITS, ...limits }
@@ -104,7 +111,7 @@ export class Broker implements SessionHost {
    * Attaches a partition by its link: whatever comes in on this carrier is from that partition, in a new epoch. A session
    * of an earlier epoch that is still there is closed with `STALE_EPOCH`. Takes the carrier, also when it throws
    * `INVALID_ARGUMENT` for the name. On a bus that was closed the session is over at once, for the same reason. `here`: it is a process of this
-   * host, with which memory can be shared; `places`: a machine that shares memory with others.
+   * host, with which memory can be shared; `places`: a machine that shares memory with others, or with the bus.
    */
   attach(
     partition: string,
@@ -121,6 +128,7 @@ export class Broker implements SessionHost {
     const epoch = ++entry.epoch
     entry.session?.close(new BusbarError('STALE_EPOCH', `partition "${partition}" attached again`))
     const rings = here && this.#rings !== undefined
+    const shares = places && (this.#places !== undefined || this.#ownPlaces !== undefined)
     const session = new ServerSession(carrier, {
       partition,
       epoch,
@@ -128,7 +136,8 @@ export class Broker implements SessionHost {
       host: this,
       limits: this.#limits,
       rings,
-      places: places && this.#places !== undefined ? 'machine' : undefined,
+      places: shares ? 'machine' : undefined,
+      ownPlaces: this.#ownPlaces?.medium,
     })
     entry.session = session
     if (this.#closed !== undefined) session.close(this.#closed)
@@ -158,13 +167,16 @@ export class Broker implements SessionHost {
         .all()
         .map(({ partition, service, mode, contract }) => ({ partition, service, mode, contract })),
       pipes: [...this.#relays].map((relay) => {
-        const { caller, medium, refused } = relay
+        const { caller, medium, direct, refused } = relay
         const pipe = `${relay.partition}/${relay.service}`
-        const noRings = refused && `${refused.code}: ${refused.message}`
-        // What went through rings, the bus cannot know.
-        if (medium === 'ring') return { caller, pipe, medium }
+        const reason = refused && `${refused.code}: ${refused.message}`
+        // What went past the bus, it cannot know.
+        if (direct) return { caller, pipe, medium }
         const { toService, toCaller } = relay.passed()
-        return { caller, pipe, medium, noRings, bytesToService: toService, bytesToCaller: toCaller }
+        const bytes = { bytesToService: toService, bytesToCaller: toCaller }
+        return medium === 'ring'
+          ? { caller, pipe, medium, notDirect: reason, ...bytes }
+          : { caller, pipe, medium, noRings: reason, ...bytes }
       }),
     }
   }
@@ -240,22 +252,12 @@ export class Broker implements SessionHost {
       // Calls would wait behind each other's payload.
       if (offer.contract === '') for (const channel of [origin, target]) channel.favourBulk()
       this.#followers.joined(joined, session.epoch, mode, origin)
-      void this.#raise(joined, { session, channel: origin }, { session: offer.session, channel: target }, direct)
+      const [near, far] = [
+        { session, channel: origin },
+        { session: offer.session, channel: target },
+      ]
+      void this.#raising.raise(joined, near, far, direct)
     })
-  }
-
-  /** Brings a pipe over to rings, unless somebody wants to hear its bytes. `direct`: also from machine to machine. */
-  async #raise(joined: Relay, caller: JoinedEnd, service: JoinedEnd, direct: boolean): Promise<void> {
-    const rings = this.#rings
-    const places = this.#places
-    const allowed = (): boolean => !this.#followers.any
-    if (!allowed()) return
-    if (rings !== undefined && caller.session.hasRings && service.session.hasRings) {
-      joined.refused = await raiseToRings(caller, service, rings, allowed)
-    } else if (places !== undefined && direct) {
-      joined.refused = await raiseToPlaces(caller, service, places, allowed)
-    } else return
-    if (joined.refused === undefined) joined.medium = 'ring'
   }
 
   /** The offer, if the caller may open it in that mode. Policy comes first: a refusal tells nothing about what exists. */

@@ -1,12 +1,15 @@
 /** Machines that share memory, and lie about it. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { memoryPair } from '../link/index.ts'
+import type { BusbarError } from '../errors/index.ts'
+import { type Awaitable, type ByteLink, memoryPair } from '../link/index.ts'
 import { MuxSession } from '../mux/index.ts'
 import { Broker } from './broker.ts'
 import { openChannel, RawControl, TestEnv, turns } from './harness.test.ts'
 import type { Message, Messages } from './messages.ts'
 import { MuxCarrier } from './mux-carrier.ts'
+import type { OwnPlaces } from './places.ts'
+import type { RaisableLink, RingSignals } from './rings.ts'
 
 const PLACES = 2
 
@@ -33,11 +36,60 @@ function machine(broker: Broker, env: TestEnv, name: string): Machine {
   return { control: new RawControl(mux.open()), mux }
 }
 
-async function world(features = PLACES): Promise<World> {
+/** The bus's own end of memory that it shares with a machine: a stream that says what became of it. */
+class OwnEnd implements RaisableLink {
+  medium: 'stream' | 'ring' = 'stream'
+  readonly #below: ByteLink
+  #signals: RingSignals | undefined
+  rings = 0
+
+  constructor(below: ByteLink) {
+    this.#below = below
+  }
+
+  get closed(): Promise<BusbarError | undefined> {
+    return this.#below.closed
+  }
+  take(_grant: unknown, signals: RingSignals): void {
+    this.#signals = signals
+    void this.closed.then(() => this.abandon())
+  }
+  raise(): void {
+    this.medium = 'ring'
+  }
+  abandon(): void {
+    this.#signals?.released()
+    this.#signals = undefined
+  }
+  rung(): void {
+    this.rings++
+  }
+  read(): Awaitable<Uint8Array | undefined> {
+    return this.#below.read()
+  }
+  write(chunk: Uint8Array): Awaitable<void> {
+    return this.#below.write(chunk)
+  }
+  end(): Awaitable<void> {
+    return this.#below.end()
+  }
+  close(reason?: BusbarError): void {
+    this.#below.close(reason)
+  }
+}
+
+/** `own`: the machines share memory with the bus, and not with each other; the bus's ends are put there. */
+async function world(features = PLACES, own?: OwnEnd[]): Promise<World> {
   const env = new TestEnv()
   const released: number[][] = []
   const grant = { region: 0, offset: 4096, length: 8192, key: new Uint8Array(16) }
-  const places = {
+  const wrap = (stream: ByteLink): OwnEnd => {
+    const end = new OwnEnd(stream)
+    own?.push(end)
+    return end
+  }
+  const places: OwnPlaces = {
+    medium: { maps: 'places', wrap },
     allocate: () => {
       const sides: number[] = []
       released.push(sides)
@@ -49,7 +101,8 @@ async function world(features = PLACES): Promise<World> {
     },
   }
   const allowed = { allowed: true, rule: 'test', direct: true }
-  const broker = new Broker({ env, policy: { decide: () => allowed, sees: () => true }, places })
+  const memory = own === undefined ? { places } : { ownPlaces: places }
+  const broker = new Broker({ env, policy: { decide: () => allowed, sees: () => true }, ...memory })
   const caller = machine(broker, env, 'caller')
   const service = machine(broker, env, 'service')
   for (const { control } of [caller, service]) {
@@ -158,4 +211,54 @@ describe('a machine that shares memory', () => {
       assert.notEqual(caller.control.over, undefined)
     })
   }
+})
+
+describe('a machine that shares memory with the bus', () => {
+  test('is offered a place of which the bus has the other side, by itself', async () => {
+    const own: OwnEnd[] = []
+    const { caller, service, ids, broker } = await world(PLACES, own)
+    const offered = await caller.control.next('offerPlace')
+    assert.deepEqual([offered.channelId, offered.side, own.length], [ids.caller, 1, 2])
+    caller.control.send({ kind: 'ringResult', channelId: ids.caller, code: 0, text: '' })
+    assert.equal((await caller.control.next('useRing')).code, 0)
+    assert.deepEqual(own.map(({ medium }) => medium).toSorted(), ['ring', 'stream'])
+    caller.control.send({ kind: 'ringBell', channelId: ids.caller })
+    await caller.control.answers()
+    assert.deepEqual(bells(service.control), [])
+    assert.equal(own.find(({ medium }) => medium === 'ring')?.rings, 1)
+    service.control.send({ kind: 'ringResult', channelId: ids.service, code: 13, text: 'cannot' })
+    assert.notEqual((await service.control.next('useRing')).code, 0)
+    const { pipes } = broker.inspect() as { pipes: { medium: string }[] }
+    assert.deepEqual(
+      pipes.map(({ medium }) => medium),
+      ['stream'],
+    )
+  })
+
+  test('that never says whether it has the place keeps its side of it, and the bus does not', async () => {
+    const { env, released, caller, ids } = await world(PLACES, [])
+    await caller.control.next('offerPlace')
+    await env.advance(60_000)
+    assert.notEqual((await caller.control.next('useRing')).code, 0)
+    assert.deepEqual(released, [[0], [0]])
+    caller.control.send({ kind: 'ringResult', channelId: ids.caller, code: 0, text: '' })
+    for (let again = 0; again < 3; again++) caller.control.send({ kind: 'releasePlace', channelId: ids.caller })
+    await caller.control.answers()
+    assert.deepEqual(released, [[0, 1], [0]])
+  })
+
+  test('whose link ends keeps what it has, and the bus gives back its side of both', async () => {
+    const { released, caller, service } = await world(PLACES, [])
+    await caller.control.next('offerPlace')
+    service.mux.close()
+    await turns()
+    assert.deepEqual(released, [[0], [0]])
+  })
+
+  test('that has agreed on no places is offered none', async () => {
+    const own: OwnEnd[] = []
+    const { caller, released } = await world(0, own)
+    await caller.control.answers()
+    assert.deepEqual([own, released], [[], []])
+  })
 })

@@ -21,7 +21,7 @@ export { MuxCarrier, type MuxCarrierOptions } from './mux-carrier.ts'
 export { isPartitionName, isServiceName, type PipeName, parsePipeName } from './names.ts'
 export type { OfferChange, OfferView, VisibleOffer } from './offer-view.ts'
 export { PlaceBridge } from './place-bridge.ts'
-export type { Place, PlaceAllocator, PlaceGrant } from './places.ts'
+export type { OwnPlaces, Place, PlaceAllocator, PlaceGrant } from './places.ts'
 export type {
   PipeMedium,
   RaisableLink,

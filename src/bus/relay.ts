@@ -9,9 +9,11 @@ export interface Relay {
   readonly caller: string
   readonly partition: string
   readonly service: string
-  /** What carries the bytes; those in rings do not pass. */
+  /** What carries the bytes; where the bus is an end of the rings itself, towards those that have any. */
   medium: PipeMedium
-  /** Why there are no rings, where there could have been. */
+  /** They go from end to end, and do not pass here. */
+  direct: boolean
+  /** Why there are no rings, or none from end to end, where there could have been. */
   refused: BusbarError | undefined
   /** Payload that has passed, `bytes`. */
   passed(): { readonly toService: number; readonly toCaller: number }
@@ -60,7 +62,16 @@ export async function relay(
     toService: up.bytes - origin.headersRead,
     toCaller: down.bytes - target.headersRead,
   })
-  const joined: Relay = { caller, partition, service, medium: 'stream', refused: undefined, passed, listen }
+  const joined: Relay = {
+    caller,
+    partition,
+    service,
+    medium: 'stream',
+    direct: false,
+    refused: undefined,
+    passed,
+    listen,
+  }
   relays.add(joined)
   onJoined?.(joined, origin, target)
   await join(origin, target, up, down)

@@ -106,10 +106,15 @@ export function useOrNot(
   answers: readonly PromiseSettledResult<void>[],
   allowed: () => boolean,
 ): BusbarError | undefined {
-  const failed = answers.find((answer) => answer.status === 'rejected')
-  let refused = failed && BusbarError.from(failed.reason)
+  let refused = reasonOf(answers)
   if (!allowed()) refused ??= new BusbarError('CANCELLED', 'the bytes of this pipe are captured')
   caller.session.useRing(caller.channel, refused)
   service.session.useRing(service.channel, refused)
   return refused
+}
+
+/** Why an end has not what it was offered, if one has not. */
+export function reasonOf(answers: readonly PromiseSettledResult<void>[]): BusbarError | undefined {
+  const failed = answers.find((answer) => answer.status === 'rejected')
+  return failed && BusbarError.from(failed.reason)
 }

@@ -14,7 +14,7 @@ import { textFor } from './reasons.ts'
 import { PlacedEnds } from './placed-ends.ts'
 import type { PlaceGrant } from './places.ts'
 import { RingOffers } from './ring-offers.ts'
-import type { RingGrant, RingSession, RingSignals } from './rings.ts'
+import type { RingGrant, RingMedium, RingSession, RingSignals } from './rings.ts'
 import { timeLimit } from './time-limit.ts'
 
 /** A service as others see it. */
@@ -57,6 +57,8 @@ export interface ServerSessionOptions {
    * any more; of a `machine` that is known only when it has stopped.
    */
   places?: 'program' | 'machine' | undefined
+  /** What this side needs to be an end of such rings itself. */
+  ownPlaces?: RingMedium | undefined
 }
 
 /** How a session ends that the peer ended: not because of anything it said. */
@@ -99,7 +101,7 @@ export class ServerSession implements RingSession {
 
   /** Takes the carrier: when the session is over, so is the carrier. */
   constructor(carrier: Carrier, options: ServerSessionOptions) {
-    const { partition, peer, epoch, env, host, limits, rings, places } = options
+    const { partition, peer, epoch, env, host, limits, rings, places, ownPlaces } = options
     this.partition = partition
     this.#peer = peer ?? `partition "${partition}"`
     this.epoch = epoch
@@ -125,7 +127,14 @@ export class ServerSession implements RingSession {
       (message) => this.#control.send(message),
       () => this.#control.hasRoom,
     )
-    this.#channels = new ChannelTable(carrier, env, this.#limits, (message) => this.#control.send(message), 1)
+    this.#channels = new ChannelTable(
+      carrier,
+      env,
+      this.#limits,
+      (message) => this.#control.send(message),
+      1,
+      (stream) => (ownPlaces !== undefined && this.hasPlaces ? ownPlaces.wrap(stream) : stream),
+    )
     this.#contactTimer = timeLimit(env, this.#limits.contactTime, () => {
       this.close(
         new BusbarError('DEADLINE', `said nothing within ${this.#limits.contactTime} ms`, { stage: 'contact' }),

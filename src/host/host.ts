@@ -8,7 +8,9 @@ import { AcceleratorProbe, buildImage, type GuestImage } from '../partition/inde
 import { type BusConfig, type Decision, directPairs, type Question } from '../policy/index.ts'
 import { HOST_PARTITION, Operator } from '../services/index.ts'
 import {
+  BUS_WINDOW,
   BusyPoller,
+  DozingPoller,
   type Libc,
   listenUnix,
   loadLibc,
@@ -17,10 +19,10 @@ import {
   type UnixListener,
 } from '../transport/index.ts'
 import { type BusCaptureFile, BusCapture, captureService, startCapture } from './capture.ts'
-import { DirectMemory } from './direct-memory.ts'
 import type { HostEvent } from './host-events.ts'
 import { type Launched, launch } from './launched.ts'
 import { ProcessChannels } from './process-channels.ts'
+import { SharedRegions } from './shared-regions.ts'
 
 export interface BusHostOptions {
   config: BusConfig
@@ -58,7 +60,9 @@ export class BusHost implements AsyncDisposable {
   readonly #poller = new BusyPoller()
   /** What makes memory to share, or why there is none. */
   readonly #libc: Libc | BusbarError
-  readonly #direct: DirectMemory
+  readonly #regions: SharedRegions
+  /** The one that looks at all rings of this process: those that machines share with the bus. */
+  readonly #ringPoller = new DozingPoller(Number(process.env['BUSBAR_POLL'] ?? BUS_WINDOW))
   #image: Promise<GuestImage> | undefined
   #listener: UnixListener | undefined
   #channels: Promise<ProcessChannels> | undefined
@@ -67,13 +71,18 @@ export class BusHost implements AsyncDisposable {
   private constructor(options: BusHostOptions, libc: Libc | BusbarError) {
     this.#options = options
     this.#libc = libc
-    this.#direct = new DirectMemory(directPairs(options.config), libc)
+    if (!(libc instanceof BusbarError)) this.#ringPoller.use(libc)
+    this.#regions = new SharedRegions(
+      { direct: directPairs(options.config), withBus: sharingWithBus(options.config) },
+      libc,
+    )
     this.#env = nodeEnv()
     this.#broker = new Broker({
       env: this.#env,
       policy: options.policy,
       rings: libc instanceof BusbarError ? undefined : new RingAllocator(libc),
-      places: this.#direct,
+      places: this.#regions,
+      ownPlaces: this.#regions.withBus(this.#ringPoller),
       observe: (event) => {
         if (event.kind === 'attached') this.#partitions.get(event.partition)?.attached.resolve(event.epoch)
         this.#observe(event)
@@ -124,7 +133,7 @@ export class BusHost implements AsyncDisposable {
       probe: this.#probe,
       poller: this.#poller,
       rings: !(this.#libc instanceof BusbarError),
-      direct: this.#direct,
+      regions: this.#regions,
       image: () => this.image(),
       channels: () => (this.#channels ??= ProcessChannels.open(this.#env, this.#poller)),
       observe: (event) => this.#observe(event),
@@ -192,7 +201,8 @@ export class BusHost implements AsyncDisposable {
     return {
       bus: this.#broker.inspect(),
       rings: this.#libc instanceof BusbarError ? `${this.#libc.code}: ${this.#libc.message}` : 'available',
-      direct: this.#direct.inspect(),
+      ...this.#regions.inspect(),
+      poller: this.#ringPoller.inspect(),
       partitions: [...this.#partitions].map(([name, { launched }]) => ({
         name,
         kind: this.#options.config.partitions.get(name)?.kind,
@@ -209,7 +219,7 @@ export class BusHost implements AsyncDisposable {
     this.#listener = undefined
     await Promise.all([...this.#partitions.keys()].map((name) => this.stop(name)))
     this.#broker.close()
-    this.#direct.close()
+    this.#regions.close()
     this.#bus = undefined
     const channels = this.#channels
     this.#channels = undefined
@@ -265,6 +275,13 @@ export class BusHost implements AsyncDisposable {
   #observe(event: HostEvent): void {
     this.#options.observe?.(event)
   }
+}
+
+/** Machines that share memory with the bus: all but those whose programs are told to have no rings. */
+function sharingWithBus({ partitions }: BusConfig): string[] {
+  return [...partitions].flatMap(([name, config]) => {
+    return config.kind === 'qemu' && config.env.get('BUSBAR_RINGS') !== 'off' ? [name] : []
+  })
 }
 
 /** What makes memory for rings, or why there is none. */

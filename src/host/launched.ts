@@ -24,9 +24,9 @@ import {
   serialHost,
   socketLink,
 } from '../transport/index.ts'
-import type { DirectMemory } from './direct-memory.ts'
 import type { HostEvent } from './host-events.ts'
 import type { ProcessChannels } from './process-channels.ts'
+import type { SharedRegions } from './shared-regions.ts'
 
 /** What launching needs of the host around it. */
 export interface Surroundings {
@@ -42,7 +42,7 @@ export interface Surroundings {
   /** Whether programs of this host may have rings. */
   readonly rings: boolean
   /** The memory that machines share. */
-  readonly direct: DirectMemory
+  readonly regions: SharedRegions
   image(): Promise<GuestImage>
   /** Where programs of this host dial their channels; opened when the first one starts. */
   channels(): Promise<ProcessChannels>
@@ -74,14 +74,14 @@ export function launch(name: string, config: PartitionConfig, around: Surroundin
 }
 
 async function launchMachine(name: string, config: QemuPartitionConfig, around: Surroundings): Promise<Launched> {
-  const { directory, probe, direct, observe } = around
+  const { directory, probe, observe } = around
   const image = await around.image()
   const accel = await probe.detect(image.kernel)
   const log = join(around.logDirectory, `${name}.console.log`)
   observe({ kind: 'starting', partition: name, how: `QEMU with ${accel.name.toUpperCase()}`, log })
   const [command, ...args] = config.run ?? []
   const programs = command === undefined ? [] : [{ name, command, args, env: Object.fromEntries(config.env) }]
-  const regions = direct.of(name)
+  const regions = around.regions.of(name)
   const disks = config.disks.map(({ image: path, mount, filesystem, readonly }) => ({
     path: resolve(directory, path),
     readOnly: readonly,
@@ -101,7 +101,7 @@ async function launchMachine(name: string, config: QemuPartitionConfig, around: 
     consolePath: log,
   })
   // Before it can be started again.
-  void running.exited.then(() => direct.stopped(name))
+  void running.exited.then(() => around.regions.stopped(name))
   const places = regions.length > 0
   const detach = serveSerial(name, await serialHost(running.portPath, around), around, { places })
   return { running, log, detach }

@@ -12,7 +12,7 @@ export interface ConfigLimits {
   readonly partitions: number
   /** Most rules: each is compared with each other by the check for rules that never decide. */
   readonly rules: number
-  /** Most other machines that one machine shares memory with: each is a PCI device of it. */
+  /** Most other machines that one machine shares memory with: each is a PCI device of it, as is the memory that it shares with the bus. */
   readonly direct: number
   /** Most problems reported from one file: nobody reads further, and the rest is counted. */
   readonly problems: number
@@ -25,7 +25,7 @@ export const CONFIG_LIMITS: ConfigLimits = {
   scalar: 4_096,
   partitions: 256,
   rules: 1_000,
-  direct: 64,
+  direct: 63,
   problems: 50,
 }
 

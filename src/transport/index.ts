@@ -13,8 +13,10 @@ export {
 } from './limits.ts'
 export { RingAllocator, type RingMemory } from './mapped/allocator.ts'
 export type { Bell } from './mapped/bell.ts'
+export { DozingPoller } from './mapped/dozing-poller.ts'
 export { type Libc, loadLibc, type Mapping } from './mapped/libc.ts'
 export {
+  BUS_WINDOW,
   MAX_REGIONS,
   PRIVATE_RING_BYTES,
   RING_LIMITS,

@@ -1,0 +1,66 @@
+import { BusbarError } from '../errors/index.ts'
+import { type OwnPlaces, placeBetween, type PlaceAllocator, raiseToPlace, raiseWithBus } from './places.ts'
+import type { Relay } from './relay.ts'
+import { type JoinedEnd, raiseToRings, type RingAllocator } from './rings.ts'
+
+/** What there is to make rings with. */
+export interface RaisingMeans {
+  readonly rings: RingAllocator | undefined
+  readonly places: PlaceAllocator | undefined
+  readonly ownPlaces: OwnPlaces | undefined
+  /** Whether anybody hears what pipes carry: then it must pass the bus. */
+  captured(): boolean
+}
+
+/** Brings pipes over to rings: from end to end where the ends share memory, else from the bus to each machine that shares some with it. */
+export class Raising {
+  readonly #means: RaisingMeans
+
+  constructor(means: RaisingMeans) {
+    this.#means = means
+  }
+
+  /** Settles when it is known, and shown by `joined`, what carries the bytes. `direct`: also from machine to machine. */
+  async raise(joined: Relay, caller: JoinedEnd, service: JoinedEnd, direct: boolean): Promise<void> {
+    const fromEndToEnd = this.#fromEndToEnd(joined, caller, service, direct)
+    if (fromEndToEnd === undefined) return this.#withBus(joined, [caller, service])
+    joined.refused = await fromEndToEnd
+    if (joined.refused !== undefined) return
+    joined.medium = 'ring'
+    joined.direct = true
+  }
+
+  /** Past the bus, if that may be and there is memory for it. */
+  #fromEndToEnd(
+    joined: Relay,
+    caller: JoinedEnd,
+    service: JoinedEnd,
+    direct: boolean,
+  ): Promise<BusbarError | undefined> | undefined {
+    const { rings, places, captured } = this.#means
+    const allowed = (): boolean => !captured()
+    if (!allowed()) return undefined
+    if (rings !== undefined && caller.session.hasRings && service.session.hasRings) {
+      return raiseToRings(caller, service, rings, allowed)
+    }
+    if (places === undefined || !direct) return undefined
+    try {
+      return raiseToPlace(caller, service, placeBetween(caller, service, places), allowed)
+    } catch (thrown) {
+      joined.refused = BusbarError.from(thrown)
+      return undefined
+    }
+  }
+
+  /** Each machine by itself: the bytes pass the bus, and it may show them to others. */
+  async #withBus(joined: Relay, ends: readonly JoinedEnd[]): Promise<void> {
+    const { ownPlaces } = this.#means
+    const sharing = ends.filter(({ channel }) => channel.raisable !== undefined)
+    if (ownPlaces === undefined || sharing.length === 0) return
+    const allocate = (machine: string): ReturnType<OwnPlaces['allocate']> => ownPlaces.allocate(machine)
+    const answers = await Promise.all(sharing.map((end) => raiseWithBus(end, allocate)))
+    const refused = answers.find((answer) => answer !== undefined)
+    if (refused === undefined) joined.medium = 'ring'
+    joined.refused = refused ?? joined.refused
+  }
+}
