@@ -11,6 +11,8 @@ export interface AttachOptions extends BusOptions {
   socket?: string
   /** Descriptor of a socket pair whose other end is the bus. */
   fd?: number
+  /** Gives up with `CANCELLED` when it aborts, however long the bus leaves it unanswered. Has no effect once attached. */
+  signal?: AbortSignal
 }
 
 /** Where the agent of a guest listens for the guest's programs. */
@@ -19,10 +21,12 @@ const GUEST_SOCKET = '/run/busbar/agent.sock'
 /**
  * Finds the bus and attaches to it: what `options` name, else descriptor `BUSBAR_FD` (a partition of kind `process`), else the
  * socket `BUSBAR_SOCKET`, else the agent of this guest, else the broker of this user on this host.
- * Rejects with `UNAVAILABLE` when there is none, `VERSION` when it speaks no common version.
+ * Rejects with `UNAVAILABLE` when there is none, `VERSION` when it speaks no common version, `DEADLINE` when it does not answer within
+ * ten seconds, `CANCELLED` when `signal` aborts.
  */
 export async function attach(options: AttachOptions = {}): Promise<Bus> {
   const env = nodeEnv()
+  const { signal } = options
   const fd = options.socket === undefined ? (options.fd ?? inheritedDescriptor()) : undefined
   if (fd !== undefined) {
     // Without a place to dial, the channels share the descriptor.
@@ -32,12 +36,13 @@ export async function attach(options: AttachOptions = {}): Promise<Bus> {
         ? new MuxCarrier(fdLink(fd), { side: 'partition', env })
         : new DialledCarrier(fdLink(fd), () => connectUnix(channels))
     const rings = channels === undefined ? undefined : await ringsIfWanted((poller) => RingMedium.load(poller))
-    return new Bus(await Endpoint.attach(carrier, { env, rings }), env, options)
+    return new Bus(await Endpoint.attach(carrier, { env, rings, signal }), env, options)
   }
   const path = options.socket ?? process.env['BUSBAR_SOCKET'] ?? (await findSocket())
   const dial = () => connectUnix(path)
   const rings = await ringsIfWanted((poller) => PlaceMedium.load(poller))
-  return new Bus(await Endpoint.attach(new DialledCarrier(await dial(), dial), { env, rings }), env, options)
+  const control = await connectUnix(path, signal === undefined ? {} : { signal })
+  return new Bus(await Endpoint.attach(new DialledCarrier(control, dial), { env, rings, signal }), env, options)
 }
 
 /** The descriptor that the launcher left for this program. It can be opened once, so it is taken out of the environment. */

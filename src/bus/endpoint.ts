@@ -19,6 +19,8 @@ export interface EndpointOptions {
   limits?: Partial<BusLimits>
   /** What channels need to go over to rings; without it their bytes go through the bus. */
   rings?: RingMedium | undefined
+  /** Gives up making contact, with `CANCELLED`. Has no effect once attached. */
+  signal?: AbortSignal | undefined
 }
 
 export interface OfferOptions {
@@ -115,10 +117,19 @@ export class Endpoint {
     this.#control.send({ kind: 'initiateContact', oldest: OLDEST_VERSION, newest: NEWEST_VERSION, features })
   }
 
-  /** Makes contact with the bus. Rejects with `VERSION`, `DEADLINE`, `LINK_LOST` or the reason the bus closed. */
+  /** Makes contact with the bus. Rejects with `VERSION`, `DEADLINE`, `CANCELLED`, `LINK_LOST` or the reason the bus closed. */
   static async attach(carrier: Carrier, options: EndpointOptions): Promise<Endpoint> {
     const endpoint = new Endpoint(carrier, options)
+    const { signal } = options
+    const cancel = (): void => {
+      endpoint.close(
+        new BusbarError('CANCELLED', 'attaching was cancelled', { stage: 'contact', cause: signal?.reason }),
+      )
+    }
+    signal?.addEventListener('abort', cancel)
+    if (signal?.aborted) cancel()
     const refused = await endpoint.#attaching
+    signal?.removeEventListener('abort', cancel)
     if (refused !== undefined) throw refused
     return endpoint
   }

@@ -34,7 +34,7 @@ interface RawBus {
   cut(): void
 }
 
-function rawBus(): RawBus {
+function rawBus(signal?: AbortSignal): RawBus {
   const env = new TestEnv()
   const [near, far] = memoryPair()
   const controls: RawControl[] = []
@@ -43,7 +43,7 @@ function rawBus(): RawBus {
     env: new TestEnv(),
     onStream: (stream) => void (stream.id === 1 && controls.push(new RawControl(stream))),
   })
-  const attaching = Endpoint.attach(new MuxCarrier(near, { side: 'partition', env }), { env })
+  const attaching = Endpoint.attach(new MuxCarrier(near, { side: 'partition', env }), { env, signal })
   attaching.catch(() => {})
   const control = async (): Promise<RawControl> => {
     await turns()
@@ -85,6 +85,24 @@ describe('an endpoint', () => {
     await expected
     assert.ok(control.over !== undefined)
     assert.equal(bus.env.timers, 0)
+  })
+
+  test('gives up on a bus that does not answer as soon as its caller does, and not once attached', async () => {
+    const stop = new AbortController()
+    const bus = rawBus(stop.signal)
+    await (await bus.control()).next('initiateContact')
+    stop.abort()
+    await rejects(bus.attaching, 'CANCELLED')
+    await rejects(rawBus(stop.signal).attaching, 'CANCELLED')
+    const later = new AbortController()
+    const { endpoint } = await rawBus(later.signal).attached()
+    later.abort()
+    await turns()
+    assert.deepEqual([bus.env.timers, endpoint.identity.partition], [0, 'web'])
+    const opening = endpoint.open('storage/log').catch(() => 'over')
+    assert.equal(await Promise.race([opening, turns().then(() => 'goes on')]), 'goes on')
+    endpoint.close()
+    await opening
   })
 
   for (const version of [0, 2, 0xffff_ffff]) {
