@@ -110,5 +110,5 @@ export class ServedCall implements CallContext {
 }
 
 function passed(): BusbarError {
-  return new BusbarError('DEADLINE', 'the deadline of the call passed')
+  return new BusbarError('DEADLINE', 'the deadline of the call passed', { stage: 'call' })
 }

@@ -19,7 +19,7 @@ export class Guard {
       return
     }
     if (deadline !== undefined) {
-      const passed = new BusbarError('DEADLINE', `the deadline of ${deadline} ms passed first`)
+      const passed = new BusbarError('DEADLINE', `the deadline of ${deadline} ms passed first`, { stage: 'call' })
       this.#timer = env.timer(deadline, () => this.#abort(passed))
     }
     for (const signal of signals) watching.add(signal, this.#forward)

@@ -8,6 +8,19 @@ export interface RemoteError {
   readonly message: string
 }
 
+/** A place in a file that an error is about. */
+export interface ErrorPlace {
+  readonly file: string
+  /** From 1; `undefined`: the file as a whole. */
+  readonly line: number | undefined
+  /** From 1, in UTF-16 units. */
+  readonly column: number | undefined
+  /** What is wrong there. One line. */
+  readonly message: string
+  /** What to do, when it can be told. */
+  readonly hint: string | undefined
+}
+
 export interface BusbarErrorOptions {
   /** The error underneath, kept for the operator. */
   cause?: unknown
@@ -17,6 +30,8 @@ export interface BusbarErrorOptions {
   hints?: readonly string[]
   /** Present with code `FAULT` when a remote component threw. */
   remote?: RemoteError
+  /** Present with codes `CONFIG` and `POLICY`: each thing that is wrong in a file. */
+  places?: readonly ErrorPlace[]
 }
 
 /** The one error class of all layers. Match on `code`. */
@@ -26,6 +41,7 @@ export class BusbarError extends Error {
   readonly stage: string | undefined
   readonly hints: readonly string[]
   readonly remote: RemoteError | undefined
+  readonly places: readonly ErrorPlace[]
 
   constructor(code: ErrorCode, message: string, options: BusbarErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -33,6 +49,7 @@ export class BusbarError extends Error {
     this.stage = options.stage
     this.hints = options.hints ?? []
     this.remote = options.remote
+    this.places = options.places ?? []
   }
 
   /** `BUS-nnnn`, as printed and searched for. */

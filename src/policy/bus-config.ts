@@ -1,4 +1,4 @@
-import { BusbarError } from '../errors/index.ts'
+import { BusbarError, escapePeerText } from '../errors/index.ts'
 import { directPairs } from './direct.ts'
 import { CONFIG_LIMITS } from './limits.ts'
 import type { Located } from './located.ts'
@@ -49,6 +49,9 @@ const file: Shape<BusConfig> = record<BusConfig>('a mapping with the keys partit
   partitions: optional(partitions, new Map(), 'the partitions of the bus, by name'),
   policy: optional(rules, [], 'who may open what: the first rule that matches decides; without one it is denied'),
 })
+
+/** What to do where there is nothing yet. */
+const TO_BEGIN = 'Write, to begin with: partitions: { web: { kind: process, run: [node, web.mjs] } }'
 
 /** The same table as JSON Schema (draft 7), for editors. */
 export const busConfigSchema: JsonSchema = {
@@ -121,11 +124,10 @@ export function parseBusConfig(source: string, fileName: string): BusConfig {
 
 /** The error for a configuration file that could not be read, for those who read files. */
 export function configUnreadable(fileName: string, cause: unknown): BusbarError {
-  return new BusbarError('CONFIG', `${quote(fileName)} could not be read, a configuration file is expected there`, {
-    stage: 'config',
-    cause,
-    hints: ['Name another file, or write one: partitions: { web: { kind: process, run: [node, web.mjs] } }'],
-  })
+  const message = `${quote(fileName)} could not be read, a configuration file is expected there`
+  const hint = `Name another file. ${TO_BEGIN}`
+  const place = { file: escapePeerText(fileName), line: undefined, column: undefined, message, hint }
+  return new BusbarError('CONFIG', message, { stage: 'config', cause, hints: [hint], places: [place] })
 }
 
 function read(source: string, fileName: string): { config: BusConfig | undefined; problems: Problems } {
@@ -134,7 +136,7 @@ function read(source: string, fileName: string): { config: BusConfig | undefined
   if (root === undefined) return { config: undefined, problems }
   const config = file.read(root, problems)
   if (root.kind === 'mapping' && root.entries.length === 0) {
-    problems.add(root.at, 'found an empty file, expected the keys partitions and policy')
+    problems.add(root.at, 'found an empty file, expected the keys partitions and policy', TO_BEGIN)
   }
   const declared = root.kind === 'mapping' ? root.entries.find(({ key }) => key === 'partitions')?.value : undefined
   const names = declared?.kind === 'mapping' ? declared.entries.map(({ key }) => key) : []

@@ -66,7 +66,8 @@ export class Problems {
     if (this.#omitted > 0) lines.push(`${this.file}: and ${this.#omitted} more`)
     const code = problems.every((problem) => problem.code === 'POLICY') ? 'POLICY' : 'CONFIG'
     const hints = [...new Set(problems.flatMap(({ hint }) => (hint === undefined ? [] : [hint])))]
-    return new BusbarError(code, lines.join('\n'), { stage: 'config', hints })
+    const places = problems.map(({ file, line, column, message, hint }) => ({ file, line, column, message, hint }))
+    return new BusbarError(code, lines.join('\n'), { stage: 'config', hints, places })
   }
 }
 

@@ -4,6 +4,10 @@ import { CONFIG_LIMITS } from './limits.ts'
 import { type Located, type LocatedEntry, type LocatedMapping, quote } from './located.ts'
 import type { Position, Problems } from './problem.ts'
 
+/** What YAML is most often broken by. */
+const SYNTAX_HINT =
+  'Look there and in the line before for a colon, quote or bracket that is missing; indent with spaces, not with tabs.'
+
 const START: Position = { line: 1, column: 1 }
 
 /**
@@ -32,7 +36,7 @@ export function readYaml(text: string, problems: Problems): Located | undefined 
   for (const fault of documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])) {
     const star = fault.code === 'BAD_ALIAS'
     const message = `not valid YAML: ${escapePeerText(fault.message)}`
-    problems.add(at(fault.pos[0]), message, star ? "A star is special in YAML: write it in quotes, '*'." : undefined)
+    problems.add(at(fault.pos[0]), message, star ? "A star is special in YAML: write it in quotes, '*'." : SYNTAX_HINT)
   }
   if (problems.count > 0) return undefined
   if (second !== undefined) {

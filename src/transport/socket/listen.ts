@@ -94,11 +94,13 @@ async function removeStale(path: string): Promise<void> {
   if (before === undefined) return
   if (!before.isSocket()) {
     throw new BusbarError('INVALID_ARGUMENT', `${path} exists and is not a socket`, {
+      stage: 'listen',
       hints: ['Choose another path, or remove the file.'],
     })
   }
   if (await isAlive(path)) {
     throw new BusbarError('BUSY', `another process listens on ${path}`, {
+      stage: 'listen',
       hints: ['Stop it, or choose another path.'],
     })
   }
