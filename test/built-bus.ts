@@ -42,7 +42,9 @@ export class BuiltBus {
     this.out = ''
     this.err = ''
     const args = [PROGRAM, 'up', '--socket', this.socket, '--json', ...options]
-    const bus = spawn(process.execPath, args, { cwd: this.directory })
+    // Logs go with the folder.
+    const env = { ...process.env, XDG_RUNTIME_DIR: this.directory }
+    const bus = spawn(process.execPath, args, { cwd: this.directory, env })
     this.#process = bus
     bus.stdout.setEncoding('utf8').on('data', (text: string) => {
       this.out += text

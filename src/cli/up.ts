@@ -38,6 +38,7 @@ export const up: Command = {
     const captured = typeof path === 'string' ? await keep(host, path, terminal) : undefined
     try {
       await startAll(host, terminal)
+      if (!json) terminal.note(`decisions are recorded in ${host.auditLog}`)
       terminal.note(`the bus is up at ${socket}; Ctrl-C stops it`)
       await new Promise<void>((resolve) => {
         terminal.signal.addEventListener('abort', () => resolve())
@@ -124,6 +125,8 @@ function describe(event: HostEvent, quiet: boolean, terminal: Terminal): void {
       return
     case 'broken':
       return terminal.note(`${event.partition}: ${event.reason.code} ${escapePeerText(event.reason.message)}`)
+    case 'unrecorded':
+      return terminal.note(`${event.reason.message}: every opening is refused until it can be`)
     default:
       event satisfies never
   }

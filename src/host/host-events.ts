@@ -7,6 +7,8 @@ import type { AuditRecord } from '../policy/index.ts'
 export type HostEvent =
   | BusEvent
   | { readonly kind: 'decided'; readonly record: Omit<AuditRecord, 'sequence'> }
+  /** The audit log can no longer be written: every opening is refused until it can. Told once for each time that this begins. */
+  | { readonly kind: 'unrecorded'; readonly path: string; readonly reason: BusbarError }
   /** `log`: the file with what a machine prints on its console; programs of this host print as `output`. */
   | { readonly kind: 'starting'; readonly partition: string; readonly how: string; readonly log?: string }
   | { readonly kind: 'exited'; readonly partition: string; readonly exit: PartitionExit }

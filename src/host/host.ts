@@ -18,6 +18,8 @@ import {
   RingAllocator,
   type UnixListener,
 } from '../transport/index.ts'
+import { whoMayOpen } from './access.ts'
+import type { AuditLog } from './audit-log.ts'
 import { type BusCaptureFile, BusCapture, captureService, startCapture } from './capture.ts'
 import type { HostEvent } from './host-events.ts'
 import { type Launched, launch } from './launched.ts'
@@ -39,7 +41,9 @@ export interface BusHostOptions {
   socket?: string
   /** Whether channels between programs of this host, and between machines, may go over to shared memory. Default: unless `BUSBAR_RINGS` is `off`. */
   rings?: boolean
-  /** Stops building an image and waiting for partitions. */
+  /** Records each decision; the host takes it. */
+  auditLog?: AuditLog
+  /** Stops building an image and connecting to partitions. */
   signal?: AbortSignal
   observe?(event: HostEvent): void
 }
@@ -118,6 +122,16 @@ export class BusHost implements AsyncDisposable {
     return [...this.#partitions.keys()]
   }
 
+  /** Where decisions are recorded; `undefined`: nowhere. */
+  get auditLog(): string | undefined {
+    return this.#options.auditLog?.path
+  }
+
+  /** Whether somebody else starts the partition, and the bus connects to it. */
+  isExternal(name: string): boolean {
+    return this.#options.config.partitions.get(name)?.kind === 'external'
+  }
+
   /** Starts a partition; settles when it runs, before it has attached. */
   async start(name: string): Promise<Launched> {
     const config = this.#options.config.partitions.get(name)
@@ -137,17 +151,22 @@ export class BusHost implements AsyncDisposable {
       image: () => this.image(),
       channels: () => (this.#channels ??= ProcessChannels.open(this.#env, this.#poller)),
       observe: (event) => this.#observe(event),
+      signal: this.#options.signal,
     })
     entry.launched = launched
-    void launched.running?.exited.then((exit) => {
+    const over = (): void => {
       launched.detach()
       if (entry.launched === launched) entry.launched = undefined
+    }
+    void launched.lost?.then(over)
+    void launched.running?.exited.then((exit) => {
+      over()
       this.#observe({ kind: 'exited', partition: name, exit })
     })
     return launched
   }
 
-  /** Settles with the epoch when a started partition has attached; rejects when it stops before, or `signal` aborts. */
+  /** Settles with the epoch when a started partition has attached; rejects when it stops or its link is lost before, or `signal` aborts. */
   async attached(name: string, signal?: AbortSignal): Promise<number> {
     const entry = this.#entry(name)
     const { launched } = entry
@@ -160,9 +179,13 @@ export class BusHost implements AsyncDisposable {
           new BusbarError('PARTITION_EXITED', `"${name}" stopped before it attached: ${how}`, { stage: 'boot', hints }),
         )
       })
-      signal?.addEventListener('abort', () => {
-        reject(new BusbarError('CANCELLED', `stopped waiting for "${name}"`, { stage: 'boot' }))
-      })
+      void launched?.lost?.then(reject)
+      const gone = new BusbarError('NOT_READY', `"${name}" does not run`, { stage: 'boot' })
+      // Behind the answer of one that has attached.
+      if (launched === undefined) void Promise.resolve().then(() => reject(gone))
+      const stop = (): void => reject(new BusbarError('CANCELLED', `stopped waiting for "${name}"`, { stage: 'boot' }))
+      signal?.addEventListener('abort', stop, { once: true })
+      if (signal?.aborted) stop()
     })
   }
 
@@ -209,7 +232,8 @@ export class BusHost implements AsyncDisposable {
         running: launched?.running?.inspect(),
         log: launched?.log,
       })),
-      access: this.#access(),
+      access: whoMayOpen(this.#broker, this.names, this.#options.ask),
+      audit: this.#options.auditLog?.inspect(),
     }
   }
 
@@ -220,6 +244,7 @@ export class BusHost implements AsyncDisposable {
     await Promise.all([...this.#partitions.keys()].map((name) => this.stop(name)))
     this.#broker.close()
     this.#regions.close()
+    this.#options.auditLog?.close()
     this.#bus = undefined
     const channels = this.#channels
     this.#channels = undefined
@@ -244,26 +269,6 @@ export class BusHost implements AsyncDisposable {
     const system = new SystemObject(endpoint, env)
     const carriers = new CarrierListener({ env, onCarrier: (carrier) => void system.attach(carrier) })
     this.#listener = await listenUnix(socket, { onLink: (link) => carriers.accept(link) })
-  }
-
-  /** Which partitions may open what is offered, and by which rule. The operator's programs may open everything. */
-  #access(): unknown {
-    const { ask } = this.#options
-    if (ask === undefined) return undefined
-    const { offers } = this.#broker.inspect() as {
-      readonly offers: readonly {
-        readonly partition: string
-        readonly service: string
-        readonly mode: 'byte' | 'message'
-      }[]
-    }
-    return offers.map(({ partition, service, mode }) => {
-      const answers = this.names.map((caller) => ({ caller, ...ask({ caller, target: partition, service, mode }) }))
-      const callers = answers.flatMap(({ caller, allowed, rule }) =>
-        allowed && rule !== undefined ? [{ partition: caller, rule: rule.number }] : [],
-      )
-      return { partition, service, callers }
-    })
   }
 
   #entry(name: string): Entry {

@@ -46,6 +46,8 @@ export interface Surroundings {
   image(): Promise<GuestImage>
   /** Where programs of this host dial their channels; opened when the first one starts. */
   channels(): Promise<ProcessChannels>
+  /** Gives up connecting to what somebody else runs. */
+  readonly signal: AbortSignal | undefined
   observe(event: HostEvent): void
 }
 
@@ -55,6 +57,8 @@ export interface Launched {
   readonly running: QemuPartition | ProcessPartition | undefined
   /** Where to look when it does not do what it should. */
   readonly log: string | undefined
+  /** For one that somebody else runs: settles with the reason when its link is over, which then can be launched again. */
+  readonly lost: Promise<BusbarError> | undefined
   /** Lets go of its link. */
   detach(): void
 }
@@ -103,8 +107,8 @@ async function launchMachine(name: string, config: QemuPartitionConfig, around: 
   // Before it can be started again.
   void running.exited.then(() => around.regions.stopped(name))
   const places = regions.length > 0
-  const detach = serveSerial(name, await serialHost(running.portPath, around), around, { places })
-  return { running, log, detach }
+  const { detach } = serveSerial(name, await serialHost(running.portPath, { env: around.env }), around, { places })
+  return { running, log, lost: undefined, detach }
 }
 
 async function launchProgram(name: string, config: ProcessPartitionConfig, around: Surroundings): Promise<Launched> {
@@ -127,20 +131,25 @@ async function launchProgram(name: string, config: ProcessPartitionConfig, aroun
   })
   const session = broker.attach(name, channels.carrier(socketLink(running.socket, {}, poller)), { here: true })
   const detach = (): void => session.close(new BusbarError('CLOSED', 'the bus let the partition go'))
-  return { running, log: undefined, detach }
+  return { running, log: undefined, lost: undefined, detach }
 }
 
 async function attachExternal(name: string, config: ExternalPartitionConfig, around: Surroundings): Promise<Launched> {
   const { directory, env, broker, observe } = around
   const path = resolve(directory, config.socket)
-  observe({ kind: 'starting', partition: name, how: `${config.medium} at ${path}` })
+  const options = around.signal === undefined ? { env } : { env, signal: around.signal }
+  const nothing = { running: undefined, log: undefined }
   if (config.medium === 'virtio-serial') {
-    return { running: undefined, log: undefined, detach: serveSerial(name, await serialHost(path, around), around) }
+    const port = await serialHost(path, options)
+    observe({ kind: 'starting', partition: name, how: `${config.medium} at ${path}` })
+    return { ...nothing, ...serveSerial(name, port, around) }
   }
-  const link =
-    config.medium === 'vsock' ? await connectHybridVsock(path, config.port ?? 0, { env }) : await connectUnix(path)
+  const { medium, port = 0 } = config
+  const link = medium === 'vsock' ? await connectHybridVsock(path, port, options) : await connectUnix(path, options)
+  observe({ kind: 'starting', partition: name, how: `${config.medium} at ${path}` })
   const session = broker.attach(name, new MuxCarrier(link, { side: 'bus', env }))
-  return { running: undefined, log: undefined, detach: () => session.close(new BusbarError('CLOSED', 'let go')) }
+  const lost = session.closed.then((reason) => reason ?? new BusbarError('LINK_LOST', 'the link ended'))
+  return { ...nothing, lost, detach: () => session.close(new BusbarError('CLOSED', 'let go')) }
 }
 
 /** A serial port has sessions: each one that both sides agree on is a new epoch of the partition. */
@@ -149,13 +158,14 @@ function serveSerial(
   port: SerialPort,
   { env, broker, observe }: Surroundings,
   has: { places?: boolean } = {},
-): () => void {
-  const serve = async (): Promise<void> => {
+): { readonly lost: Promise<BusbarError>; detach(): void } {
+  const serve = async (): Promise<never> => {
     for (;;) broker.attach(name, new MuxCarrier(await port.accept(), { side: 'bus', env }), has)
   }
-  serve().catch((thrown: unknown) => {
+  const lost = serve().catch((thrown: unknown) => {
     const reason = BusbarError.from(thrown)
     if (reason.code !== 'CLOSED') observe({ kind: 'broken', partition: name, reason })
+    return reason
   })
-  return () => port.close(new BusbarError('CLOSED', 'the bus let the partition go'))
+  return { lost, detach: () => port.close(new BusbarError('CLOSED', 'the bus let the partition go')) }
 }
