@@ -4,14 +4,14 @@ import { signatureText } from '../idl/index.ts'
 import { parsePipeName } from '../pipe/index.ts'
 import { closestName } from '../policy/index.ts'
 import type { Contract, Procedure, TypeNode } from '../rpc/index.ts'
-import { busOf } from './bus-of.ts'
+import { usingBus } from './bus-of.ts'
 import { type Command, SOCKET_OPTION, type Terminal, LOOK_AT_BUS } from './command.ts'
 import { completeMethods, completeTargets } from './complete-targets.ts'
 import { exampleFields } from './example-values.ts'
 import { fieldsFromJson, toJson } from './json-values.ts'
 import { namedContract, serviceContracts } from './service-contracts.ts'
 import { shellQuoted } from './shell.ts'
-import { waiting } from './waiting.ts'
+import { Wait, waiting } from './waiting.ts'
 
 type AnyProxy = Record<string, (args: unknown, options: unknown) => unknown> & AsyncDisposable
 
@@ -43,28 +43,36 @@ export const call: Command = {
   async run(given, terminal) {
     const [target = '', name = '', text = '{}'] = given.words
     const { service } = parsePipeName(target)
-    const deadline = Number(given.options['deadline'] ?? 10_000)
-    if (!(deadline > 0)) throw new BusbarError('INVALID_ARGUMENT', '--deadline is a number of milliseconds above 0')
-    const value = await readArguments(text)
-    const { signal } = terminal
-    await using bus = await busOf(given, terminal)
-    const file = given.options['contract']
-    const asking = serviceContracts(bus, target, {
-      deadline,
-      signal,
-      file: typeof file === 'string' ? file : undefined,
-    })
-    const { contracts, objects } = await waiting(terminal, target, asking)
-    try {
-      const contract = namedContract(contracts, service)
-      const procedure = procedureOf(contract, name, target)
-      const args = readFields(procedure, value, target)
-      await using proxy = (await objects.activate(contract, { deadline, signal })) as unknown as AnyProxy
-      const result = proxy[name]?.(args, { deadline, signal })
-      await print(procedure.result, result, `${target} ${name}`, terminal)
-    } finally {
-      objects.close()
+    const limit = given.options['deadline'] ?? 10_000
+    const deadline = Number(limit)
+    if (!(deadline > 0)) {
+      throw new BusbarError('INVALID_ARGUMENT', `--deadline is a number of milliseconds above 0, found "${limit}"`, {
+        stage: 'arguments',
+        hints: ['leave it out for 10000'],
+      })
     }
+    const value = await readArguments(text, terminal)
+    const { signal } = terminal
+    const file = given.options['contract']
+    await usingBus(given, terminal, async (bus) => {
+      const asking = serviceContracts(bus, target, {
+        deadline,
+        signal,
+        file: typeof file === 'string' ? file : undefined,
+      })
+      const { contracts, objects } = await waiting(terminal, target, asking)
+      try {
+        const contract = namedContract(contracts, service)
+        const procedure = procedureOf(contract, name, target)
+        const args = readFields(procedure, value, target)
+        const activating = objects.activate(contract, { deadline, signal })
+        await using proxy = (await waiting(terminal, target, activating)) as unknown as AnyProxy
+        const result = proxy[name]?.(args, { deadline, signal })
+        await print(procedure.result, result, `${target} ${name}`, terminal)
+      } finally {
+        objects.close()
+      }
+    })
     return 0
   },
 }
@@ -106,14 +114,18 @@ function readFields(procedure: Procedure, value: unknown, target: string): Recor
 /** One line of JSON for a value; one for each item of a stream, as it comes. */
 async function print(node: TypeNode, result: unknown, what: string, terminal: Terminal): Promise<void> {
   if (node.kind === 'stream') {
-    for await (const item of result as AsyncIterable<unknown>) terminal.out(toJson(node.item, item))
+    using wait = new Wait(terminal, `the next item of ${what}`)
+    for await (const item of result as AsyncIterable<unknown>) {
+      terminal.out(toJson(node.item, item))
+      wait.heard()
+    }
     return
   }
   terminal.out(toJson(node, await waiting(terminal, what, result as Promise<unknown>)))
 }
 
-async function readArguments(text: string): Promise<unknown> {
-  const source = text === '-' ? await readInput() : text.startsWith('@') ? await readFile(text.slice(1), 'utf8') : text
+async function readArguments(text: string, terminal: Terminal): Promise<unknown> {
+  const source = await readSource(text, terminal)
   try {
     return JSON.parse(source)
   } catch (cause) {
@@ -121,6 +133,21 @@ async function readArguments(text: string): Promise<unknown> {
       stage: 'arguments',
       cause,
       hints: ['write an object with the arguments by name, for instance \'{"path": "/"}\''],
+    })
+  }
+}
+
+async function readSource(text: string, terminal: Terminal): Promise<string> {
+  if (text === '-') return waiting(terminal, 'the arguments on standard input', readInput())
+  if (!text.startsWith('@')) return text
+  const file = text.slice(1)
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    throw new BusbarError('INVALID_ARGUMENT', `the arguments cannot be read from "${file}"`, {
+      stage: 'arguments',
+      cause,
+      hints: ['behind @ stands the name of a file that holds a JSON object'],
     })
   }
 }

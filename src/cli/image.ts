@@ -1,8 +1,15 @@
-import { buildImage, checkRequirements, installCommand, type Progress } from '../partition/index.ts'
+import {
+  buildImage,
+  type BuildImageOptions,
+  checkRequirements,
+  type GuestImage,
+  installCommand,
+} from '../partition/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { fileURLToPath } from 'node:url'
 import { type Command, JSON_OPTION } from './command.ts'
-import { renderBytes } from './progress-bar.ts'
+import { renderStep } from './progress-bar.ts'
+import { Wait } from './waiting.ts'
 
 export const image: Command = {
   name: 'image',
@@ -18,19 +25,21 @@ export const image: Command = {
   arity: [1, 1],
   async run({ words, options }, terminal) {
     if (words[0] !== 'build') {
-      throw new BusbarError('INVALID_ARGUMENT', `"image ${words[0]}" is not known`, { hints: ['busbar image build'] })
+      throw new BusbarError('INVALID_ARGUMENT', `"image ${words[0]}" is not known, expected "image build"`, {
+        stage: 'arguments',
+        hints: ['busbar image build'],
+      })
     }
     const missing = installCommand(await checkRequirements())
     if (missing !== undefined) {
       throw new BusbarError('UNAVAILABLE', 'programs that build guest images are missing', {
+        stage: 'requirements',
         hints: [`as root: ${missing}`],
       })
     }
-    const built = await buildImage({
-      packageDir: fileURLToPath(new URL('../..', import.meta.url)),
-      signal: terminal.signal,
+    using wait = new Wait(terminal, 'the guest image')
+    const built = await buildVisibly(wait, terminal.signal, {
       refresh: options['refresh'] === true,
-      onProgress: (progress) => terminal.status(line(progress)),
       ...(typeof options['cache'] === 'string' ? { cacheDir: options['cache'] } : {}),
     })
     terminal.out(options['json'] === true ? JSON.stringify({ schemaVersion: 1, image: built }) : built.directory)
@@ -38,7 +47,16 @@ export const image: Command = {
   },
 }
 
-function line({ step, done, total, unit }: Progress): string {
-  const size = (count: number): string => (unit === 'bytes' ? renderBytes(count) : `${count}`)
-  return `${step} ${size(done)}${total > 0 ? ` of ${size(total)}` : ''}`
+/** The guest image of this package, built in sight of a person; `signal` stops it, and nothing of it is left. */
+export function buildVisibly(
+  wait: Wait,
+  signal: AbortSignal,
+  options: Pick<BuildImageOptions, 'refresh' | 'cacheDir'> = {},
+): Promise<GuestImage> {
+  return buildImage({
+    ...options,
+    packageDir: fileURLToPath(new URL('../..', import.meta.url)),
+    signal,
+    onProgress: (progress) => wait.progress(renderStep(progress)),
+  })
 }

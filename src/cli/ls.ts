@@ -1,8 +1,9 @@
+import type { Bus } from '../agent/index.ts'
 import { BusbarError, escapePeerText } from '../errors/index.ts'
 import { signatureText } from '../idl/index.ts'
 import { describeContracts } from '../rpc/index.ts'
 import { HOST_PARTITION, Operator } from '../services/index.ts'
-import { busOf } from './bus-of.ts'
+import { usingBus } from './bus-of.ts'
 import { type Command, type Given, JSON_OPTION, SOCKET_OPTION, LOOK_AT_BUS, type Terminal } from './command.ts'
 import { type Report, reportTables } from './report-tables.ts'
 import { serviceContracts } from './service-contracts.ts'
@@ -34,9 +35,9 @@ export const ls: Command = {
 }
 
 async function listBus(given: Given, terminal: Terminal): Promise<number> {
-  await using bus = await busOf(given, terminal)
-  await using operator = await bus.activate(Operator, { in: HOST_PARTITION })
-  const report = JSON.parse(await operator.inspect()) as Report
+  const report = await usingBus(given, terminal, (bus) =>
+    waiting(terminal, 'what the bus says of itself', inspect(bus, terminal.signal)),
+  )
   if (given.options['json'] === true) {
     terminal.out(JSON.stringify({ schemaVersion: 1, ...report }, undefined, 2))
     return 0
@@ -45,18 +46,25 @@ async function listBus(given: Given, terminal: Terminal): Promise<number> {
   return 0
 }
 
+async function inspect(bus: Bus, signal: AbortSignal): Promise<Report> {
+  await using operator = await bus.activate(Operator, { in: HOST_PARTITION, signal })
+  return JSON.parse(await operator.inspect({}, { signal })) as Report
+}
+
 async function listService(given: Given, terminal: Terminal): Promise<number> {
   const [target = ''] = given.words
   const file = given.options['contract']
-  await using bus = await busOf(given, terminal)
   const { signal } = terminal
-  const asking = serviceContracts(bus, target, {
-    deadline: DEADLINE,
-    signal,
-    file: typeof file === 'string' ? file : undefined,
+  const { contracts, source } = await usingBus(given, terminal, async (bus) => {
+    const asking = serviceContracts(bus, target, {
+      deadline: DEADLINE,
+      signal,
+      file: typeof file === 'string' ? file : undefined,
+    })
+    const { objects, ...found } = await waiting(terminal, target, asking)
+    objects.close(new BusbarError('CLOSED', 'asked'))
+    return found
   })
-  const { contracts, source, objects } = await waiting(terminal, target, asking)
-  objects.close(new BusbarError('CLOSED', 'asked'))
   if (given.options['json'] === true) {
     terminal.out(JSON.stringify({ schemaVersion: 1, source, description: describeContracts(contracts) }, undefined, 2))
     return 0

@@ -30,7 +30,8 @@ export const pipe: Command = {
         hints: ['leave it out for byte'],
       })
     }
-    await using bus = await busOf(given, terminal)
+    await using attached = await busOf(given, terminal)
+    const { bus } = attached
     const wait = given.options['wait'] === true
     const opened = await waiting(terminal, name, bus.open(name, { mode, wait, signal: terminal.signal }))
     const options = { signal: terminal.signal }

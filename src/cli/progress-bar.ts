@@ -1,3 +1,5 @@
+import type { Progress } from '../partition/index.ts'
+
 const BAR = 24
 
 /** `[#######-----------------]  29 %  18.9 MB of 64.0 MB  11.2 MB/s  4 s left`. Sizes in `bytes`, time in `ms`. */
@@ -9,6 +11,12 @@ export function renderProgress(done: number, total: number, elapsed: number): st
   const bar = '#'.repeat(filled) + '-'.repeat(BAR - filled)
   const percent = `${Math.floor(share * 100)}`.padStart(3)
   return `[${bar}] ${percent} %  ${renderBytes(done)} of ${renderBytes(total)}  ${renderBytes(rate)}/s${left}`
+}
+
+/** `downloading the kernel 3.1 MB of 27.4 MB`. */
+export function renderStep({ step, done, total, unit }: Progress): string {
+  const size = (count: number): string => (unit === 'bytes' ? renderBytes(count) : `${count}`)
+  return `${step} ${size(done)}${total > 0 ? ` of ${size(total)}` : ''}`
 }
 
 /** `64.0 MB`: powers of 1000, as disks and networks count. */
