@@ -4,6 +4,8 @@ import { type Axis, heading, page, round, rule, scale, text } from './svg.ts'
 export interface BarChart {
   readonly title: string
   readonly subtitle: string
+  /** Pixels; 820 when absent. */
+  readonly width?: number
   readonly panels: readonly Axis[]
   readonly bars: readonly Bar[]
 }
@@ -23,10 +25,10 @@ const STEP = 27
 /** Between two panels, and behind the last: the words of the longest bar stand there, pixels. */
 const GAP = 80
 
-export function barChart({ title, subtitle, panels, bars }: BarChart): string {
+export function barChart({ title, subtitle, width: whole = WIDTH, panels, bars }: BarChart): string {
   const out = heading(20, title, subtitle)
   const bottom = TOP + bars.length * STEP
-  const width = (WIDTH - LEFT) / panels.length - GAP
+  const width = (whole - LEFT) / panels.length - GAP
   for (const [at, { name, color }] of bars.entries()) {
     out.push(text(LEFT - 10, middleOf(at), name, `text-anchor="end" fill="${color}" font-weight="bold"`))
   }
@@ -47,7 +49,7 @@ export function barChart({ title, subtitle, panels, bars }: BarChart): string {
       out.push(text(end + 6, middleOf(at), value.text, ''))
     }
   }
-  return page(WIDTH, bottom + 54, out)
+  return page(whole, bottom + 54, out)
 }
 
 function middleOf(bar: number): number {

@@ -50,6 +50,11 @@ export function lineChart({ title, subtitle, x, y, lines }: LineChart): string {
   for (const { line, end } of named) {
     const at = Math.max(end + 4, free)
     free = at + NAME_HEIGHT
+    const [last = 1] = line.points.at(-1) ?? []
+    // From where the line ends to its name, wherever other names have pushed that.
+    out.push(
+      `<path d="M${round(across(last) + 4)} ${round(end)}L${PLOT.right + 9} ${round(at - 4)}" stroke="${line.color}" stroke-dasharray="1 4"/>`,
+    )
     out.push(text(PLOT.right + 12, at, line.name, `fill="${line.color}" font-weight="bold"`))
   }
   return page(WIDTH, HEIGHT, out)

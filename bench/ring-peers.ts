@@ -93,7 +93,7 @@ interface Entry {
 const ENTRIES = {
   raw: { label: 'raw net.Socket', color: COLORS.raw, start: overSocket('raw') },
   ring: { label: 'busbar rings', color: COLORS.busbar, start: overRings({}) },
-  'ring-doorbell': { label: 'rings, no polling', color: '#ea8a4f', start: overRings({ BUSBAR_POLL: '0' }) },
+  'ring-doorbell': { label: 'rings, no polling', color: '#d4a017', start: overRings({ BUSBAR_POLL: '0' }) },
   'message-port': { label: 'worker MessagePort', color: '#0e7490', start: overPort },
   capnweb: { label: 'capnweb', color: COLORS.capnweb, start: overSocket('capnweb') },
   'grpc-js': { label: 'grpc-js', color: COLORS['grpc-js'], start: overSocket('grpc-js') },
@@ -202,7 +202,7 @@ function micro(ms: number): number {
   return Number((ms * 1000).toPrecision(4))
 }
 
-/** What the issue asks for is of `ring`. */
+/** The targets are those of `ring`. */
 function rows(figures: ReadonlyMap<Name, Figures>): Row[] {
   const of = (name: Name): Figures => figures.get(name) ?? { p50: [], p99: [], rate: [], curve: {} }
   const raw = of('raw')
@@ -275,8 +275,8 @@ function curves(figures: ReadonlyMap<Name, Figures>, machine: string): string {
   const marks = [0, 50, 90, 99, 99.9, 99.99].map((share) => ({ at: 100 / (100 - share), text: `${share} %` }))
   return lineChart({
     title: 'How long 100-byte calls take, one at a time',
-    subtitle: `So many of the calls took no longer. Logarithmic axes. ${machine}`,
-    x: { label: 'part of the calls', marks },
+    subtitle: `The share of calls, across, that took no longer than the time, up. Logarithmic axes. ${machine}`,
+    x: { label: 'share of the calls', marks },
     y: {
       label: 'time of a call',
       marks: enclosing(

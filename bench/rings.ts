@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { rawUpload, withPeers } from './bulk.ts'
+import type { Broker } from 'busbar/bus'
 import { PRIVATE_RING_BYTES } from 'busbar/transport'
 import { type Child, startChild } from './children.ts'
 import { median, percentile, type Row, rowOf } from './rows.ts'
@@ -28,7 +29,10 @@ const DOORBELL = { ...ON, BUSBAR_POLL: '0' } as const
 
 type Peers = { client: Child; server: Child }
 
-function onRings<T>(vars: Readonly<Record<string, string>>, run: (peers: Peers) => Promise<T>): Promise<T> {
+function onRings<T>(
+  vars: Readonly<Record<string, string>>,
+  run: (peers: Peers & { broker: Broker }) => Promise<T>,
+): Promise<T> {
   return withPeers(run, 'bus', vars)
 }
 
@@ -142,17 +146,23 @@ export async function ringMessages(repetitions: number): Promise<Row[]> {
   return [rowOf('ring-messages', 'M/s', values, baselines, '>= 5 M/s')]
 }
 
-/** `ring-idle`: what both ends of 100 channels on rings take of a core while nothing happens; the baseline is one core. */
+/** `ring-idle`: what the bus and both ends of 100 channels on rings take of a core together while nothing happens; the baseline is one core. */
 export async function ringIdle(repetitions: number): Promise<Row[]> {
   const values: number[] = []
   for (let i = 0; i < repetitions; i++) {
-    await onRings(ON, async ({ client, server }) => {
+    await onRings(ON, async ({ client, server, broker }) => {
       await server.ask({ do: 'offer-sink' })
       await client.ask({ do: 'open-many', count: IDLE })
       const both = [client, server]
       await Promise.all(both.map((child) => child.ask({ do: 'idle', ms: 500 })))
-      const used = await Promise.all(both.map((child) => child.ask({ do: 'idle', ms: WATCH })))
-      values.push((Math.max(...(used as number[])) / WATCH) * 100)
+      const { pipes } = broker.inspect() as { pipes: { medium: string }[] }
+      const rings = pipes.filter(({ medium }) => medium === 'ring').length
+      if (rings !== IDLE) throw new Error(`${rings} of ${IDLE} channels are on rings`)
+      const before = process.cpuUsage()
+      const used = (await Promise.all(both.map((child) => child.ask({ do: 'idle', ms: WATCH })))) as number[]
+      const bus = process.cpuUsage(before)
+      const all = used.reduce((sum, ms) => sum + ms, (bus.user + bus.system) / 1000)
+      values.push((all / WATCH) * 100)
     })
   }
   return [

@@ -13,6 +13,7 @@ import { demo } from './demo.ts'
 import { hostileVictim } from './hostile-victim.ts'
 import { slowReader } from './memory.ts'
 import { componentCall, pipelined, references, streamBytes } from './objects.ts'
+import { drawObjects } from './objects-chart.ts'
 import { manyChannels } from './many-channels.ts'
 import { payloadSweep } from './payload-sweep.ts'
 import { ringPeers } from './ring-peers.ts'
@@ -106,5 +107,6 @@ for (const [name, { run }] of Object.entries(CASES)) {
     )
   }
 }
+drawObjects(rows, machine)
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, undefined, 2)}\n`)
 process.exit(0)

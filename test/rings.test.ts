@@ -17,6 +17,7 @@ interface World {
   readonly a: Channel
   readonly b: Channel
   readonly broker: Broker
+  readonly client: Endpoint
   dispose(): Promise<void>
 }
 
@@ -56,7 +57,7 @@ async function world(how: How): Promise<World> {
     opened = resolve
   })
   const [a, b] = await Promise.all([opening, accepted])
-  return { a, b, broker, dispose: async () => broker.close() }
+  return { a, b, broker, client, dispose: async () => broker.close() }
 }
 
 /** The same, when both ends write to rings. */
@@ -109,6 +110,16 @@ describe('the medium of a pipe', { timeout: 60_000 }, () => {
     await settled(all, ({ medium: found }) => found === 'ring')
     assert.deepEqual(shown(all.broker), { caller: 'client', pipe: 'server/it', medium: 'ring' })
     assert.deepEqual([all.a.medium, all.b.medium], ['ring', 'ring'])
+    await all.dispose()
+  })
+
+  test('is a ring for all of a hundred that open at once', async () => {
+    const all = await world({ server: await medium(), client: await medium(), rings: allocator })
+    await Promise.all(Array.from({ length: 99 }, () => all.client.open('server/it', { mode: 'byte' })))
+    const media = (): string[] =>
+      (all.broker.inspect() as { pipes: { medium: string }[] }).pipes.map((pipe) => pipe.medium)
+    assert.equal(media().length, 100)
+    while (media().some((found) => found !== 'ring')) await new Promise(setImmediate)
     await all.dispose()
   })
 

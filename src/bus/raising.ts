@@ -1,5 +1,6 @@
 import { BusbarError } from '../errors/index.ts'
 import { type OwnPlaces, placeBetween, type PlaceAllocator, raiseToPlace, raiseWithBus } from './places.ts'
+import { RaisingTurns } from './raising-turns.ts'
 import type { Relay } from './relay.ts'
 import { type JoinedEnd, raiseToRings, type RingAllocator } from './rings.ts'
 
@@ -15,6 +16,7 @@ export interface RaisingMeans {
 /** Brings pipes over to rings: from end to end where the ends share memory, else from the bus to each machine that shares some with it. */
 export class Raising {
   readonly #means: RaisingMeans
+  readonly #turns = new RaisingTurns()
 
   constructor(means: RaisingMeans) {
     this.#means = means
@@ -41,7 +43,8 @@ export class Raising {
     const allowed = (): boolean => !captured()
     if (!allowed()) return undefined
     if (rings !== undefined && caller.session.hasRings && service.session.hasRings) {
-      return raiseToRings(caller, service, rings, allowed)
+      const partitions = [caller.session.partition, service.session.partition]
+      return this.#turns.take(partitions, () => raiseToRings(caller, service, rings, allowed))
     }
     if (places === undefined || !direct) return undefined
     try {

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { MAX_RAISING, MAX_RAISING_OF_ONE, RaisingTurns } from './raising-turns.ts'
+
+/** Work that lasts until it is told to end, by the names it was begun for. */
+class Work {
+  readonly turns = new RaisingTurns()
+  readonly going: { names: readonly string[]; end: () => void }[] = []
+  most = 0
+
+  start(names: readonly string[]): Promise<void> {
+    return this.turns.take(names, () => {
+      return new Promise<void>((resolve) => {
+        this.going.push({ names, end: resolve })
+        this.most = Math.max(this.most, this.going.length)
+      })
+    })
+  }
+
+  async endFirst(): Promise<void> {
+    this.going.shift()?.end()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+test('every channel has its turn, and never more than the limits at once', async () => {
+  const work = new Work()
+  const all = Array.from({ length: 200 }, (_, i) => work.start([`caller ${i % 5}`, `service ${i % 7}`]))
+  while (work.going.length > 0) {
+    const counts = new Map<string, number>()
+    for (const name of work.going.flatMap(({ names }) => names)) counts.set(name, (counts.get(name) ?? 0) + 1)
+    assert.ok(Math.max(...counts.values()) <= MAX_RAISING_OF_ONE)
+    await work.endFirst()
+  }
+  await Promise.all(all)
+  assert.equal(work.most, MAX_RAISING)
+})
+
+test('a partition that never answers holds up nobody else', async () => {
+  const work = new Work()
+  for (let i = 0; i < 100; i++) void work.start(['caller', 'silent'])
+  assert.equal(work.going.length, MAX_RAISING_OF_ONE)
+  void work.start(['another', 'service'])
+  assert.equal(work.going.length, MAX_RAISING_OF_ONE + 1)
+})

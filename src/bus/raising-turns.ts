@@ -1,0 +1,55 @@
+/** Channels that go over to rings at the same time, those of all partitions. Our choice: each takes five descriptors of the bus until both ends have answered. */
+export const MAX_RAISING = 48
+/** Of which one partition takes part in so many. Our choice: one that leaves all of them unanswered leaves as many to others. */
+export const MAX_RAISING_OF_ONE = 16
+
+interface Waiting {
+  readonly partitions: readonly string[]
+  readonly begin: () => void
+}
+
+/** Lets so many channels go over to rings at a time, and the others wait for their turn: they are streams until then. */
+export class RaisingTurns {
+  readonly #waiting: Waiting[] = []
+  readonly #going = new Map<string, number>()
+  #all = 0
+
+  /** Does `work` when there is room for one more between these partitions; `work` does not reject. */
+  async take<T>(partitions: readonly string[], work: () => Promise<T>): Promise<T> {
+    if (this.#hasRoom(partitions)) this.#begin(partitions)
+    else {
+      await new Promise<void>((begin) => {
+        this.#waiting.push({ partitions, begin })
+      })
+    }
+    try {
+      return await work()
+    } finally {
+      this.#over(partitions)
+    }
+  }
+
+  #hasRoom(partitions: readonly string[]): boolean {
+    return this.#all < MAX_RAISING && partitions.every((name) => (this.#going.get(name) ?? 0) < MAX_RAISING_OF_ONE)
+  }
+
+  #begin(partitions: readonly string[]): void {
+    this.#all++
+    for (const name of partitions) this.#going.set(name, (this.#going.get(name) ?? 0) + 1)
+  }
+
+  #over(partitions: readonly string[]): void {
+    this.#all--
+    for (const name of partitions) {
+      const left = (this.#going.get(name) ?? 0) - 1
+      if (left > 0) this.#going.set(name, left)
+      else this.#going.delete(name)
+    }
+    // The first whose partitions have room: whoever waits for one that does not answer holds up nobody else.
+    const next = this.#waiting.findIndex((waiting) => this.#hasRoom(waiting.partitions))
+    const waiting = next < 0 ? undefined : this.#waiting.splice(next, 1)[0]
+    if (waiting === undefined) return
+    this.#begin(waiting.partitions)
+    waiting.begin()
+  }
+}
