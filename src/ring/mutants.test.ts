@@ -125,7 +125,7 @@ const ORDERS: readonly (readonly [string, string, string])[] = [
   ['writer.ts', 'if (this.#read === before) this.#signal = true', ''],
   ['writer.ts', 'if (this.#read === before) this.#signal = true', 'this.#signal = true'],
   ['writer.ts', 'this.#mem.store(CELLS.WRITE_INDEX, this.#at)\n    this.#published', 'this.#published'],
-  ['writer.ts', 'this.#mem.store(CELLS.PENDING_SEND, Math.max(least, this.#quarter) + END_BYTES)', ''],
+  ['writer.ts', 'this.#mem.store(CELLS.PENDING_SEND, Math.max(least, this.#half) + END_BYTES)', ''],
   ['writer.ts', 'return !this.#roomFor(least)', 'return least > this.#free'],
   ['writer.ts', 'this.#free -= total', ''],
 ]

@@ -28,8 +28,10 @@ export class RingWriter {
   readonly #message: boolean
   readonly #mem: Mem
   readonly #size: number
-  /** Bytes after which is published unasked, and which are waited for at least. */
+  /** Bytes after which is published unasked. */
   readonly #quarter: number
+  /** Bytes that are waited for at least: to be woken takes longer than to write a quarter. */
+  readonly #half: number
   /** Where the next packet begins. */
   #at = 0
   /** The write index as the other side knows it. */
@@ -54,6 +56,7 @@ export class RingWriter {
     this.#size = mem.dataBytes
     this.maxPayload = payloadLimit(this.#size, maxPayload)
     this.#quarter = Math.max(padded(this.#size >>> 2), PACKET_BYTES + 8)
+    this.#half = Math.max(padded(this.#size >>> 1), this.#quarter)
     this.#free = this.#size - GAP_BYTES - END_BYTES
   }
 
@@ -184,7 +187,7 @@ export class RingWriter {
     if (this.#unpublished !== 0) this.#publish()
     const least = this.#least(length)
     this.#pending = true
-    this.#mem.store(CELLS.PENDING_SEND, Math.max(least, this.#quarter) + END_BYTES)
+    this.#mem.store(CELLS.PENDING_SEND, Math.max(least, this.#half) + END_BYTES)
     return !this.#roomFor(least)
   }
 
@@ -197,7 +200,7 @@ export class RingWriter {
   /** Bytes in the ring that a write of so many needs to go on. */
   #least(length: number): number {
     const needed = PACKET_BYTES + padded(Math.min(length, this.maxPayload))
-    return this.#message ? needed : Math.min(needed, this.#quarter)
+    return this.#message ? needed : this.#half
   }
 
   /** Whether so many bytes are free, after a look at the read index. */
