@@ -6,6 +6,7 @@ import type { Broker } from 'busbar/bus'
 import { PRIVATE_RING_BYTES } from 'busbar/transport'
 import { type Child, startChild } from './children.ts'
 import { median, percentile, type Row, rowOf } from './rows.ts'
+import { ask, withPairs } from './socket-pairs.ts'
 
 const SIZE = 100
 const CALLS = 50_000
@@ -17,6 +18,8 @@ const CALLS_A_BELL = 50
 const BYTES = 2 * 1024 ** 3
 /** Through calls with long payloads. */
 const UPLOAD = 1024 ** 3
+/** The same over a raw socket, for so long, `ms`. */
+const UPLOAD_TIME = 500
 const CHUNK = 65_536
 const MIB = 1024 ** 2
 const MESSAGES = 8_000_000
@@ -77,12 +80,13 @@ export async function ringCalls(repetitions: number): Promise<Row[]> {
 /**
  * One pipe in 64 KiB writes, beside one raw socket: `ring-pipe-into`, read into the reader's own memory, `ring-pipe-duplex` as streams of Node, and
  * `ring-upload-1m`, calls with a payload of 1 MiB, two at a time. `ring-pipe-into-to-copy` has as its baseline the same bytes copied into shared memory
- * and out of it by one process.
+ * and out of it by one process; `ring-upload-1m-to-upload` the same task over a raw socket: frames of 1 MiB, each answered, two at a time.
  */
 export async function ringPipe(repetitions: number): Promise<Row[]> {
   const rate = (ms: unknown, bytes = BYTES): number => bytes / 1e6 / ((ms as number) / 1000)
   const baselines: number[] = []
   const copies: number[] = []
+  const uploads: number[] = []
   const values: Record<'into' | 'duplex' | 'upload', number[]> = { into: [], duplex: [], upload: [] }
   const loads = [
     ['into', 'sink', BYTES, { do: 'upload', chunk: CHUNK, bytes: BYTES }],
@@ -92,6 +96,7 @@ export async function ringPipe(repetitions: number): Promise<Row[]> {
   for (let i = 0; i < repetitions; i++) {
     baselines.push(rate(await rawUpload(BYTES)))
     copies.push(rate(plainCopy(BYTES)))
+    uploads.push(await rawFramedUpload())
     for (const [name, service, bytes, load] of loads) {
       await onRings(ON, async ({ client, server }) => {
         await server.ask({ do: `offer-${service}` })
@@ -105,7 +110,18 @@ export async function ringPipe(repetitions: number): Promise<Row[]> {
     rowOf('ring-pipe-into-to-copy', 'MB/s', values.into, copies, '>= 0.5'),
     rowOf('ring-pipe-duplex', 'MB/s', values.duplex, baselines, '>= 1.3'),
     rowOf('ring-upload-1m', 'MB/s', values.upload, baselines, '>= 2'),
+    rowOf('ring-upload-1m-to-upload', 'MB/s', values.upload, uploads, '>= 2'),
   ]
+}
+
+/** Frames of 1 MiB over a raw socket, two at a time, each answered by its length; MB/s. */
+function rawFramedUpload(): Promise<number> {
+  return withPairs(['raw'], async ([pair]) => {
+    if (pair === undefined) return Number.NaN
+    const load = { size: MIB, inFlight: 2, ms: UPLOAD_TIME }
+    await ask(pair, 'uploads', load)
+    return (((await ask(pair, 'uploads', load)) as number) * MIB) / 1e6
+  })
 }
 
 /** So many bytes into shared memory as large as a ring, and out of it, by one process; ms. */
