@@ -174,3 +174,25 @@ test('where others run that bring nothing it stays, and stops looking', async ()
   assert.equal(crowded.moves, 0)
   assert.deepEqual(poller.inspect(), { awake: 0, polls: false, rung: 0 })
 })
+
+test('while bulk flows, the other side on this processor is no reason to leave it', async () => {
+  const machine = new Machine(() => {
+    source.left = 1
+    poller.bulk()
+    run()
+  })
+  const { poller, source } = looking(machine)
+  await until(() => machine.ways > 40)
+  poller.remove(source)
+  assert.equal(machine.moves, 0)
+})
+
+test('a writer of bulk whose memory is far away leaves its processor', () => {
+  const machine = new Machine()
+  const poller = new RingPoller()
+  poller.use(machine)
+  poller.copied(4_194_304, performance.now() - 0.1)
+  assert.equal(machine.moves, 0)
+  poller.copied(4_194_304, performance.now() - 50)
+  assert.equal(machine.moves, 1)
+})

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { Apart } from './apart.ts'
 import { RING_LIMITS } from './limits.ts'
 
 /** What it saves to find an arrival by looking instead of being woken, in windows (measured: 30 to 70 µs of a window of 0.1 ms). */
@@ -59,6 +60,9 @@ export class RingPoller {
   #crowds = 0
   #patience = 0
   #movedAt = Number.NEGATIVE_INFINITY
+  /** When bulk last went through one of its rings. */
+  #bulkAt = Number.NEGATIVE_INFINITY
+  readonly #apart = new Apart(() => this.#processor?.moveAway())
   /** When the turn of the event loop began. */
   #turn = 0
   #rung = 0
@@ -91,6 +95,18 @@ export class RingPoller {
   /** One of its rings had to wake the other side. */
   rang(): void {
     this.#rung++
+  }
+
+  /** So many `bytes` of bulk were copied into one of its rings, from `start` on. */
+  copied(bytes: number, start: number): void {
+    const now = performance.now()
+    this.#bulkAt = now
+    this.#apart.copied(bytes, start, now)
+  }
+
+  /** Bulk was taken out of one of its rings. */
+  bulk(): void {
+    this.#bulkAt = performance.now()
   }
 
   /** How many rings are looked at now, whether they are looked at between arrivals, and how many times another side had to be woken so far. */
@@ -183,6 +199,11 @@ export class RingPoller {
    */
   #crowded(now: number, time: number, moved: boolean): void {
     this.#missed(time)
+    // Bulk is copied fastest where both ends take turns, unless two processors are close, which the system may see to.
+    if (now - this.#bulkAt < SETTLE) {
+      this.#crowds = 0
+      return
+    }
     if (!moved || ++this.#crowds <= this.#patience || now - this.#movedAt < SETTLE) return
     this.#processor?.moveAway()
     this.#crowds = 0

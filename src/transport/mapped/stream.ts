@@ -7,6 +7,9 @@ import { RING_LIMITS, type RingLimits } from './limits.ts'
 import type { Polled, RingPoller } from './poller.ts'
 import { Preface, PREFACE_BYTES, writePreface } from './preface.ts'
 
+/** As many `bytes` at a time are bulk: for those it is speed that counts, not who waits how long (our choice: half a long packet). */
+const BULK = 32_768
+
 /** The rings of one end, mapped and not used yet. */
 export interface Rings {
   readonly writer: RingWriter
@@ -126,7 +129,7 @@ export class RingStream implements ByteLink, Polled {
     let done: number
     try {
       if (!this.#switched) this.#switch(rings)
-      done = rings.writer.write(chunk)
+      done = this.#put(rings.writer, chunk)
       if (rings.writer.publish()) this.#ring(rings.bell)
     } catch (thrown) {
       this.#fail(BusbarError.from(thrown))
@@ -306,6 +309,7 @@ export class RingStream implements ByteLink, Polled {
       this.#pulling = false
     }
     this.#checkEnd(reader, dry)
+    if (taken >= BULK) this.#poller.bulk()
     return taken > 0
   }
 
@@ -344,7 +348,7 @@ export class RingStream implements ByteLink, Polled {
     let moved = false
     while (this.#head !== undefined) {
       const head: Uint8Array = this.#head
-      const done = writer.write(head)
+      const done = this.#put(writer, head)
       if (done > 0) moved = true
       if (done < head.length) {
         this.#head = head.subarray(done)
@@ -358,6 +362,14 @@ export class RingStream implements ByteLink, Polled {
       if (this.#ending !== undefined) this.#endRing()
     }
     return moved
+  }
+
+  #put(writer: RingWriter, bytes: Uint8Array): number {
+    if (bytes.length < BULK) return writer.write(bytes)
+    const start = performance.now()
+    const done = writer.write(bytes)
+    this.#poller.copied(done, start)
+    return done
   }
 
   #ring(bell: Bell): void {
