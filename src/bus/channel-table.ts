@@ -1,5 +1,5 @@
 import { BusbarError, codeNumber } from '../errors/index.ts'
-import type { Awaitable, ByteLink, Env } from '../link/index.ts'
+import { type Awaitable, type ByteLink, type Env, unwatchSignal, watchSignal } from '../link/index.ts'
 import type { Carrier, CarrierStream } from './carrier.ts'
 import { Channel, type ChannelDescription, type ChannelOwner } from './channel.ts'
 import type { BusLimits } from './limits.ts'
@@ -217,7 +217,7 @@ export class ChannelTable implements ChannelOwner {
       // Until the stream is there: a peer that answers yes and never dials must not get past the deadline.
       const stopWaiting = (): void => {
         timer.cancel()
-        signal?.removeEventListener('abort', abort)
+        if (signal !== undefined) unwatchSignal(signal, abort)
       }
       const refuse = (reason: BusbarError): void => {
         stopWaiting()
@@ -251,7 +251,7 @@ export class ChannelTable implements ChannelOwner {
       })
       slot = { state: 'opening', caller: request.caller, settle, opened: undefined }
       this.#slots.set(id, slot)
-      signal?.addEventListener('abort', abort)
+      if (signal !== undefined) watchSignal(signal, abort)
       if (link instanceof Promise) {
         link.catch((thrown: unknown) => {
           if (this.#slots.get(id) === slot) give(BusbarError.from(thrown))

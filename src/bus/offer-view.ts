@@ -1,4 +1,5 @@
 import { BusbarError } from '../errors/index.ts'
+import { unwatchSignal, watchSignal } from '../link/index.ts'
 import { contain } from './contain.ts'
 import type { PipeMode } from './messages.ts'
 
@@ -80,7 +81,7 @@ export class OfferView {
       const done = (settle: () => void): void => {
         over = true
         stop()
-        signal?.removeEventListener('abort', abort)
+        if (signal !== undefined) unwatchSignal(signal, abort)
         settle()
       }
       const changed = (change: OfferChange): void => {
@@ -91,7 +92,7 @@ export class OfferView {
           done(() => reject(BusbarError.from(thrown)))
         }
       }
-      signal?.addEventListener('abort', abort)
+      if (signal !== undefined) watchSignal(signal, abort)
       stop = this.#follow({ changed, failed: (reason) => done(() => reject(reason)), ofAll: true })
       // The request itself may have been what the session could not take any more.
       if (over) stop()

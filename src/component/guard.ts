@@ -1,19 +1,16 @@
 import { BusbarError } from '../errors/index.ts'
-import type { Env, Timer } from '../rpc/index.ts'
-import { Signals } from './signals.ts'
+import { type Env, type Timer, unwatchSignal, watchSignal } from '../rpc/index.ts'
 import type { Terms } from './terms.ts'
 
 /** Watches one call, or one stream, that was given a signal or a deadline. Calls without either have none. */
 export class Guard {
   readonly #controller = new AbortController()
   readonly #outer: readonly AbortSignal[]
-  readonly #signals: Signals
   readonly #forward = (): void => this.#abort(cancelled(this.#outer.find(({ aborted }) => aborted)))
   readonly #timer: Timer | undefined
 
-  constructor(env: Env, watching: Signals, { signals, deadline }: Terms) {
+  constructor(env: Env, { signals, deadline }: Terms) {
     this.#outer = signals
-    this.#signals = watching
     if (signals.some(({ aborted }) => aborted)) {
       this.#forward()
       return
@@ -22,7 +19,7 @@ export class Guard {
       const passed = new BusbarError('DEADLINE', `the deadline of ${deadline} ms passed first`, { stage: 'call' })
       this.#timer = env.timer(deadline, () => this.#abort(passed))
     }
-    for (const signal of signals) watching.add(signal, this.#forward)
+    for (const signal of signals) watchSignal(signal, this.#forward)
   }
 
   get signal(): AbortSignal {
@@ -46,7 +43,7 @@ export class Guard {
   /** What was guarded is over: the timer and the listener go. */
   end(): void {
     this.#timer?.cancel()
-    for (const signal of this.#outer) this.#signals.remove(signal, this.#forward)
+    for (const signal of this.#outer) unwatchSignal(signal, this.#forward)
   }
 
   #abort(reason: BusbarError): void {
@@ -58,7 +55,6 @@ export class Guard {
 /** Makes the guards of the calls of one caller. */
 export class Guards {
   readonly #env: Env
-  readonly #signals = new Signals()
 
   constructor(env: Env) {
     this.#env = env
@@ -67,7 +63,7 @@ export class Guards {
   /** Watches a call, where its terms give anything to watch. */
   of(terms: Terms | undefined): Guard | undefined {
     if (terms === undefined || (terms.deadline === undefined && terms.signals.length === 0)) return undefined
-    return new Guard(this.#env, this.#signals, terms)
+    return new Guard(this.#env, terms)
   }
 }
 

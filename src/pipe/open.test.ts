@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { afterEach, test } from 'node:test'
 import { Broker, type BusLimits, Endpoint, MuxCarrier } from '../bus/index.ts'
 import { BusbarError } from '../errors/index.ts'
@@ -54,6 +55,31 @@ test('waiting for a service stops at once when the signal was aborted before', a
   const aborted = AbortSignal.abort()
   await assert.rejects(openPipe(client, 'server/it', { wait: true, signal: aborted }), { code: 'CANCELLED' })
 })
+
+test('however many openings are under one signal, it has one listener, and none when they are over', async () => {
+  const attach = newBus()
+  const client = await attach('client')
+  const server = await attach('server')
+  const { signal, abort } = aborting()
+  const late = Array.from({ length: 20 }, () => openPipe(client, 'server/late', { wait: true, signal }))
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(getEventListeners(signal, 'abort').length, 1)
+  await offerPipe(server, 'late', { accept: (pipe) => void pipe.end() })
+  for (const pipe of await Promise.all(late)) pipe.close()
+  assert.equal(getEventListeners(signal, 'abort').length, 0)
+  await server.offer('silent', { decide() {} })
+  const silent = Array.from({ length: 20 }, () => openPipe(client, 'server/silent', { signal }))
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(getEventListeners(signal, 'abort').length, 1)
+  abort()
+  for (const opening of silent) await assert.rejects(opening, { code: 'CANCELLED' })
+  assert.equal(getEventListeners(signal, 'abort').length, 0)
+})
+
+function aborting(): { signal: AbortSignal; abort: () => void } {
+  const controller = new AbortController()
+  return { signal: controller.signal, abort: () => controller.abort() }
+}
 
 test('no deadline is too long for a timer', async () => {
   const attach = newBus()

@@ -1,7 +1,7 @@
 import type { Caller, Endpoint, Offer, PipeMode, VisibleOffer } from '../bus/index.ts'
 import { type Channel, parsePipeName } from '../bus/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import type { Env } from '../link/index.ts'
+import { type Env, unwatchSignal, watchSignal } from '../link/index.ts'
 import { Pipe } from './handle.ts'
 
 export interface PipeOpenOptions {
@@ -54,7 +54,7 @@ export async function openChannel(endpoint: Endpoint, name: string, options: Pip
   const stop = new AbortController()
   const abort = (): void => stop.abort(signal?.reason)
   if (signal?.aborted === true) abort()
-  signal?.addEventListener('abort', abort)
+  else if (signal !== undefined) watchSignal(signal, abort)
   const timer = env.timer(longest, () => stop.abort())
   const isIt = (offer: VisibleOffer): boolean => offer.partition === partition && offer.service === service
   let pause = FIRST_PAUSE
@@ -86,7 +86,7 @@ export async function openChannel(endpoint: Endpoint, name: string, options: Pip
     })
   } finally {
     timer.cancel()
-    signal?.removeEventListener('abort', abort)
+    if (signal !== undefined) unwatchSignal(signal, abort)
   }
 }
 

@@ -1,5 +1,6 @@
 import { BusbarError } from '../../errors/index.ts'
 import type { Reader, Writer } from '../../bytes/index.ts'
+import { unwatchSignal, watchSignal } from '../../link/index.ts'
 import type { Numbered } from './call-table.ts'
 import type { Reassembly } from './reassembly.ts'
 
@@ -94,7 +95,7 @@ export class PendingCall implements Numbered {
   watch(signal: AbortSignal, aborted: () => void): void {
     this.#signal = signal
     this.#aborted = aborted
-    signal.addEventListener('abort', aborted, { once: true })
+    watchSignal(signal, aborted)
   }
 
   /** It was never sent. */
@@ -133,8 +134,8 @@ export class PendingCall implements Numbered {
   }
 
   #unwatch(): void {
-    if (this.#aborted === undefined) return
-    this.#signal?.removeEventListener('abort', this.#aborted)
+    if (this.#aborted === undefined || this.#signal === undefined) return
+    unwatchSignal(this.#signal, this.#aborted)
     this.#signal = undefined
     this.#aborted = undefined
   }

@@ -1,5 +1,5 @@
 import { BusbarError, escapePeerText } from '../../errors/index.ts'
-import { type ByteLink, type Env, PrefixedLink } from '../../link/index.ts'
+import { type ByteLink, type Env, PrefixedLink, unwatchSignal, watchSignal } from '../../link/index.ts'
 import { HYBRID_LIMITS } from '../limits.ts'
 import { connectUnix } from '../socket/connect.ts'
 import { LineReader } from './line.ts'
@@ -43,7 +43,7 @@ export async function connectHybridVsock(path: string, port: number, options: Hy
     )
   }
   if (signal?.aborted) cancelled()
-  signal?.addEventListener('abort', cancelled, { once: true })
+  else if (signal !== undefined) watchSignal(signal, cancelled)
   try {
     link = await connectUnix(path, { signal: abort.signal })
     return await handshake(link, path, port)
@@ -53,7 +53,7 @@ export async function connectHybridVsock(path: string, port: number, options: Hy
     throw reason
   } finally {
     timer.cancel()
-    signal?.removeEventListener('abort', cancelled)
+    if (signal !== undefined) unwatchSignal(signal, cancelled)
   }
 }
 

@@ -1,5 +1,5 @@
 import { BusbarError } from '../../errors/index.ts'
-import type { ByteLink } from '../../link/index.ts'
+import { type ByteLink, unwatchSignal, watchSignal } from '../../link/index.ts'
 import type { TransportLimits } from '../limits.ts'
 import { slabLink } from './link.ts'
 import { checkSocketPath } from './path.ts'
@@ -27,17 +27,20 @@ export async function connectUnix(path: string, options: ConnectOptions = {}): P
       socket.destroy()
       reject(cancelled(path, signal))
     }
+    const unwatch = (): void => {
+      if (signal !== undefined) unwatchSignal(signal, abort)
+    }
     const failed = (thrown: Error): void => {
-      signal?.removeEventListener('abort', abort)
+      unwatch()
       reject(connectFailed(path, thrown))
     }
     socket.once('error', failed)
     socket.once('connect', () => {
       socket.removeListener('error', failed)
-      signal?.removeEventListener('abort', abort)
+      unwatch()
       resolve()
     })
-    signal?.addEventListener('abort', abort, { once: true })
+    if (signal !== undefined) watchSignal(signal, abort)
     socket.connect({ path })
   })
   return slabLink(reader, options.limits)
