@@ -4,7 +4,7 @@ import type { Carrier, CarrierStream } from './carrier.ts'
 import { Channel, type ChannelDescription, type ChannelOwner } from './channel.ts'
 import type { BusLimits } from './limits.ts'
 import type { Message, Messages } from './messages.ts'
-import { reasonFrom, textFor } from './reasons.ts'
+import { leftWhileOpening, reasonFrom, textFor } from './reasons.ts'
 import { streamInTime } from './stream-in-time.ts'
 
 /** What one id of a session stands for. */
@@ -301,10 +301,7 @@ export interface Incoming {
 }
 
 function cancelled(request: OpenRequest): BusbarError {
-  return new BusbarError('CANCELLED', `opening ${request.partition}/${request.service} was cancelled`, {
-    stage: 'open',
-    cause: request.signal?.reason,
-  })
+  return leftWhileOpening(`opening ${request.partition}/${request.service} was cancelled`, request.signal?.reason)
 }
 
 function tooMany(limit: number): BusbarError {

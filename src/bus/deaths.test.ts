@@ -123,6 +123,34 @@ for (const kind of KINDS) {
   }
 
   describe(`over ${kind}`, () => {
+    for (const dies of [true, false]) {
+      test(`a service that is being asked hears that the caller ${dies ? 'died' : 'changed its mind'}`, async () => {
+        const bus = newBus()
+        const [web, storage] = [await bus.honest(kind, 'web'), await bus.honest(kind, 'storage')]
+        const arrived = new Promise<Incoming>((resolve) => void storage.endpoint.offer('it', { decide: resolve }))
+        await turns()
+        const cancel = new AbortController()
+        const failed = new Outcome(web.endpoint.open('storage/it', { signal: cancel.signal }))
+        const { signal } = await arrived
+        if (dies) web.cut()
+        else cancel.abort()
+        await turns(60)
+        assert.equal((signal.reason as BusbarError).code, dies ? 'PEER_DIED' : 'CANCELLED')
+        assert.equal(failed.code, dies ? 'LINK_LOST' : 'CANCELLED')
+        bus.idle()
+      })
+    }
+
+    test('a service that has said yes hears that the caller died meanwhile', async () => {
+      const here = await scene(kind)
+      const accepted = here.incoming.accept(undefined)
+      here.sides.web.cut()
+      const channel = await accepted
+      await turns(60)
+      assert.equal((await channel.closed)?.code, 'PEER_DIED')
+      here.bus.idle()
+    })
+
     test('a service that said yes and whose stream never came holds nobody longer than the deadline', async () => {
       const bus = newBus()
       const raw = bus.raw(kind, 'storage')

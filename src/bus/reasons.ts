@@ -15,3 +15,9 @@ export function textFor({ message, cause }: BusbarError): string {
     ? 'the other end failed with an error of its own'
     : message
 }
+
+/** Why an opening is taken back: whoever asked died, or changed its mind. */
+export function leftWhileOpening(what: string, cause: unknown): BusbarError {
+  const died = cause instanceof BusbarError && cause.code === 'PEER_DIED'
+  return new BusbarError(died ? 'PEER_DIED' : 'CANCELLED', died ? cause.message : what, { stage: 'open', cause })
+}

@@ -1,6 +1,7 @@
 import { BusbarError } from '../errors/index.ts'
 import { join, type PumpCount, type PumpTap } from '../link/index.ts'
 import type { Channel } from './channel.ts'
+import { leftWhileOpening } from './reasons.ts'
 import type { Incoming } from './channel-table.ts'
 import type { PipeMedium } from './rings.ts'
 
@@ -43,7 +44,7 @@ export async function relay(
   try {
     origin = await opening.accept(undefined)
   } catch (thrown) {
-    target.close(new BusbarError('CANCELLED', 'the caller left while the channel was opening', { cause: thrown }))
+    target.close(leftWhileOpening('the caller left while the channel was opening', thrown))
     return
   }
   const { partition, service } = opening.message
