@@ -90,7 +90,10 @@ describe('help and mistakes', () => {
     for (const args of [['nope'], ['constructor'], ['ls', '--nope'], ['call', 'one'], ['pipe']]) {
       const { status, err, out } = await busbar(args)
       assert.equal(status, 2, args.join(' '))
-      assert.match(err, /^error: .*\n {2}→ see `busbar/)
+      assert.match(
+        err,
+        /^error: busbar.* \(BUS-1001 INVALID_ARGUMENT\)\n {2}→ command line: .*\n[^]* {2}→ see `busbar.* --help`\n$/,
+      )
       assert.equal(out, '')
     }
   })

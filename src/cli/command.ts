@@ -1,4 +1,8 @@
 import type { ParseArgsConfig } from 'node:util'
+import type { BusbarError } from '../errors/index.ts'
+
+/** Exit statuses. `usage`: the command line is wrong. */
+export const STATUS = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const
 
 /** What a command was given: words in order, options by name. */
 export interface Given {
@@ -31,8 +35,12 @@ export interface Command {
   readonly summary: string
   readonly options: OptionTable
   readonly examples: readonly string[]
-  /** Where to look when it failed and the error gives no hint of its own. */
-  readonly look: string
+  /** More lines of its help. */
+  readonly more?: readonly string[]
+  /** Where to look when it failed. */
+  readonly look: string | ((error: BusbarError) => string)
+  /** Where `--json` prints errors: standard output, unless that belongs to data of somebody else. */
+  readonly json?: 'out' | 'note'
   /** Fewest and most words it takes. */
   readonly arity: readonly [least: number, most: number]
   /** What may stand behind these words; none where that is a file. May reject: then nothing is proposed. */

@@ -53,6 +53,7 @@ export const completion: Command = {
     const script = Object.hasOwn(SCRIPTS, shell) ? SCRIPTS[shell] : undefined
     if (script === undefined) {
       throw new BusbarError('INVALID_ARGUMENT', `there is no completion for "${shell}"`, {
+        stage: 'arguments',
         hints: [`there is one for ${SHELLS.join(', ')}`],
       })
     }

@@ -15,7 +15,7 @@ export function overview(commands: readonly Command[]): string {
 }
 
 /** What `busbar COMMAND --help` prints. */
-export function commandHelp({ name, words, summary, options, examples }: Command): string {
+export function commandHelp({ name, words, summary, options, examples, more = [] }: Command): string {
   const rows = Object.entries(options).map(([option, { value, help, short }]) => [
     `  ${short === undefined ? '' : `-${short}, `}--${option}${value === undefined ? '' : ` ${value}`}`,
     help,
@@ -29,6 +29,7 @@ export function commandHelp({ name, words, summary, options, examples }: Command
     '',
     'Options:',
     ...renderTable([...rows, ['  --help', 'print this']]),
+    ...more,
     '',
   ].join('\n')
 }

@@ -30,6 +30,7 @@ export const idl: Command = {
     if (words[0] === 'diff' && words.length === 3) return diff(given, terminal)
     if (words.length > 1) {
       throw new BusbarError('INVALID_ARGUMENT', `found ${words.length} words, expected FILE, or diff OLD NEW`, {
+        stage: 'arguments',
         hints: ['see `busbar idl --help`'],
       })
     }
@@ -45,7 +46,10 @@ async function print({ words, options }: Given, terminal: Terminal): Promise<num
   const forms = FORMS.filter((form) => options[form] === true)
   if (forms.length > 1) {
     const names = forms.map((form) => `--${form}`).join(' and ')
-    throw new BusbarError('INVALID_ARGUMENT', `${names} print different things: name one of them`)
+    throw new BusbarError('INVALID_ARGUMENT', `${names} print different things`, {
+      stage: 'arguments',
+      hints: ['name one of them'],
+    })
   }
   const contracts = await contractsIn(file)
   const form = options['plain'] === true ? 'plain' : undefined

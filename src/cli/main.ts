@@ -1,14 +1,9 @@
 #!/usr/bin/env node
-import { parseArgs } from 'node:util'
-import type { Command, Given } from './command.ts'
-import { failureRecord, renderFailure } from './failure.ts'
+import { type Command, type Given, STATUS } from './command.ts'
+import { asksForJson, parseCommandLine, unknownCommand } from './command-line.ts'
+import { type FailureContext, failureRecord, renderFailure, whereToLook } from './failure.ts'
 import { commandHelp, overview } from './help.ts'
 import { processTerminal } from './terminal.ts'
-
-/** Exit statuses: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted. */
-const FAILED = 1
-const USAGE = 2
-const INTERRUPTED = 130
 
 /** Loaded when named: `busbar --help` must not read a YAML parser. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -28,35 +23,31 @@ async function main(argv: readonly string[]): Promise<number> {
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     const all = await Promise.all(Object.values(COMMANDS).map((load) => load()))
     process.stdout.write(overview(all))
-    return name === undefined ? USAGE : 0
+    return name === undefined ? STATUS.usage : STATUS.done
   }
   if (name === '--version') {
     const { version } = await import('./version.ts')
     process.stdout.write(`${version()}\n`)
-    return 0
+    return STATUS.done
   }
   if (name === '__complete') {
     const { complete } = await import('./complete.ts')
     process.stdout.write((await complete(rest, COMMANDS)).map((line) => `${line}\n`).join(''))
-    return 0
+    return STATUS.done
   }
   // An own property: `busbar constructor` is not a command.
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (load === undefined) return misused(`there is no command "${name}"; there are ${Object.keys(COMMANDS).join(', ')}`)
+  if (load === undefined) return misused(await unknownCommand(name, Object.keys(COMMANDS)), rest)
   const command = await load()
   let given: Given
   try {
-    given = parse(command, rest)
+    given = await parseCommandLine(command, rest)
   } catch (thrown) {
-    return misused((thrown as Error).message, command)
+    return misused(thrown, rest, command)
   }
   if (given.options['help'] === true) {
     process.stdout.write(commandHelp(command))
-    return 0
-  }
-  const [least, most] = command.arity
-  if (given.words.length < least || given.words.length > most) {
-    return misused(`expected: busbar ${command.name} ${command.words}`, command)
+    return STATUS.done
   }
   return run(command, given)
 }
@@ -66,33 +57,39 @@ async function run(command: Command, given: Given): Promise<number> {
   try {
     return await command.run(given, terminal)
   } catch (thrown) {
-    if (terminal.signal.aborted) return INTERRUPTED
-    if (given.options['json'] === true) terminal.out(JSON.stringify(failureRecord(thrown)))
-    terminal.note(renderFailure(thrown, `busbar ${[command.name, ...given.words].join(' ')}`, command.look))
-    return FAILED
+    if (terminal.signal.aborted) return STATUS.interrupted
+    const doing = `busbar ${[command.name, ...given.words].join(' ')}`
+    tell(
+      thrown,
+      { doing, stage: command.name, look: whereToLook(thrown, command) },
+      given.options['json'] === true,
+      command.json,
+    )
+    return STATUS.failed
   }
 }
 
-function parse(command: Command, args: string[]): Given {
-  const { values, positionals } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: { ...command.options, help: { type: 'boolean', short: 'h' } },
-  })
-  return { words: positionals, options: values as Given['options'] }
+function misused(thrown: unknown, args: readonly string[], command?: Command): number {
+  const doing = command === undefined ? 'busbar' : `busbar ${command.name}`
+  // What JSON is for a command that does not have it is nobody's guess.
+  const json = asksForJson(args) && (command === undefined || Object.hasOwn(command.options, 'json'))
+  tell(thrown, { doing, stage: 'command line', look: `see \`${doing} --help\`` }, json, command?.json)
+  return STATUS.usage
 }
 
-function misused(found: string, command?: Command): number {
-  const see = command === undefined ? 'busbar --help' : `busbar ${command.name} --help`
-  process.stderr.write(`error: ${found}\n  → see \`${see}\`\n`)
-  return USAGE
+/** Tells a person on standard error, and a program that asked for it too: on standard output, unless that is not ours. */
+function tell(thrown: unknown, context: FailureContext, json: boolean, to: Command['json'] = 'out'): void {
+  const record = JSON.stringify(failureRecord(thrown, context.stage))
+  if (json && to === 'note') return void process.stderr.write(`${record}\n`)
+  if (json) process.stdout.write(`${record}\n`)
+  process.stderr.write(`${renderFailure(thrown, context)}\n`)
 }
 
 main(process.argv.slice(2)).then(
   // Written output may still be on its way to a pipe: leave when it is, but do not wait for sockets.
   (status) => process.stdout.write('', () => process.exit(status)),
   (thrown: unknown) => {
-    process.stderr.write(`${renderFailure(thrown, 'busbar', 'run `busbar --help`')}\n`)
-    process.exit(FAILED)
+    tell(thrown, { doing: 'busbar', stage: 'busbar', look: 'run `busbar --help`' }, false)
+    process.exit(STATUS.failed)
   },
 )

@@ -138,5 +138,5 @@ function howItEnded({ reason, signal, code }: Extract<HostEvent, { kind: 'exited
 
 /** Errors do not survive JSON by themselves. */
 function plain(event: HostEvent): object {
-  return 'reason' in event ? { ...event, reason: failureRecord(event.reason)['error'] } : event
+  return 'reason' in event ? { ...event, reason: failureRecord(event.reason, event.kind)['error'] } : event
 }
