@@ -43,6 +43,7 @@ async function upPrints(config: string, lines: readonly string[]): Promise<void>
   const main = join(root, 'dist/cli/main.js')
   const child = spawn(process.execPath, [main, 'up', config, '--socket', join(directory, 'bus.sock')], {
     cwd: directory,
+    env: { ...process.env, XDG_RUNTIME_DIR: directory },
   })
   let output = ''
   const printed = new Promise<void>((resolve, reject) => {
