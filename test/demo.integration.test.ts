@@ -1,27 +1,30 @@
 /** `npm run demo` holds, on processes and on real virtual machines. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { readdir } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { test } from 'node:test'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { checkRequirements, installCommand } from '../src/partition/index.ts'
+import { PROGRAM } from './built-bus.ts'
+import { RunningProgram } from './running-program.ts'
 
-const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
+/** Where the demos of this file put what they make: nothing of it may be left. */
+let directory: string
+
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'busbar-demos-'))
+})
+after(() => rm(directory, { recursive: true, force: true }))
+
+function demo(args: readonly string[], env: Readonly<Record<string, string>> = {}): RunningProgram {
+  return new RunningProgram(PROGRAM, ['demo', ...args], { cwd: directory, env: { TMPDIR: directory, ...env } })
+}
 
 async function runDemo(...args: string[]): Promise<{ status: number | null; out: string; err: string }> {
-  const child = spawn(process.execPath, [main, 'demo', ...args])
-  let out = ''
-  let err = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    out += text
-  })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    err += text
-  })
-  const [status] = (await once(child, 'close')) as [number | null]
-  return { status, out, err }
+  await using running = demo(args)
+  const status = await running.ended()
+  return { status, out: running.out, err: running.err }
 }
 
 /** What every demo shows, whatever its partitions are. */
@@ -37,16 +40,15 @@ const SHOWN = [
 ]
 
 async function leftovers(): Promise<string[]> {
-  return (await readdir(tmpdir())).filter((name) => name.startsWith('busbar-demo-')).sort()
+  return (await readdir(directory)).filter((name) => name.startsWith('busbar-demo-'))
 }
 
 test('the demo on processes', { timeout: 120_000 }, async () => {
-  const before = await leftovers()
   const { status, out, err } = await runDemo('--kind', 'process')
   assert.equal(status, 0, err)
   for (const line of SHOWN) assert.match(out, line)
   assert.match(err, /without isolation/)
-  assert.deepEqual(await leftovers(), before)
+  assert.deepEqual(await leftovers(), [])
 })
 
 test('the demo on virtual machines', { timeout: 300_000 }, async (context) => {
@@ -55,13 +57,75 @@ test('the demo on virtual machines', { timeout: 300_000 }, async (context) => {
     assert.equal(process.env['CI'], undefined, `QEMU must be there in CI: ${missing}`)
     return context.skip(`virtual machines cannot be started here: ${missing}`)
   }
-  const before = await leftovers()
   const { status, out, err } = await runDemo('--kind', 'qemu')
   assert.equal(status, 0, `${out}\n${err}`)
   for (const line of SHOWN) assert.match(out, line)
   assert.match(out, /boot two virtual machines: storage \(epoch 1\), web \(epoch 1\)/)
   assert.match(err, /storage: QEMU with (TCG|KVM)/)
-  assert.deepEqual(await leftovers(), before)
+  assert.deepEqual(await leftovers(), [])
+})
+
+test('Ctrl-C in the middle of a step ends the demo there, and nothing of it is left', {
+  timeout: 120_000,
+}, async () => {
+  await using running = demo(['--kind', 'process'])
+  await running.printed(/start two processes: /)
+  assert.equal((await leftovers()).length, 1)
+  assert.equal(await running.interrupted(), 130, running.err)
+  assert.doesNotMatch(running.out, /all of it held/)
+  assert.deepEqual(await leftovers(), [])
+})
+
+test('Ctrl-C again and again leaves nothing either', { timeout: 120_000 }, async () => {
+  await using running = demo(['--kind', 'process'])
+  await running.printed(/start two processes: /)
+  let over = false
+  const ended = running.ended().finally(() => {
+    over = true
+  })
+  while (!over) {
+    running.signal('SIGINT')
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.equal(await ended, 130)
+  assert.deepEqual(await leftovers(), [])
+})
+
+/** A folder with programs that fail, and nothing else: as where apt knows no kernel. */
+async function failingPrograms(): Promise<string> {
+  const programs = await mkdtemp(join(directory, 'programs-'))
+  for (const name of ['qemu-system-x86_64', 'mke2fs', 'dpkg', 'apt-get', 'apt-cache', 'ldd']) {
+    await writeFile(join(programs, name), '#!/bin/sh\necho "called $0 $*" >&2\nexit 1\n')
+    await chmod(join(programs, name), 0o755)
+  }
+  return programs
+}
+
+test('without a kernel it says so, and runs on processes unless machines were asked for', {
+  timeout: 240_000,
+}, async () => {
+  const env = { PATH: await failingPrograms(), XDG_CACHE_HOME: join(directory, 'cache') }
+  await using running = demo([], env)
+  assert.equal(await running.ended(), 0, running.err)
+  assert.match(running.err, /^No virtual machines: the guest image cannot be built, so .* without isolation\.$/m)
+  assert.match(running.err, /^ {2}→ apt/m)
+  for (const line of SHOWN) assert.match(running.out, line)
+  await using forced = demo(['--kind', 'qemu'], env)
+  assert.equal(await forced.ended(), 1)
+  assert.match(forced.err, /IMAGE_FAILED\)\n {2}→ kernel: /)
+  assert.deepEqual(await leftovers(), [])
+})
+
+test('who asks for processes is not asked for the packages of virtual machines', { timeout: 240_000 }, async () => {
+  const script = fileURLToPath(new URL('../scripts/demo.mjs', import.meta.url))
+  const env = { PATH: await failingPrograms() }
+  await rm(join(env.PATH, 'qemu-system-x86_64'))
+  for (const kind of [['--kind', 'process'], ['--kind=process']]) {
+    await using running = new RunningProgram(script, [...kind, '--help'], { cwd: directory, env })
+    assert.equal(await running.ended(), 0, running.err)
+    assert.match(running.out, /^busbar demo/)
+    assert.doesNotMatch(running.err, /apt-get|not installed/)
+  }
 })
 
 test('a wrong kind is a mistake with a hint', async () => {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { checkRequirements } from '../src/partition/index.ts'
 import { parseBusConfig } from '../src/policy/index.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -99,6 +100,12 @@ test('every JavaScript block is a file that a transcript runs', () => {
     const imported = programs.some((other) => other.text.includes(`'./${file}'`))
     assert.ok(imported || configs.some((config) => config.includes(file)), `${file} is not run`)
   }
+})
+
+test('its line of requirements names every program that virtual machines need', async () => {
+  const [line = ''] = /^Requirements: .*$/m.exec(readme) ?? []
+  for (const { name } of await checkRequirements())
+    assert.ok(line.includes(`\`${name}\``), `${name} is not in: ${line}`)
 })
 
 test('every configuration in it is valid', () => {

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createCipheriv, createHash } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { mkdir, mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,17 +24,24 @@ export interface Scene extends AsyncDisposable {
   readonly file: { readonly path: string; readonly size: number; readonly sha256: string }
 }
 
-/** Makes the files, the disk when machines are to have one, and the configuration. */
-export async function makeScene(kind: Kind): Promise<Scene> {
+/** Makes the files, the disk when machines are to have one, and the configuration; leaves nothing of it when `signal` aborts. */
+export async function makeScene(kind: Kind, signal: AbortSignal): Promise<Scene> {
   const directory = await mkdtemp(join(tmpdir(), 'busbar-demo-'))
+  // A second Ctrl-C ends the process where it stands.
+  const removeAtExit = (): void => rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
+  process.once('exit', removeAtExit)
+  const remove = async (): Promise<void> => {
+    await rm(directory, { recursive: true, force: true })
+    process.removeListener('exit', removeAtExit)
+  }
   try {
     const files = join(directory, 'files')
     await mkdir(files)
     await writeFile(join(files, 'README.txt'), 'This disk belongs to the partition "storage".\n')
-    const sha256 = await writeFileOf(join(files, 'report.bin'), FILE_BYTES)
+    const sha256 = await writeFileOf(join(files, 'report.bin'), FILE_BYTES, signal)
     const disk = join(directory, 'disk.img')
     if (kind === 'qemu') {
-      await makeDisk(files, disk)
+      await makeDisk(files, disk, signal)
       // From here on the disk has the only copy.
       await rm(files, { recursive: true })
     }
@@ -43,10 +51,10 @@ export async function makeScene(kind: Kind): Promise<Scene> {
       config,
       logs: join(directory, 'logs'),
       file: { path: '/report.bin', size: FILE_BYTES, sha256 },
-      [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
+      [Symbol.asyncDispose]: remove,
     }
   } catch (thrown) {
-    await rm(directory, { recursive: true, force: true })
+    await remove()
     throw thrown
   }
 }
@@ -84,12 +92,13 @@ ${policy('')}`
 }
 
 /** Fills a file with bytes that do not compress and are the same each time; gives their SHA-256. */
-async function writeFileOf(path: string, size: number): Promise<string> {
+async function writeFileOf(path: string, size: number, signal: AbortSignal): Promise<string> {
   const noise = createCipheriv('aes-128-ctr', Buffer.alloc(16, 7), Buffer.alloc(16))
   const zeros = Buffer.alloc(BLOCK)
   const hash = createHash('sha256')
   await using file = await open(path, 'w')
   for (let done = 0; done < size; done += BLOCK) {
+    signal.throwIfAborted()
     const block = noise.update(zeros)
     hash.update(block)
     await file.write(block)
@@ -97,12 +106,12 @@ async function writeFileOf(path: string, size: number): Promise<string> {
   return hash.digest('hex')
 }
 
-async function makeDisk(files: string, disk: string): Promise<void> {
+async function makeDisk(files: string, disk: string, signal: AbortSignal): Promise<void> {
   // Not on the PATH of ordinary users, who may run it all the same.
   const found = await stat('/usr/sbin/mke2fs').catch(() => undefined)
   const program = found === undefined ? 'mke2fs' : '/usr/sbin/mke2fs'
   try {
-    await promisify(execFile)(program, ['-q', '-t', 'ext4', '-d', files, disk, DISK_SIZE])
+    await promisify(execFile)(program, ['-q', '-t', 'ext4', '-d', files, disk, DISK_SIZE], { signal })
   } catch (cause) {
     throw new BusbarError('UNAVAILABLE', 'the disk image could not be made', {
       stage: 'mke2fs',

@@ -3,7 +3,7 @@ import type { BusHost } from '../../host/index.ts'
 import type { Client } from '../../rpc/index.ts'
 import type { Terminal } from '../command.ts'
 import { renderBytes, renderProgress } from '../progress-bar.ts'
-import { waiting } from '../waiting.ts'
+import { untilStopped, Wait, waiting } from '../waiting.ts'
 import { Visitor } from './contracts.ts'
 import type { Scene } from './scene.ts'
 
@@ -14,32 +14,53 @@ const PATIENCE = 60_000
 /** How long a call of the demo may take, on a busy machine and under emulation, `ms`. */
 const DEADLINE = 240_000
 
-/** Runs one step and prints its line with the time it took. A step that throws ends the demo. */
-export type Step = (what: string, run: () => Promise<string>) => Promise<void>
-
-export function stepper(terminal: Terminal): Step {
-  return async (what, run) => {
-    const start = performance.now()
-    const found = await waiting(terminal, what, run())
-    const seconds = ((performance.now() - start) / 1000).toFixed(2)
-    terminal.out(`${seconds.padStart(6)} s  ${what}: ${found}`)
-  }
+/** Runs one step of the demo, and prints a line for it with the time it took. A step that throws ends the demo, and so does Ctrl-C in the middle of it. */
+export interface Step {
+  (what: string, run: (wait: Wait) => Promise<string>): Promise<void>
+  readonly terminal: Terminal
 }
 
-/** Starts both partitions and waits until both have attached. */
-export async function bootAll(host: BusHost, signal: AbortSignal): Promise<string> {
-  const epochs = await Promise.all(
+export function stepper(terminal: Terminal): Step {
+  const step = (what: string, run: (wait: Wait) => Promise<string>): Promise<void> =>
+    timed(terminal, what, (wait) => untilStopped(terminal.signal, run(wait)))
+  return Object.assign(step, { terminal })
+}
+
+/** The same for what ends by itself on Ctrl-C, and cleans up. */
+export async function timed(terminal: Terminal, what: string, run: (wait: Wait) => Promise<string>): Promise<void> {
+  const start = performance.now()
+  using wait = new Wait(terminal, what)
+  const found = await run(wait)
+  const seconds = ((performance.now() - start) / 1000).toFixed(2)
+  terminal.out(`${seconds.padStart(6)} s  ${what}: ${found}`)
+}
+
+/** The last epoch of each partition. */
+export type Epochs = Map<string, number>
+
+/** Starts all partitions and waits until they have attached, each in an epoch that is newer than its last one. */
+export async function bootAll(
+  host: Pick<BusHost, 'names' | 'start' | 'attached'>,
+  signal: AbortSignal,
+  epochs: Epochs,
+): Promise<string> {
+  const booted = await Promise.all(
     host.names.map(async (name) => {
       await host.start(name)
-      return `${name} (epoch ${await host.attached(name, signal)})`
+      return [name, await host.attached(name, signal)] as const
     }),
   )
-  return epochs.join(', ')
+  for (const [name, epoch] of booted) {
+    const last = epochs.get(name) ?? 0
+    expect(epoch > last, `"${name}" attached in epoch ${epoch}, and its last one was ${last}`)
+    epochs.set(name, epoch)
+  }
+  return booted.map(([name, epoch]) => `${name} (epoch ${epoch})`).join(', ')
 }
 
 /** From `web`: list and stat the file of `storage`. */
 export async function lookAtFiles(host: BusHost, { file }: Scene, step: Step): Promise<void> {
-  await using web = await visitor(host)
+  await using web = await visitor(host, step)
   await step('list the files of "storage" from "web"', async () => {
     const entries = await web.list({ path: '/' })
     expect(
@@ -56,14 +77,15 @@ export async function lookAtFiles(host: BusHost, { file }: Scene, step: Step): P
 }
 
 /** From `web`: stream the file of `storage`, and compare it with the host's own. */
-export async function streamFile(host: BusHost, { file }: Scene, step: Step, terminal: Terminal): Promise<void> {
-  await using web = await visitor(host)
-  await step('stream it and compare its SHA-256', async () => {
+export async function streamFile(host: BusHost, { file }: Scene, step: Step): Promise<void> {
+  await using web = await visitor(host, step)
+  await step('stream it and compare its SHA-256', async (wait) => {
     const start = performance.now()
     let last: { done: number; sha256?: string | undefined } = { done: 0 }
     for await (const progress of web.download({ path: file.path }, { deadline: DEADLINE })) {
       last = progress
-      terminal.status(renderProgress(progress.done, file.size, performance.now() - start))
+      wait.heard()
+      step.terminal.status(renderProgress(progress.done, file.size, performance.now() - start))
     }
     const elapsed = performance.now() - start
     expect(last.sha256 === file.sha256, `the sum is ${last.sha256}, on the host it is ${file.sha256}`)
@@ -73,7 +95,7 @@ export async function streamFile(host: BusHost, { file }: Scene, step: Step, ter
 
 /** What must be refused is refused, and harms nobody else. */
 export async function tryAbuse(host: BusHost, step: Step): Promise<void> {
-  await using web = await visitor(host)
+  await using web = await visitor(host, step)
   await step('call what is not in the contract', async () => {
     const { code, message, bytesSent } = await web.callOutsideContract()
     expect(code === 'NOT_IN_CONTRACT' && bytesSent === 0, `${code} after ${bytesSent} bytes`)
@@ -93,7 +115,7 @@ export async function tryAbuse(host: BusHost, step: Step): Promise<void> {
 
 /** A machine dies in the middle of a call. */
 export async function killStorage(host: BusHost, step: Step): Promise<void> {
-  await using web = await visitor(host)
+  await using web = await visitor(host, step)
   await step('kill "storage" with SIGKILL during a call', async () => {
     const outcomes = web.waitForStorage({ ms: PATIENCE }, { deadline: DEADLINE })
     await outcomes.next()
@@ -110,8 +132,10 @@ export async function killStorage(host: BusHost, step: Step): Promise<void> {
   })
 }
 
-function visitor(host: BusHost): Promise<Client<typeof Visitor>> {
-  return host.bus.activate(Visitor, { in: 'web', wait: true, deadline: DEADLINE })
+function visitor(host: BusHost, { terminal }: Step): Promise<Client<typeof Visitor>> {
+  const { signal } = terminal
+  const activating = host.bus.activate(Visitor, { in: 'web', wait: true, deadline: DEADLINE, signal })
+  return waiting(terminal, 'the program in "web"', activating)
 }
 
 function expect(held: boolean, found: string): void {
