@@ -50,10 +50,10 @@ export const MAX_REGIONS = 64
  */
 export const MACHINE_WINDOW = 100
 /**
- * The same as `RING_LIMITS.window` in the bus, where the other end is a machine, `ms`: one that is emulated answers in a millisecond. As elsewhere it is looked
- * only while that pays.
+ * The same as `RING_LIMITS.window` in the bus, where the other end is a machine, `ms`. One that is emulated takes a millisecond for a call until its code is
+ * compiled, and a tenth afterwards: with 3 looking did not always begin to pay, with 1 never, and calls waited for glances.
  */
-export const BUS_WINDOW = 1
+export const BUS_WINDOW = 5
 /**
  * How long the bus glances at such rings before it waits for a doorbell, `ms` (our choice: as long as a program of a machine looks, and some more, so that
  * neither needs a doorbell while calls follow each other). A glance takes some 20 µs, 2 % of a processor while it lasts.
