@@ -175,6 +175,27 @@ describe('on a bus', () => {
     )
   })
 
+  test('call goes on to the object that a call gives', async () => {
+    const target = 'server/busbar.FileStore'
+    const open = ['open', '{"path": "/adder.mjs"}']
+    const read = ['read', '{"offset": 1, "length": 6}']
+    const { out, err, status } = await busbar(['call', target, ...open, ...read])
+    assert.deepEqual([status, out, err], [0, `${JSON.stringify(Buffer.from('import').toString('base64'))}\n`, ''])
+    const alone = await busbar(['call', target, ...open])
+    assert.equal(alone.out, '{"object":"busbar.File"}\n')
+    assert.match(alone.err, /write its method and arguments behind those:\n {2}read\(/)
+    for (const [words, said] of [
+      [[...open, 'raed'], /NOT_IN_CONTRACT[^]*busbar\.File [\d.]+ has no method "raed"[^]*did you mean "read"\?/],
+      [['stat', '{"path": "/"}', ...read], /BAD_VALUE[^]*"stat" gives .*, and no object to call "read" on/],
+      [[...open, 'read', '{"offset": 0}'], /argument length: is missing/],
+      [['open', '{"path": "/nothing"}', ...read], /ENOENT/],
+    ] as const) {
+      const wrong = await busbar(['call', target, ...words])
+      assert.deepEqual([wrong.status, wrong.out], [1, ''], words.join(' '))
+      assert.match(wrong.err, said)
+    }
+  })
+
   test('a description that was kept stands for the module', async () => {
     const { out } = await busbar(['idl', 'adder.mjs', '--description'])
     await writeFile(join(bus.directory, 'adder.json'), out)

@@ -8,13 +8,18 @@ import { BuiltBus, PROGRAM } from './built-bus.ts'
 
 const SERVER = `
 import { attach, contract, method, t } from 'busbar'
+const Shelf = contract('test.Shelf', { version: '1.0' }, {
+  put: method({ what: t.string }, t.void),
+  count: method({}, t.uint32),
+})
 const Store = contract('test.Store', { version: '1.0' }, {
   open: method({ path: t.string, size: t.uint32 }, t.void),
   openAll: method({}, t.void),
   close: method({}, t.void),
+  shelf: method({}, t.ref(Shelf)),
 })
 const bus = await attach()
-await bus.offer(Store, { open() {}, openAll() {}, close() {} })
+await bus.offer(Store, { open() {}, openAll() {}, close() {}, shelf: () => ({ put() {}, count: () => 0 }) })
 await bus.offer('upper', (pipe) => pipe.pipe(pipe))
 console.log('ready')
 `
@@ -66,13 +71,23 @@ describe('completion', () => {
   test('of services, methods and arguments, from what the service says of itself', () => {
     assert.deepEqual(proposed('call', 'server/'), ['server/test.Store'])
     assert.deepEqual(proposed('pipe', 'server/').toSorted(), ['server/test.Store', 'server/upper'])
-    assert.deepEqual(proposed('call', 'server/test.Store', ''), ['open', 'openAll', 'close'])
+    assert.deepEqual(proposed('call', 'server/test.Store', ''), ['open', 'openAll', 'close', 'shelf'])
     assert.deepEqual(proposed('call', 'server/test.Store', 'open'), ['open', 'openAll'])
     assert.deepEqual(proposed('call', '--deadline', '100', 'server/test.Store', 'c'), ['close'])
     const [example] = proposed('call', 'server/test.Store', 'open', '')
     assert.equal(example, `'{"path":"text","size":1}'`)
     assert.deepEqual(proposed('call', 'server/test.Store', 'close', ''), [])
     assert.deepEqual(proposed('ls', 'server/test'), ['server/test.Store'])
+  })
+
+  test('of the methods of an object that a method gives', () => {
+    const shelf = ['call', 'server/test.Store', 'shelf']
+    assert.deepEqual(proposed(...shelf, ''), ['put', 'count'])
+    assert.deepEqual(proposed(...shelf, 'c'), ['count'])
+    assert.deepEqual(proposed(...shelf, 'put', ''), [`'{"what":"text"}'`])
+    assert.deepEqual(proposed(...shelf, '{}', 'p'), ['put'])
+    assert.deepEqual(proposed(...shelf, 'put', '{"what":"text"}', ''), [])
+    assert.deepEqual(proposed(...shelf, 'count', ''), [])
   })
 
   test('other shells get what each is about, and fish no quotes', () => {

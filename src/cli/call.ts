@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { BusbarError } from '../errors/index.ts'
 import { signatureText } from '../idl/index.ts'
 import { parsePipeName } from '../pipe/index.ts'
-import { closestName } from '../policy/index.ts'
-import type { Contract, Procedure, TypeNode } from '../rpc/index.ts'
+import type { CallOptions, Contract, Procedure, TypeNode } from '../rpc/index.ts'
 import { usingBus } from './bus-of.ts'
+import { objectOf, proceduresOf, stepsOf } from './call-chain.ts'
 import { type Command, SOCKET_OPTION, type Terminal, LOOK_AT_BUS } from './command.ts'
 import { completeMethods, completeTargets } from './complete-targets.ts'
 import { exampleFields } from './example-values.ts'
@@ -13,12 +13,16 @@ import { namedContract, serviceContracts } from './service-contracts.ts'
 import { shellQuoted } from './shell.ts'
 import { Wait, waiting } from './waiting.ts'
 
+/** So many words make a chain of some dozen calls (our choice: a command line that a person can read). */
+const MAX_WORDS = 32
+
 type AnyProxy = Record<string, (args: unknown, options: unknown) => unknown> & AsyncDisposable
 
 export const call: Command = {
   name: 'call',
-  words: 'PARTITION/CONTRACT METHOD [ARGUMENTS]',
-  summary: 'call a method of a component; arguments are a JSON object, @FILE, or - for standard input',
+  words: 'PARTITION/CONTRACT METHOD [ARGUMENTS] [METHOD [ARGUMENTS] ...]',
+  summary:
+    'call a method of a component, and methods of the object that it gives; arguments are a JSON object, @FILE, or - for standard input',
   options: {
     ...SOCKET_OPTION,
     contract: {
@@ -32,16 +36,18 @@ export const call: Command = {
   examples: [
     'busbar call storage/busbar.FileStore list \'{"path": "/"}\'',
     'busbar call web/hello.Greeter greet \'{"name": "Ada"}\' --contract ./greeter.js',
+    'busbar call storage/busbar.FileStore open \'{"path": "/a"}\' read \'{"offset": 0, "length": 8}\'',
     'busbar ls storage/busbar.FileStore    # what can be called there',
   ],
   look: LOOK_AT_BUS,
-  arity: [2, 3],
+  arity: [2, MAX_WORDS],
   complete: (given, signal) => {
     if (given.words.length === 0) return completeTargets(given, 'components')
-    return given.words.length > 2 ? Promise.resolve([]) : completeMethods(given, signal)
+    return completeMethods(given, signal)
   },
   async run(given, terminal) {
-    const [target = '', name = '', text = '{}'] = given.words
+    const [target = '', ...words] = given.words
+    const steps = stepsOf(words)
     const { service } = parsePipeName(target)
     const limit = given.options['deadline'] ?? 10_000
     const deadline = Number(limit)
@@ -51,7 +57,8 @@ export const call: Command = {
         hints: ['leave it out for 10000'],
       })
     }
-    const value = await readArguments(text, terminal)
+    const values: unknown[] = []
+    for (const { text } of steps) values.push(await readArguments(text, terminal))
     const { signal } = terminal
     const file = given.options['contract']
     await usingBus(given, terminal, async (bus) => {
@@ -63,34 +70,24 @@ export const call: Command = {
       const { contracts, objects } = await waiting(terminal, target, asking)
       try {
         const contract = namedContract(contracts, service)
-        const procedure = procedureOf(contract, name, target)
-        const args = readFields(procedure, value, target)
+        const procedures = proceduresOf(
+          contract,
+          steps.map(({ name }) => name),
+          target,
+        )
+        const calls = procedures.map((procedure, at) => ({
+          procedure,
+          args: readFields(procedure, values[at], target),
+        }))
         const activating = objects.activate(contract, { deadline, signal })
         await using proxy = (await waiting(terminal, target, activating)) as unknown as AnyProxy
-        const result = proxy[name]?.(args, { deadline, signal })
-        await print(procedure.result, result, `${target} ${name}`, terminal)
+        await follow(proxy, calls, { target, options: { deadline, signal }, terminal })
       } finally {
         objects.close()
       }
     })
     return 0
   },
-}
-
-function procedureOf({ name: contract, version, procedures }: Contract, name: string, target: string): Procedure {
-  const found = procedures.find((known) => known.name === name)
-  if (found !== undefined) return found
-  const names = procedures.map((known) => known.name)
-  const close = closestName(name, names)
-  const hints = close === undefined ? [] : [`did you mean "${close}"?`]
-  throw new BusbarError(
-    'NOT_IN_CONTRACT',
-    `${contract} ${version} has no method "${name}"; it has ${names.join(', ')}`,
-    {
-      stage: 'arguments',
-      hints: [...hints, `\`busbar ls ${target}\` shows what they take`],
-    },
-  )
 }
 
 /** The arguments; one that does not fit is told together with what the method takes. */
@@ -109,6 +106,40 @@ function readFields(procedure: Procedure, value: unknown, target: string): Recor
       ],
     })
   }
+}
+
+interface Call {
+  readonly procedure: Procedure
+  readonly args: Record<string, unknown>
+}
+
+interface Following {
+  readonly target: string
+  readonly options: CallOptions
+  readonly terminal: Terminal
+}
+
+/** Makes the first of these calls, and the others on the object that it gives, which is released when they are over. */
+async function follow(on: AnyProxy, [call, ...others]: readonly Call[], how: Following): Promise<void> {
+  if (call === undefined) return
+  const { name, result: node } = call.procedure
+  const { target, terminal } = how
+  const what = `${target} ${name}`
+  const result = on[name]?.(call.args, how.options)
+  const contract = objectOf(node)
+  if (contract === undefined) return print(node, result, what, terminal)
+  await using object = (await waiting(terminal, what, result as Promise<unknown>)) as AnyProxy | undefined
+  if (others.length === 0) showObject(contract, object, terminal)
+  else if (object !== undefined) await follow(object, others, how)
+  else throw new BusbarError('NO_SUCH_OBJECT', `${what} gave nothing to call "${others[0]?.procedure.name}" on`)
+}
+
+/** An object cannot be printed, but called: its contract on standard output, how to call it on standard error. */
+function showObject(contract: Contract, object: AnyProxy | undefined, terminal: Terminal): void {
+  if (object === undefined) return terminal.out('null')
+  terminal.out(JSON.stringify({ object: contract.name }))
+  const methods = contract.procedures.map((procedure) => signatureText(procedure)).join('\n  ')
+  terminal.note(`it is released now; to call it, write its method and arguments behind those:\n  ${methods}`)
 }
 
 /** One line of JSON for a value; one for each item of a stream, as it comes. */

@@ -1,6 +1,7 @@
 import { attach, type Bus } from '../agent/index.ts'
 import { signatureText } from '../idl/index.ts'
 import { parsePipeName } from '../pipe/index.ts'
+import { isArguments, objectOf, proceduresOf, stepsOf } from './call-chain.ts'
 import type { Candidate, Given } from './command.ts'
 import { exampleFields } from './example-values.ts'
 import { namedContract, serviceContracts } from './service-contracts.ts'
@@ -20,9 +21,9 @@ export async function completeTargets(given: Given, kind: 'components' | 'all'):
     }))
 }
 
-/** The methods of the service that the first word names; behind a method, its arguments to fill in. */
+/** The methods of the service that the first word names, or of the object that the last call gives; behind a method, its arguments to fill in. */
 export async function completeMethods(given: Given, signal: AbortSignal): Promise<Candidate[]> {
-  const [target = '', method] = given.words
+  const [target = '', ...words] = given.words
   const file = given.options['contract']
   await using bus = await busQuietly(given)
   const asked = await serviceContracts(bus, target, {
@@ -31,13 +32,18 @@ export async function completeMethods(given: Given, signal: AbortSignal): Promis
     file: typeof file === 'string' ? file : undefined,
   })
   asked.objects.close()
-  const { procedures } = namedContract(asked.contracts, parsePipeName(target).service)
-  if (method === undefined) {
-    return procedures.map((procedure) => ({ value: procedure.name, about: signatureText(procedure) }))
-  }
-  const procedure = procedures.find(({ name }) => name === method)
-  if (procedure === undefined || procedure.args.length === 0) return []
-  return [{ value: JSON.stringify(exampleFields(procedure.args)), about: signatureText(procedure) }]
+  const contract = namedContract(asked.contracts, parsePipeName(target).service)
+  const steps = stepsOf(words)
+  const last = steps.at(-1)
+  const names = steps.map(({ name }) => name)
+  const called = proceduresOf(contract, names, target).at(-1)
+  const object = called && objectOf(called.result)
+  const methods = (called === undefined ? contract : object)?.procedures ?? []
+  const next = methods.map((procedure) => ({ value: procedure.name, about: signatureText(procedure) }))
+  if (called === undefined || last === undefined || isArguments(words.at(-1) ?? '')) return next
+  // Behind a method its arguments come first; one that takes none may be followed by the next at once.
+  if (called.args.length === 0) return next
+  return [{ value: JSON.stringify(exampleFields(called.args)), about: signatureText(called) }]
 }
 
 function busQuietly({ options }: Given): Promise<Bus> {
