@@ -1,31 +1,34 @@
-/** A program of a machine in a benchmark: both ends are this one. Runs in the guest, where only the built package is. */
+/** A program of a partition in a benchmark: all ends are this one. Runs in the guest too, where only the built package is. */
 import { attach, contract, method, t } from 'busbar'
 
 const echo = { echo: method({ data: t.bytes }, t.bytes) }
 const Echo = {
-  direct: contract('bench.DirectEcho', { version: '1.0' }, echo),
-  bus: contract('bench.BusEcho', { version: '1.0' }, echo),
+  ring: contract('bench.RingEcho', { version: '1.0' }, echo),
+  stream: contract('bench.StreamEcho', { version: '1.0' }, echo),
 }
 const Lab = contract(
   'bench.Lab',
   { version: '1.0' },
   {
     calls: method(
-      { direct: t.bool, size: t.uint32, count: t.uint32 },
+      { to: t.string, how: t.string, size: t.uint32, count: t.uint32 },
       t.struct({ p50: t.float64, p99: t.float64, medium: t.string }),
     ),
-    upload: method({ direct: t.bool, bytes: t.uint53 }, t.float64),
+    upload: method({ to: t.string, how: t.string, bytes: t.uint53 }, t.float64),
   },
 )
 const CHUNK = 65_536
-/** The other machine may have started later. */
+/** The other partition may have started later. */
 const PATIENT = { wait: true, deadline: 300_000 }
 
-const bus = await attach()
+const ring = await attach()
+// Of one partition, each program attaches for itself: this one as a program without rings.
+process.env.BUSBAR_RINGS = 'off'
+const bus = { ring, stream: ring.partition === 'worker' ? ring : await attach() }
 
 /** What carries the newest channel that was opened here. */
-function medium() {
-  return bus.inspect().endpoint.channels.at(-1).medium
+function medium(how) {
+  return bus[how].inspect().endpoint.channels.at(-1).medium
 }
 
 async function sink({ handle }) {
@@ -34,8 +37,8 @@ async function sink({ handle }) {
   await handle.end()
 }
 
-async function calls({ direct, size, count }) {
-  const client = await bus.activate(direct ? Echo.direct : Echo.bus, { in: 'server', ...PATIENT })
+async function calls({ to, how, size, count }) {
+  const client = await bus[how].activate(Echo[how], { in: to, ...PATIENT })
   const data = new Uint8Array(size)
   const times = []
   for (let i = 0; i < count; i++) {
@@ -45,12 +48,12 @@ async function calls({ direct, size, count }) {
   }
   times.sort((a, b) => a - b)
   const at = (share) => times[Math.floor(times.length * share)]
-  return { p50: at(0.5), p99: at(0.99), medium: medium() }
+  return { p50: at(0.5), p99: at(0.99), medium: medium(how) }
 }
 
 /** `ms` until the other side has read all. */
-async function upload({ direct, bytes }) {
-  const { handle } = await bus.open(direct ? 'server/direct-sink' : 'server/bus-sink', PATIENT)
+async function upload({ to, how, bytes }) {
+  const { handle } = await bus[how].open(`${to}/${how}-sink`, PATIENT)
   const chunk = new Uint8Array(CHUNK)
   const start = performance.now()
   for (let sent = 0; sent < bytes; sent += CHUNK) {
@@ -62,9 +65,11 @@ async function upload({ direct, bytes }) {
   return performance.now() - start
 }
 
-if (bus.partition === 'server') {
-  for (const each of Object.values(Echo)) await bus.offer(each, { echo: ({ data }) => data })
-  await bus.offer('direct-sink', sink)
-  await bus.offer('bus-sink', sink)
-} else await bus.offer(Lab, { calls, upload })
-await bus.closed
+if (ring.partition === 'client') await ring.offer(Lab, { calls, upload })
+else {
+  for (const how of ['ring', 'stream']) {
+    await bus[how].offer(Echo[how], { echo: ({ data }) => data })
+    await bus[how].offer(`${how}-sink`, sink)
+  }
+}
+await ring.closed
