@@ -4,7 +4,7 @@ import { mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import type { ByteLink } from '../../link/index.ts'
+import { type ByteLink, flow } from '../../link/index.ts'
 import { maxSocketPath } from '../limits.ts'
 import { connectUnix } from './connect.ts'
 import { listenUnix } from './listen.ts'
@@ -105,4 +105,53 @@ test('connecting where nobody is, or with a signal that aborted, is refused', as
   abort.abort()
   await assert.rejects(connecting, { code: 'CANCELLED' })
   await listener[Symbol.asyncDispose]()
+})
+
+/** Another client that calls and is answered without a pause, until it is told to stop. */
+async function busy(path: string, links: ByteLink[]): Promise<() => void> {
+  const client = await connectUnix(path)
+  while (links.length === 0) await new Promise((resolve) => setImmediate(resolve))
+  const server = links.shift() as ByteLink
+  flow(server, { chunk: (chunk) => server.write(chunk), end: () => {} })
+  flow(client, { chunk: (chunk) => client.write(chunk), end: () => {} })
+  void client.write(new Uint8Array(100))
+  return () => client.close()
+}
+
+test('connections that come all at once are taken one by one, in their order, and each brings what was sent on it', async () => {
+  const path = join(directory, 'crowd')
+  const links: ByteLink[] = []
+  const listener = await listenUnix(path, { onLink: (link) => links.push(link) })
+  const stop = await busy(path, links)
+  const order = Array.from({ length: 200 }, (_, i) => i)
+  const clients = await Promise.all(
+    order.map(async (i) => {
+      const client = await connectUnix(path)
+      await client.write(Uint8Array.of(i))
+      return client
+    }),
+  )
+  while (links.length < order.length) await new Promise((resolve) => setImmediate(resolve))
+  const first = await Promise.all(links.map(async (link) => ((await link.read()) as Uint8Array)[0]))
+  assert.deepEqual(first, order)
+  stop()
+  for (const each of [...clients, ...links]) each.close()
+  await listener[Symbol.asyncDispose]()
+})
+
+test('connections that still wait when the listener is disposed of are closed', async () => {
+  const path = join(directory, 'waiting')
+  const links: ByteLink[] = []
+  const listener = await listenUnix(path, { onLink: (link) => links.push(link) })
+  const stop = await busy(path, links)
+  const clients = await Promise.all(Array.from({ length: 100 }, () => connectUnix(path)))
+  await listener[Symbol.asyncDispose]()
+  for (const link of links) link.close()
+  const ends = clients.map(async (client) => Promise.resolve(client.read()).catch(() => undefined))
+  assert.deepEqual(
+    await Promise.all(ends),
+    Array.from({ length: 100 }, () => undefined),
+  )
+  for (const client of clients) client.close()
+  stop()
 })

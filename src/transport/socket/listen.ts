@@ -6,6 +6,7 @@ import { BusbarError } from '../../errors/index.ts'
 import type { ByteLink } from '../../link/index.ts'
 import type { BusyPoller } from '../busy-poller.ts'
 import type { TransportLimits } from '../limits.ts'
+import { Acceptance } from './acceptance.ts'
 import { slabLink, socketLink } from './link.ts'
 import { checkSocketPath } from './path.ts'
 import { systemCode } from './reason.ts'
@@ -65,17 +66,23 @@ export async function listenUnix(path: string, options: ListenOptions): Promise<
 
 function listen(path: string, mode: number, options: ListenOptions): Promise<net.Server> {
   // Nothing is read before the link is made.
+  const { limits, poller } = options
   const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
-    const reader = SlabReader.adopt(socket)
-    const { limits, poller } = options
-    options.onLink(reader === undefined ? socketLink(socket, limits, poller) : slabLink(reader, limits, poller))
-    if (reader === undefined) socket.resume()
-    else reader.socket.resume()
+    options.onLink(socketLink(socket, limits, poller))
+    socket.resume()
   })
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.once('listening', () => {
       server.removeListener('error', reject)
+      const acceptance = Acceptance.guard(server, (handle) => {
+        const reader = SlabReader.of(handle)
+        if (reader === undefined) return false
+        options.onLink(slabLink(reader, limits, poller))
+        reader.socket.resume()
+        return true
+      })
+      server.once('close', () => acceptance?.[Symbol.dispose]())
       resolve(server)
     })
     // The file is created inside this call: with a strict umask it is at no moment more open than asked for.

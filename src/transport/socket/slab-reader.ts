@@ -24,16 +24,11 @@ export class SlabReader {
   #told = false
 
   /**
-   * Takes over a socket that was accepted with `pauseOnConnect`, from which nothing was read. Node has `onread` for sockets that a program makes,
-   * and makes the accepted ones itself; so the handle is given to a socket of ours. That is no documented way: where it is not as we know it, `undefined`,
-   * and the socket stays what it was.
+   * Takes over what Node has of an accepted connection below its socket. Node has `onread` for sockets that a program makes, and makes the accepted ones itself; so
+   * the handle is given to a socket of ours. That is no documented way: where it is not as we know it, `undefined`.
    */
-  static adopt(accepted: net.Socket): SlabReader | undefined {
-    const held = accepted as unknown as { _handle: unknown }
-    const handle = held._handle
+  static of(handle: unknown): SlabReader | undefined {
     if (typeof handle !== 'object' || handle === null || !('useUserBuffer' in handle)) return undefined
-    held._handle = null
-    accepted.destroy()
     return new SlabReader({ handle, readable: true, writable: true } as net.SocketConstructorOpts)
   }
 

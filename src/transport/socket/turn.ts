@@ -8,6 +8,11 @@ const RECENT = 50
 /** When a small chunk last moved on a link that carries no bulk. While there are none, nobody need give way: it costs a pipe a seventh of its speed. */
 let smallAt = Number.NEGATIVE_INFINITY
 
+/** Whether a small chunk has moved within the last so many `ms`. */
+export function lately(time: number): boolean {
+  return performance.now() - smallAt < time
+}
+
 /** Whether a link carries bulk, for both its directions. */
 export class Load {
   #bulkAt = Number.NEGATIVE_INFINITY
