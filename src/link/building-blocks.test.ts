@@ -101,6 +101,37 @@ describe('inbox', () => {
     assert.deepEqual([textOf(await inbox.read()), await inbox.read(), await inbox.read()], ['a', undefined, undefined])
   })
 
+  test('tells when a sink that asked to wait does no longer, and whether to read ahead for it meanwhile', async () => {
+    let ready = 0
+    const inbox = new Inbox(undefined, () => ready++)
+    const gate = new Gate()
+    gate.shut()
+    const got: (string | undefined)[] = []
+    let patient = true
+    inbox.flow(
+      {
+        chunk: (chunk) => {
+          got.push(textOf(chunk))
+          return gate.pass()
+        },
+        end: () => {},
+        get patient() {
+          return patient
+        },
+      },
+      () => {},
+    )
+    assert.equal(inbox.patient, false)
+    inbox.push(bytes('a'))
+    inbox.push(bytes('b'))
+    assert.deepEqual([got, inbox.patient, ready], [['a'], true, 0])
+    patient = false
+    assert.equal(inbox.patient, false)
+    gate.open()
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual([got, inbox.patient, ready], [['a', 'b'], false, 1])
+  })
+
   test('drops everything when it fails; the first reason counts', async () => {
     const inbox = new Inbox()
     inbox.push(bytes('a'))

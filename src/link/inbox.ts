@@ -22,6 +22,7 @@ interface Into {
 export class Inbox {
   readonly #queue = new ChunkQueue()
   readonly #consumed: (bytes: number) => void
+  readonly #ready: () => void
   #ended = false
   #failure: BusbarError | undefined
   #resolve: ((chunk: Uint8Array | undefined) => void) | undefined
@@ -34,9 +35,13 @@ export class Inbox {
   /** The sink has asked to wait. */
   #waits = false
 
-  /** `consumed` is told the size of each chunk when the reader takes it: the moment to return credit. */
-  constructor(consumed: (bytes: number) => void = () => {}) {
+  /**
+   * `consumed` is told the size of each chunk when the reader takes it: the moment to return credit. `ready` is told when a sink that asked
+   * to wait, does no longer.
+   */
+  constructor(consumed: (bytes: number) => void = () => {}, ready: () => void = () => {}) {
     this.#consumed = consumed
+    this.#ready = ready
   }
 
   /** Bytes that arrived and were not read. */
@@ -52,6 +57,11 @@ export class Inbox {
   /** A read waits. */
   get pending(): boolean {
     return this.#reject !== undefined
+  }
+
+  /** The sink has asked to wait, and that nothing be read ahead for it meanwhile. */
+  get patient(): boolean {
+    return this.#waits && this.#sink?.patient === true
   }
 
   /** How many `bytes` whoever reads would borrow now. */
@@ -204,6 +214,7 @@ export class Inbox {
   readonly #goOn = (): void => {
     this.#waits = false
     this.#hurry()
+    if (!this.#waits) this.#ready()
   }
 
   /** Gives the sink what has waited, and the end behind it. */

@@ -81,6 +81,8 @@ export interface LinkSink {
   readonly copies?: boolean
   /** How many of those it would copy without a look at them: all that may be lent of memory that somebody else writes to. */
   readonly blind?: number
+  /** While it waits nothing need be read ahead for it: what comes in small parts is put together below. Without it, some is. */
+  readonly patient?: boolean
   /** It has all the bytes that it asked for, and will ask for more: a link that can wait a turn of the event loop, does. */
   readonly sated?: boolean
 }

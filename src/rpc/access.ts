@@ -7,6 +7,8 @@ import { PduSlab } from './pdu-slab.ts'
 
 /** From this many `bytes` on PDUs leave inside a turn (our choice: so both ends work at once, 40 % more calls, 64 in flight). */
 const BATCH = 4_096
+/** A chunk of fewer `bytes` that ends no PDU costs more than it brings (our choice: sixteen of them and more make one fragment). */
+const CRUMB = 4_096
 /** How many times gathering waits for yet another round of microtasks (our choice: deeper than proxies and stubs are). */
 const MAX_ROUNDS = 12
 
@@ -16,6 +18,12 @@ export interface AccessTurns {
   begin(): boolean
   /** Settles when it may be; also waited for where `PduHandler.enough` has said so. */
   next(): Promise<void>
+  /** Settles when more may come, behind a chunk that was cut although it might not be. */
+  rest(): Promise<void>
+  /** Asked behind a chunk that was short and ended no PDU: settles when more may come, if that must wait. */
+  pause(): Promise<void> | undefined
+  /** Whether what comes meanwhile is better left unread. */
+  readonly patient: boolean
   /** Told behind what was cut in one go. */
   end(): void
 }
@@ -68,6 +76,7 @@ export class RpcAccess {
   #blocked = false
   #counted = 0
   #taken = 0
+  #whole = 0
   #cutting = false
   #hurried = false
   #ending = false
@@ -100,6 +109,11 @@ export class RpcAccess {
     return this.#taken
   }
 
+  /** Chunks so far that ended a PDU. */
+  get whole(): number {
+    return this.#whole
+  }
+
   /** Bytes of an unfinished incoming PDU. */
   get held(): number {
     return this.#cutter?.held ?? 0
@@ -124,6 +138,7 @@ export class RpcAccess {
   read(): void {
     const cutter = this.#cutter
     if (cutter === undefined || this.#over) return
+    const turns = this.#turns
     flow(this.#link, {
       chunk: (bytes) => this.#arrived(cutter, bytes, false),
       // Long stubs are copied to where they are wanted, straight from where the link has read them.
@@ -133,6 +148,9 @@ export class RpcAccess {
       },
       get blind() {
         return cutter.landing
+      },
+      get patient() {
+        return turns?.patient ?? false
       },
       end: () => this.#ended(cutter),
     })
@@ -226,15 +244,17 @@ export class RpcAccess {
     if (this.#over) return undefined
     const turns = this.#turns
     if (turns === undefined) return this.#cut(cutter, chunk, lent)
-    // What is lent is copied to its place at once: there is nobody to keep it.
-    if (!turns.begin() && !lent) return this.#later(turns, cutter, chunk)
-    const rest = this.#cut(cutter, chunk, lent)
+    const may = turns.begin()
+    if (!may && !lent) return this.#later(turns, cutter, chunk)
+    // What is lent is copied to its place at once, since there is nobody to keep it; what follows waits instead.
+    const rest = this.#cut(cutter, chunk, lent) ?? (may || this.#over ? undefined : turns.rest())
     turns.end()
     return rest
   }
 
   #cut(cutter: PduCutter, chunk: Uint8Array, lent: boolean): Promise<void> | undefined {
     this.#cutting = true
+    const before = cutter.held
     let rest: Uint8Array | undefined
     try {
       rest = cutter.push(chunk, lent)
@@ -246,7 +266,11 @@ export class RpcAccess {
     this.#cutting = false
     if (this.#hurried) this.#flush()
     if (rest !== undefined && this.#turns !== undefined) return this.#later(this.#turns, cutter, rest)
-    return this.#full && !this.#over ? this.#drained() : undefined
+    if (this.#over) return undefined
+    if (this.#full) return this.#drained()
+    if (cutter.held !== before + chunk.length) this.#whole++
+    else if (chunk.length < CRUMB) return this.#turns?.pause()
+    return undefined
   }
 
   /** The peer has left so much unread that nothing more is read of it. */

@@ -39,6 +39,15 @@ export interface RpcLimits {
   readonly putOffMost: number
   /** Callers without a link of which it is remembered that they were cut off. */
   readonly callers: number
+  /** Time in which a PDU must be whole of which the client sends a short part at a time, `milliseconds`: at most twice that, since it is looked at so often. */
+  readonly unfinished: number
+  /**
+   * Associations of callers without a name that were not answered a call yet, in one process: of more, the one that has been there longest is closed. Where they are
+   * put off, as many again may wait, and further links are closed.
+   */
+  readonly newcomers: number
+  /** How long after the last one each of those begins, when callers without a name were cut off lately, `milliseconds`. */
+  readonly newcomerPutOff: number
   /** Time between asking the server to cancel a call and orphaning it, `milliseconds`. */
   readonly cancelGrace: number
 }
@@ -83,6 +92,12 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   putOffMost: 60_000,
   /** Our choice: more partitions than one computer has. */
   callers: 1_024,
+  /** Our choice: as `stalled`. The longest PDU has 64 KiB, and a link that is slower than 2 KiB a second carries nothing of use. */
+  unfinished: 30_000,
+  /** Our choice: more than come at a time, and with `newcomerPutOff` it says that nobody who waits does so for longer than five seconds. */
+  newcomers: 1_024,
+  /** Our choice: twenty times what a link costs that is cut off at once. */
+  newcomerPutOff: 5,
   /** Our choice: long enough for a component that listens to its signal. */
   cancelGrace: 2_000,
 }
@@ -111,6 +126,9 @@ export function rpcLimits(chosen: Partial<RpcLimits> = {}): RpcLimits {
   check('putOff', limits.putOff, 0, 0x7fff_ffff)
   check('putOffMost', limits.putOffMost, limits.putOff, 0x3fff_ffff)
   check('callers', limits.callers, 1, 0x7fff_ffff)
+  check('unfinished', limits.unfinished, 1, 0x7fff_ffff)
+  check('newcomers', limits.newcomers, 1, 0x3fff_ffff)
+  check('newcomerPutOff', limits.newcomerPutOff, 0, 0x3fff_ffff)
   check('cancelGrace', limits.cancelGrace, 0, 0x7fff_ffff)
   return limits
 }

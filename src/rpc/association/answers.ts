@@ -11,6 +11,14 @@ import type { AssociationGroups } from './groups.ts'
 import type { Answering, ServerCall } from './incoming-call.ts'
 import type { RunningCalls } from './running-calls.ts'
 
+/** Who is answered. */
+interface Client {
+  /** A call of it was made well. */
+  answered: boolean
+  /** Told of each call that could not be read. */
+  mistaken(times: number): void
+}
+
 /** Sends the answers of one server's calls: each call has one, and none that nobody waits for is sent. */
 export class Answers implements Answering {
   /** Largest fragment, `bytes`. */
@@ -19,17 +27,16 @@ export class Answers implements Answering {
   readonly #limits: RpcLimits
   readonly #running: RunningCalls<ServerCall>
   readonly #groups: AssociationGroups
-  readonly #mistaken: () => void
+  readonly #client: Client
 
-  /** `mistaken` is told of each call that could not be read. */
   constructor(
     access: RpcAccess,
     limits: RpcLimits,
     running: RunningCalls<ServerCall>,
     groups: AssociationGroups,
-    mistaken: () => void,
+    client: Client,
   ) {
-    this.#mistaken = mistaken
+    this.#client = client
     this.#access = access
     this.#limits = limits
     this.#running = running
@@ -50,6 +57,7 @@ export class Answers implements Answering {
 
   answer(call: ServerCall, results: Writer): void {
     if (!this.#finish(call)) return this.#access.drop()
+    this.#client.answered = true
     const length = results.length
     const at = RESPONSE_BYTES + length <= this.fragment ? this.#access.add(results) : -1
     if (at < 0) return this.#send(call, results.pieces(), length)
@@ -59,7 +67,9 @@ export class Answers implements Answering {
 
   /** Sends results that were marshalled elsewhere; their memory passes to the link. */
   respond(call: ServerCall, stub: Uint8Array): void {
-    if (this.#finish(call)) this.#send(call, [stub], stub.length)
+    if (!this.#finish(call)) return
+    this.#client.answered = true
+    this.#send(call, [stub], stub.length)
   }
 
   fail(call: ServerCall, thrown: unknown): void {
@@ -67,7 +77,7 @@ export class Answers implements Answering {
     const wanted = this.#finish(call)
     const error = BusbarError.from(thrown, 'FAULT')
     if (wanted) this.#fault(call, error)
-    if (runs && error.code === 'MALFORMED') this.#mistaken()
+    if (runs && error.code === 'MALFORMED') this.#client.mistaken(1)
   }
 
   #send(call: ServerCall, stub: Stub, length: number): void {
@@ -77,8 +87,7 @@ export class Answers implements Answering {
     // Small answers are bounded by the number of calls; these are not.
     if (length > this.fragment && this.#access.unsent + length > this.#limits.backlog) {
       const message = `limit backlog: a client left more than ${this.#limits.backlog} bytes of answers unread`
-      const error = new BusbarError('LIMIT', message)
-      return this.#access.close(error)
+      return this.#access.close(new BusbarError('LIMIT', message))
     }
     sendResponse(this.#access, this.fragment, call.id, call.contextId, stub)
     this.#hurry()

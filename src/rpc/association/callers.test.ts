@@ -21,12 +21,12 @@ class Scene {
   }
 
   /** A link of that caller, whose client has sent its bind. */
-  async open(caller: string): Promise<{ raw: RawPeer; link: MemoryLink; server: RpcServer }> {
+  async open(caller?: string): Promise<{ raw: RawPeer; link: MemoryLink; server: RpcServer }> {
     const [link, far] = memoryPair(this.#window)
     const server = new RpcServer(new RpcAccess(far), {
       env: this.env,
       limits: this.#limits,
-      caller,
+      ...(caller === undefined ? {} : { caller }),
       lookup: ({ uuid }) => (uuid === this.echo.id.uuid ? this.echo : undefined),
     })
     const raw = new RawPeer(link)
@@ -35,7 +35,7 @@ class Scene {
   }
 
   /** A link whose client breaks the protocol as soon as it may. */
-  async offend(caller: string): Promise<RpcServer> {
+  async offend(caller?: string): Promise<RpcServer> {
     const { raw, server } = await this.open(caller)
     await raw.send(request(2, 0, bytes(8), 0))
     this.env.advance(0)
@@ -48,7 +48,7 @@ class Scene {
   }
 
   /** Whether a link of that caller is served at once. */
-  async served(caller: string): Promise<boolean> {
+  async served(caller?: string): Promise<boolean> {
     const { raw, link } = await this.open(caller)
     const answers = raw.take()
     link.close()
@@ -58,7 +58,7 @@ class Scene {
 }
 
 const first = PFC.FIRST
-const { putOff, putOffMost } = DEFAULT_RPC_LIMITS
+const { putOff, putOffMost, newcomerPutOff } = DEFAULT_RPC_LIMITS
 
 describe('a caller that was cut off', () => {
   test('is put off, each time twice as long; nobody else is', async () => {
@@ -180,7 +180,88 @@ describe('limits of a caller on all its links', () => {
   })
 })
 
+describe('links of which nobody says whose they are', () => {
+  test('come in one after the other when one of them was cut off, each as late as the others', async () => {
+    const scene = new Scene()
+    for (let i = 0; i < 20; i++) await scene.offend()
+    for (let i = 0; i < 25; i++) await scene.advance(newcomerPutOff)
+    const links = [await scene.open(), await scene.open(), await scene.open()]
+    for (let begun = 1; begun <= links.length; begun++) {
+      assert.deepEqual(
+        links.map(({ raw }) => raw.pdus.length),
+        links.map((_, i) => (i < begun ? 1 : 0)),
+      )
+      await scene.advance(newcomerPutOff - 1)
+      await scene.advance(1)
+    }
+    assert.equal(await scene.served('somebody'), true)
+    for (const { link } of links) link.close()
+  })
+
+  test('`newcomers`: of those that were not answered a call more are not kept, and those that were are', async () => {
+    const scene = new Scene({ newcomers: 3 })
+    const known = await scene.open()
+    await known.raw.send(request(2, 0, bytes(8)))
+    await known.raw.send(request(3, 0, bytes(8)))
+    assert.deepEqual(known.raw.take(), ['bind_ack 1', 'response 2', 'response 3'])
+    const links = [await scene.open(), await scene.open(), await scene.open(), await scene.open()]
+    const reason = await links[0]?.server.closed
+    assert.equal(reason?.code, 'LIMIT')
+    assert.match(reason?.message ?? '', /newcomers/)
+    for (const { server } of links.slice(1)) assert.equal(server.inspect().state, 'bound')
+    // To be turned away puts off nobody.
+    assert.equal(await scene.served(), true)
+    await known.raw.send(request(4, 0, bytes(8)))
+    assert.deepEqual(known.raw.take(), ['response 4'])
+    for (const { link } of [known, ...links]) link.close()
+  })
+
+  test('`newcomers`: no more than that wait, and one that was answered a call can be cut off as well', async () => {
+    const scene = new Scene({ newcomers: 3 })
+    const known = await scene.open()
+    await known.raw.send(request(2, 0, bytes(8)))
+    await known.raw.send(request(3, 0, bytes(8)))
+    await known.raw.send(request(4, 0, bytes(8), 0))
+    scene.env.advance(0)
+    assert.deepEqual(known.raw.take().at(-1), 'fault 4 1c01000b')
+    const links = [await scene.open(), await scene.open(), await scene.open()]
+    const refused = await scene.open()
+    assert.match((await refused.server.closed)?.message ?? '', /newcomers/)
+    await scene.advance(newcomerPutOff)
+    await scene.advance(newcomerPutOff)
+    await scene.advance(newcomerPutOff)
+    for (const { raw, link } of links) {
+      assert.deepEqual(raw.take(), ['bind_ack 1'])
+      link.close()
+    }
+    await scene.advance(DEFAULT_RPC_LIMITS.linger)
+    assert.equal(scene.env.timers, 0)
+  })
+})
+
 describe('a client is cut off', () => {
+  test('`unfinished`: it sends a PDU byte by byte for so long, but not for many such PDUs', async () => {
+    const limits = { unfinished: 1_000 }
+    const scene = new Scene(limits)
+    const other = await scene.open('other')
+    const { raw, server } = await scene.open('slow')
+    const slowly = async (pdu: Uint8Array, pause: number): Promise<void> => {
+      for (const byte of pdu) {
+        await raw.send(Uint8Array.of(byte))
+        await scene.advance(pause)
+        await settle()
+      }
+    }
+    for (let id = 2; id < 5; id++) await slowly(request(id, 0, bytes(8)), 20)
+    assert.deepEqual(raw.take(), ['bind_ack 1', 'response 2', 'response 3', 'response 4'])
+    assert.equal(server.inspect().state, 'bound')
+    await slowly(request(5, 0, bytes(8)).subarray(0, 20), 50)
+    for (let i = 0; i < 30 && server.inspect().state === 'bound'; i++) await scene.advance(50)
+    assert.match((await server.closed)?.message ?? '', /unfinished/)
+    assert.equal(await scene.served('slow'), false)
+    other.link.close()
+  })
+
   test('`mistakes`: contexts that are not accepted', async () => {
     const scene = new Scene({ mistakes: 500 })
     const { raw, server } = await scene.open('bad')

@@ -1,36 +1,84 @@
 import { BusbarError, type ErrorCode } from '../../errors/index.ts'
 import type { Env, Timer } from '../../link/index.ts'
-import type { RpcAccess } from '../access.ts'
+import type { AccessTurns, RpcAccess } from '../access.ts'
 import type { RpcLimits } from '../limits.ts'
-import { type CallerAccount, Callers } from './callers.ts'
+import { type CallerAccount, Callers, type Entrant } from './callers.ts'
+import type { Share } from './turns.ts'
 
 /** What a link was closed with because of what its client sent. */
 const OFFENCES: ReadonlySet<string> = new Set<ErrorCode>(['LIMIT', 'MALFORMED', 'PROTOCOL'])
 
-/** How the client of one association behaves: what it is cut off for, and what its caller is remembered by. */
-export class Conduct {
+/** How the client of one association behaves: what it is cut off for, what its caller is remembered by, and in whose turns it is served. */
+export class Conduct implements AccessTurns {
   readonly caller: CallerAccount
+  /** The client was answered a call that it made well: without a name, it has turns of its own from the next chunk on. */
+  answered = false
+  /** Those among whom it comes in. */
+  readonly #entry: CallerAccount
   readonly #access: RpcAccess
   readonly #env: Env
   readonly #limits: RpcLimits
-  readonly #begin = (): void => this.#access.read()
+  readonly #entrant: Entrant = {
+    begin: () => this.#access.read(),
+    evict: () => this.#turnAway('newcomers', 'links without a name that were not answered a call yet'),
+  }
+  readonly #share: Share
+  /** It counts among those. */
   #entered = false
   #struck = false
   #mistakes = 0
   #stalled: Timer | undefined
+  #unfinished: Timer | undefined
 
   /** `name` as in `RpcServerOptions.caller`. */
   constructor(access: RpcAccess, env: Env, limits: RpcLimits, name: string | undefined) {
     this.#access = access
     this.#env = env
     this.#limits = limits
-    this.caller = Callers.of(env).caller(name, limits)
+    const callers = Callers.of(env)
+    this.caller = name === undefined ? callers.nameless(limits) : callers.named(name, limits)
+    this.#entry = name === undefined ? callers.newcomers(limits) : this.caller
+    this.#share = this.caller.share
+    this.#share.of = this.#entry.share
   }
 
   /** Reads the link, which was started `held`, when the caller may begin another association. */
-  begin(): void {
-    this.#entered = this.caller.enter(this.#begin)
-    if (!this.#entered) this.#cutOff('callerLinks', 'links of one caller')
+  enter(): void {
+    this.#entered = this.#entry.enter(this.#entrant)
+    if (this.#entered) return
+    if (this.#entry === this.caller) this.#turnAway('callerLinks', 'links of one caller')
+    else this.#turnAway('newcomers', 'links without a name that wait to be served')
+  }
+
+  begin(): boolean {
+    if (this.answered && this.#entry !== this.caller && this.#entered) this.#prove()
+    return this.#share.begin()
+  }
+
+  next(): Promise<void> {
+    return this.#share.next()
+  }
+
+  rest(): Promise<void> {
+    return this.#share.rest()
+  }
+
+  get patient(): boolean {
+    return this.#share.patient
+  }
+
+  spent(): boolean {
+    return this.#share.spent()
+  }
+
+  end(): void {
+    this.#share.end()
+  }
+
+  /** A client may take its time for a PDU, but not for ever. */
+  pause(): Promise<void> | undefined {
+    this.#unfinished ??= this.#env.timer(this.#limits.unfinished, this.#late(this.#access.whole))
+    return this.#share.pause()
   }
 
   /** The client asked for so much that cannot be, since the last time. */
@@ -55,15 +103,36 @@ export class Conduct {
   strike(): void {
     if (this.#struck) return
     this.#struck = true
-    this.caller.strike()
+    this.#entry.strike()
   }
 
   /** The link is over. */
   over(reason: BusbarError | undefined): void {
     this.stalled(false)
-    if (!this.#entered) return
+    this.#unfinished?.cancel()
     if (reason !== undefined && OFFENCES.has(reason.code)) this.strike()
-    this.caller.leave(this.#begin)
+    if (this.#entered) this.#entry.leave(this.#entrant)
+  }
+
+  #prove(): void {
+    this.#share.of = this.#share
+    this.#entry.leave(this.#entrant)
+    this.#entered = false
+  }
+
+  #late(whole: number): () => void {
+    return () => {
+      this.#unfinished = undefined
+      if (this.#access.held === 0) return
+      if (this.#access.whole === whole) return this.#cutOff('unfinished', 'milliseconds for one PDU, in short parts')
+      this.#unfinished = this.#env.timer(this.#limits.unfinished, this.#late(this.#access.whole))
+    }
+  }
+
+  /** There are too many, which is held against none of them. */
+  #turnAway(limit: keyof RpcLimits, what: string): void {
+    this.#struck = true
+    this.#cutOff(limit, what)
   }
 
   #cutOff(limit: keyof RpcLimits, what: string): void {

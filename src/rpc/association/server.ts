@@ -51,7 +51,7 @@ export class RpcServer {
   readonly #binding: ServerBinding
   readonly #running: RunningCalls<ServerCall>
   readonly #receiving: Receiving
-  readonly #uuids = new UuidMemory()
+  #uuids: UuidMemory | undefined
   readonly #closing = new Closing()
   readonly #answers: Answers
   readonly #conduct: Conduct
@@ -72,19 +72,18 @@ export class RpcServer {
     this.#binding = new ServerBinding({ lookup, groups: this.#groups, fragment, contexts, address, pipelines })
     this.#running = new RunningCalls(this.#limits.calls)
     this.#receiving = new Receiving(this.#limits, this.#groups, this.#env)
-    this.#answers = new Answers(access, this.#limits, this.#running, this.#groups, () => this.#conduct.mistaken(1))
     this.#conduct = new Conduct(access, this.#env, this.#limits, options.caller)
+    this.#answers = new Answers(access, this.#limits, this.#running, this.#groups, this.#conduct)
     const pdu: PduHandler = (header, view, at) => this.#pdu(header, view, at)
     pdu.tooLong = (header) => this.#tooLong(header)
     pdu.front = requestFront
     pdu.land = (header, view, at, here) => this.#land(header, view, at, here)
     pdu.landed = (header) => this.#go(this.#receiving.landed(header, header.length - requestFront(header)))
-    const { share } = this.#conduct.caller
-    pdu.enough = () => share.spent()
+    pdu.enough = () => this.#conduct.spent()
     access.start(
       {
         pdu,
-        turns: share,
+        turns: this.#conduct,
         account: this.#conduct.caller,
         stalled: (stalled) => this.#conduct.stalled(stalled),
         ended: () => this.#ended(),
@@ -94,7 +93,7 @@ export class RpcServer {
       this.#limits.unsent,
       true,
     )
-    this.#conduct.begin()
+    this.#conduct.enter()
   }
 
   /** Settles once: `undefined` when the association ended in order, else why it did not. */
@@ -280,10 +279,16 @@ export class RpcServer {
     if (this.#running.size + this.#receiving.size >= this.#limits.calls) {
       return this.#refuse(callId, contextId, 'BUSY', silent)
     }
-    const object = (flags & PFC.OBJECT_UUID) === 0 ? undefined : this.#uuids.read(view, at + REQUEST_BYTES, little)
+    const object = (flags & PFC.OBJECT_UUID) === 0 ? undefined : this.#objects.read(view, at + REQUEST_BYTES, little)
     const start = at + offset
     const length = header.length - offset
     return new ServerCall(callId, contextId, opnum, object, little, target, silent, this.#answers, view, start, length)
+  }
+
+  /** Made with the first call of an object: most clients that only connect make none. */
+  get #objects(): UuidMemory {
+    this.#uuids ??= new UuidMemory()
+    return this.#uuids
   }
 
   /** Of a call whose answer nobody waits for the refusal is not said either. */

@@ -9,6 +9,8 @@ import { RpcServer } from './server.ts'
 
 const ID = { uuid: '0f5b6d2e-2222-4222-8333-444455556677', major: 1, minor: 0 }
 const MANY = 400
+/** The stub of a call that fails: `a`, in upper case. */
+const BAD = 65
 
 /** Clients of one process, each of a caller; every call takes 20 µs of a clock that nothing else moves. */
 function clients(order: string[], callers: readonly (string | undefined)[]): RpcClient[] {
@@ -23,6 +25,7 @@ function clients(order: string[], callers: readonly (string | undefined)[]): Rpc
   const dispatch = (call: IncomingCall): Uint8Array => {
     now += 0.02
     order.push(String.fromCharCode(...call.stub))
+    if (call.stub[0] === BAD) throw new Error('no')
     return new Uint8Array(0)
   }
   return callers.map((caller) => {
@@ -68,6 +71,23 @@ test('many links of one caller have the turns of one', async () => {
   assert.ok(most <= 4, `${most} calls were served between two of the other caller`)
   await flood
   assert.equal(order.length, 10 * MANY + 20)
+})
+
+test('many links of which nobody says whose they are have the turns of one, until they were answered a call', async () => {
+  const order: string[] = []
+  const all = clients(order, ['other', ...Array.from({ length: 10 }, () => undefined)])
+  const [other, ...busy] = all as [RpcClient, ...RpcClient[]]
+  const bound = await Promise.all(busy.map(async (each) => ({ each, context: await each.bind(ID) })))
+  await call(other, 'b')
+  order.length = 0
+  const flood = Promise.allSettled(
+    bound.flatMap(({ each, context }) => Array.from({ length: MANY }, () => each.call(context, 0, Uint8Array.of(BAD)))),
+  )
+  for (let i = 0; i < 20; i++) await call(other, 'b')
+  const between = order.join('').split('b')
+  const most = Math.max(...between.slice(1, -1).map((calls) => calls.length))
+  assert.ok(most <= 4, `${most} calls were served between two of the other caller`)
+  await flood
 })
 
 test('a client that is alone is never stopped', async () => {

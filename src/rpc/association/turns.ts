@@ -4,12 +4,21 @@ import type { Env } from '../../link/index.ts'
 const SHARE = 0.02
 /** The same where nobody but others with such a rest is served, `ms` (our choice: what a longer turn saves is more than it costs them). */
 const LONG_SHARE = 0.2
+/** What it takes to read a socket, `ms` (measured, with some room). */
+const READ = 0.02
 /** Others are as well, so long after one of them was, `ms` (our choice: a thousand calls). */
 const RECENT = 50
+/** Whoever sends no more PDUs at a time keeps up (our choice: a call or two, not what was gathered). */
+const FEW = 4
 /** The next call of one that keeps up is waited for, after the last, `ms` (our choice: several round trips). */
 const NEAR = 0.3
 /** A turn of the event loop takes at least so much, `ms`: so that waiting ends even by a clock that stands still. */
 const LEAST_TURN = 0.001
+/**
+ * Behind a turn of somebody who has sent more than a share the loop is left free for so many times as long (our choice: then three of four calls of one that
+ * keeps up find nobody in front of them, whatever comes).
+ */
+const GAP = 3
 /** Longest wait behind one turn that took long, `ms` (our choice: as `RECENT`, after which nobody is waited for). */
 const LONGEST_GAP = RECENT
 
@@ -63,43 +72,41 @@ export class Turns {
   }
 
   /** See `Share.begin`, of one that is not alone. */
-  begin(who: Share): boolean {
+  begin(one: Share): boolean {
     const last = this.#last
-    this.#last = who
+    this.#last = one
     if (last === undefined) {
-      this.lone = who
+      this.lone = one
       return true
     }
     const now = this.#env.now()
     this.lone = undefined
-    if (who !== last) this.#otherAt = now
+    if (one !== last) this.#otherAt = now
     else if (now - this.#otherAt > RECENT && this.#waiting.length === 0) {
-      this.lone = who
+      this.lone = one
       return true
     }
+    one.pdus = 0
+    one.heavy = false
+    const who = one.of
     // What it took to read a chunk is the business of its caller.
     if (this.#mark !== undefined) who.took += now - this.#mark
     this.#mark = now
-    this.#post()
-    if (who.links.length > 0) return false
-    if (now < who.freeAt && this.#near(who, now)) return false
-    if (who !== this.#light) {
-      this.#light = who
-      this.#earlierAt = this.#lightAt
-    }
-    this.#lightAt = now
     this.#since = now
-    return true
+    this.#post()
+    return who.links.length === 0 && !(now < who.freeAt && this.#near(who, now))
   }
 
   /** See `Share.spent`. */
-  spent(who: Share): boolean {
+  spent(one: Share): boolean {
     const now = this.#env.now()
-    return now - this.#since >= (this.#near(who, now) ? SHARE : LONG_SHARE)
+    one.heavy = now - this.#since >= (this.#near(one.of, now) ? SHARE : LONG_SHARE)
+    return one.heavy
   }
 
   /** See `Share.end`. */
-  end(who: Share): void {
+  end(one: Share): void {
+    const who = one.of
     const now = this.#env.now()
     who.took += now - this.#since
     const granted = this.#granted === who
@@ -108,24 +115,41 @@ export class Turns {
       const next = who.took < SHARE ? who.links.shift() : undefined
       if (next !== undefined) return next()
       this.#granted = undefined
-      this.#freeAt = now + Math.min(who.took, LONGEST_GAP)
+      this.#freeAt = now + gap(who)
       if (who.links.length > 0) this.#waiting.push(who)
       else who.waits = false
-    } else if (this.#mark !== undefined) {
-      this.#mark = now
+    } else {
+      if (this.#mark !== undefined) this.#mark = now
+      if (who.waits) this.#freeAt = Math.max(this.#freeAt, now + gap(who))
+      else if (one.pdus <= FEW) this.#keepsUp(who, now)
     }
     who.freeAt = now + Math.min(who.took, LONGEST_GAP)
     who.took = 0
   }
 
   /** See `Share.next`. */
-  wait(who: Share, goOn: () => void): void {
+  wait(one: Share, goOn: () => void): void {
+    const who = one.of
     who.links.push(goOn)
     if (!who.waits) {
       who.waits = true
       this.#waiting.push(who)
     }
     this.#post()
+  }
+
+  /** Whether somebody else keeps up. */
+  pressed(one: Share): boolean {
+    return this.#near(one.of, this.#env.now())
+  }
+
+  /** Somebody was served at once, and had sent little. */
+  #keepsUp(who: Share, now: number): void {
+    if (who !== this.#light) {
+      this.#light = who
+      this.#earlierAt = this.#lightAt
+    }
+    this.#lightAt = now
   }
 
   /** Whether somebody else keeps up. */
@@ -158,8 +182,15 @@ export class Turns {
   }
 }
 
+/** How long the loop is left free behind a turn. */
+function gap({ took }: Share): number {
+  return Math.min(took < SHARE ? took : GAP * took, LONGEST_GAP)
+}
+
 /** The turns of one caller, on all its links. */
 export class Share {
+  /** Those of which it has its turns: its own, or that of all who are nobody in particular yet. */
+  of: Share = this
   /** What goes on when it is their turn, of the links that wait. */
   readonly links: (() => void)[] = []
   /** It is among those who wait. */
@@ -168,8 +199,11 @@ export class Share {
   freeAt: number = Number.NEGATIVE_INFINITY
   /** Of the turn that it has now, `ms`. */
   took = 0
+  /** Of the chunk that is being cut. */
+  pdus = 0
+  /** The last chunk was more than a share. */
+  heavy = false
   readonly #turns: Turns
-  #pdus = 0
 
   /** Made by `Turns.share`. */
   constructor(turns: Turns) {
@@ -184,12 +218,37 @@ export class Share {
   /** Asked after each PDU: whether what follows of the chunk must wait for `next`. */
   spent(): boolean {
     if (this.#turns.lone === this) return false
-    return (this.#pdus++ & 1) === 1 && this.#turns.spent(this)
+    return (this.pdus++ & 1) === 1 && this.#turns.spent(this)
   }
 
   /** Told when a chunk, or what was served of it, is done with. */
   end(): void {
     if (this.#turns.lone !== this) this.#turns.end(this)
+  }
+
+  /** Whether what it sends is left unread while it waits: else the next turn finds more to do at once. */
+  get patient(): boolean {
+    if (this.#turns.lone === this || !(this.heavy || this.of.links.length > 1)) return false
+    return this.#turns.pressed(this)
+  }
+
+  /** Asked behind a chunk that was short and ended no PDU: settles when the link may be read again, if that must wait. */
+  pause(): Promise<void> | undefined {
+    return this.#turns.lone === this ? undefined : this.rest()
+  }
+
+  /** Settles when it is the turn of this link to be read again. */
+  rest(): Promise<void> {
+    this.heavy = true
+    return new Promise((resolve) => {
+      this.#turns.wait(this, () => {
+        resolve()
+        this.of.took += READ
+        this.end()
+        // What comes now has waited already.
+        this.of.freeAt = Number.NEGATIVE_INFINITY
+      })
+    })
   }
 
   /** Settles when it is the turn of this link: then its bytes are cut without asking. */

@@ -199,6 +199,29 @@ describe('a hostile client is cut off at a limit, and another client of that pro
     await end()
   })
 
+  test('an alloc_hint that what follows contradicts: served, held against nobody, and nothing is kept for it', async () => {
+    const { link, server, groups, echo, beside, end } = await scene({ mistakes: 0 })
+    const raw = new RawPeer(link)
+    await raw.send(bind())
+    raw.take()
+    const hints = [0, 1, 8, 1_999, 2_001, 100_000, DEFAULT_RPC_LIMITS.request]
+    for (const [at, hint] of hints.entries()) {
+      for (const again of [0, 0xffff_ffff]) {
+        const id = 2 + 2 * at + (again & 1)
+        void link.write(lying(request(id, 0, bytes(1_000), first), 16, 4, hint))
+        await beside()
+        assert.ok(groups.held <= 64_000, `${groups.held} bytes are held for 1,000`)
+        void link.write(lying(request(id, 0, bytes(1_000), PFC.LAST), 16, 4, again))
+        await beside()
+        assert.deepEqual([raw.take(), groups.held], [[`response ${id}`], 0])
+        const stub = echo.calls.findLast((call) => call.stub.length === 2_000)?.stub
+        assert.ok((stub?.buffer.byteLength ?? 0) <= 4_000)
+      }
+    }
+    assert.equal(server.inspect().state, 'bound')
+    await end()
+  })
+
   const lies: [string, Uint8Array, string[], string][] = [
     ['a frag_length above `fragment`', lying(request(2, 0), 8, 2, 0xffff), ['fault 2 1c01000b'], 'MALFORMED'],
     ['a frag_length below the header', lying(request(2, 0), 8, 2, 8), [], 'MALFORMED'],
@@ -222,6 +245,12 @@ describe('a hostile client is cut off at a limit, and another client of that pro
       raw.take()
       for (const byte of lie) {
         void link.write(Uint8Array.of(byte))
+        // Whoever sends byte by byte waits behind each.
+        env.advance(1)
+        await beside()
+      }
+      for (let i = 0; i < 3; i++) {
+        env.advance(1)
         await beside()
       }
       assert.deepEqual(raw.take(), answers)

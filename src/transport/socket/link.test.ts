@@ -44,6 +44,29 @@ async function unixPair(): Promise<{ a: ByteLink; b: ByteLink; dispose(): Promis
 
 linkSuite('Unix socket', unixPair, { peerSees: 'end' })
 linkSuite('Unix socket read through flow', async () => flowing(await unixPair()), { peerSees: 'end' })
+
+test('of a link that nobody reads yet one chunk is taken, and everything is there for whoever reads at last', async () => {
+  const { a, b, dispose } = await unixPair()
+  const [sent, part] = [4_000_000, new Uint8Array(50_000).fill(7)]
+  let [written, got] = [0, 0]
+  const writing = (async () => {
+    for (; written < sent; written += part.length) await a.write(part)
+    await a.end()
+  })()
+  // As much as goes into the kernel's memory and ours.
+  for (let before = -1; before < written; ) {
+    before = written
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.ok(written < sent)
+  for (let chunk = await b.read(); chunk !== undefined; chunk = await b.read()) got += chunk.length
+  await writing
+  assert.equal(got, sent)
+  a.close()
+  b.close()
+  await dispose()
+})
+
 test('both ends read short chunks into memory that many share', async () => {
   const { a, b, dispose } = await unixPair()
   for (const [from, to] of [

@@ -22,6 +22,8 @@ class SocketLink implements ByteLink {
   /** There is one where this link carries bulk and nothing waits behind it. */
   #buffer: SendBuffer | undefined
   #paused = false
+  /** Somebody reads. */
+  #asked = false
   /** A header waits for its payload. */
   #holding = false
   #ending: Promise<void> | undefined
@@ -32,7 +34,10 @@ class SocketLink implements ByteLink {
     this.#socket = socket
     this.#poller = poller
     this.#limits = limits
-    this.#inbox = new Inbox(() => this.#consumed())
+    this.#inbox = new Inbox(
+      () => this.#consumed(),
+      () => this.#goOn(),
+    )
     socket.allowHalfOpen = true
     if (from instanceof SlabReader) {
       from.take = (chunk) => {
@@ -76,10 +81,12 @@ class SocketLink implements ByteLink {
   }
 
   read(): Awaitable<Uint8Array | undefined> {
+    this.#asked = true
     return this.#inbox.read()
   }
 
   flow(sink: LinkSink): void {
+    this.#asked = true
     this.#inbox.flow(sink, (reason) => this.#fail(reason))
   }
 
@@ -135,7 +142,8 @@ class SocketLink implements ByteLink {
   }
 
   #mayRead(): boolean {
-    return this.#inbox.unread < this.#limits.unread && !this.#reading.spent
+    if (this.#inbox.unread >= this.#limits.unread || this.#reading.spent) return false
+    return this.#asked ? !this.#inbox.patient : this.#inbox.unread === 0
   }
 
   #goOn(): void {
