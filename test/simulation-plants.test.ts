@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Channel, Endpoint } from '../src/bus/index.ts'
+import { Broker, type Channel, type Endpoint, type Incoming, type ServerSession } from '../src/bus/index.ts'
 import { BusbarError } from '../src/errors/index.ts'
 import type { Awaitable } from '../src/link/index.ts'
 import { type Plants, runSeed, runSeeds } from '../src/testing/index.ts'
@@ -93,6 +93,15 @@ function openTwice(): Plants {
   }
 }
 
+/** Takes the caller of a channel from the message that asks for it. */
+class Gullible extends Broker {
+  override open(session: ServerSession, opening: Incoming): void {
+    const { caller, callerEpoch } = opening.message
+    const named = altered(session, { partition: caller, epoch: callerEpoch } as Partial<ServerSession>)
+    super.open(caller === '' ? session : named, opening)
+  }
+}
+
 const PLANTS: readonly { bug: string; rule: string; plants: Plants }[] = [
   {
     bug: 'a chunk is delivered twice',
@@ -138,7 +147,13 @@ const PLANTS: readonly { bug: string; rule: string; plants: Plants }[] = [
         }),
     },
   },
+  { bug: 'the bus believes who a partition says that it is', rule: 'I5', plants: { broker: Gullible } },
   { bug: 'a stream queues without limit', rule: 'I7', plants: { muxLimits: { sendQueue: 1 << 28 } } },
+  {
+    bug: 'the bus writes to a process that was dialled without waiting for room',
+    rule: 'I7',
+    plants: { accepted: (link) => altered(link, { write: (chunk) => void link.write(chunk) }) },
+  },
   { bug: 'requests in fragments are held without limit', rule: 'I7', plants: { rpcLimits: { reassembly: 1 << 28 } } },
   { bug: 'an association takes any number of calls', rule: 'I7', plants: { rpcLimits: { calls: 1_000 } } },
   {

@@ -93,6 +93,12 @@ class AcceptedCarrier implements Carrier {
     for (const link of [...this.#live]) link.close(reason)
   }
 
+  /** `unclaimed` are streams that came and nobody asked for yet, `awaited` those that somebody asked for and that did not come. */
+  inspect(): { kind: 'accepted'; streams: number; unclaimed: number; awaited: number } {
+    const { size } = this.#live
+    return { kind: 'accepted', streams: size, unclaimed: this.#arrived.size, awaited: this.#waiting.size }
+  }
+
   /** Whoever waits for this stream, who waits no more. */
   #answer(id: number): Waiter | undefined {
     const waiter = this.#waiting.get(id)
@@ -145,6 +151,11 @@ export class CarrierListener {
    */
   adopt(control: ByteLink): Carrier {
     return this.#session(control)
+  }
+
+  /** `undecided` are links that have not said what they are for. */
+  inspect(): { sessions: number; undecided: number } {
+    return { sessions: this.#sessions.size, undecided: this.#undecided.size }
   }
 
   #makeRoom(): void {

@@ -33,4 +33,6 @@ export interface Carrier {
   /** Closes everything at once; every stream fails with `reason`. */
   close(reason?: BusbarError): void
   readonly closed: Promise<BusbarError | undefined>
+  /** What it holds, as plain data. */
+  inspect(): unknown
 }

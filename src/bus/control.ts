@@ -43,12 +43,17 @@ export class ControlStream {
     return this.#link !== undefined && this.#stuck === 0 && !this.#over
   }
 
+  /** What the peer has not taken yet, `bytes`. */
+  get backlog(): number {
+    return this.#stuck + this.#waiting.length
+  }
+
   /** Queues a message; a peer that does not read fails the session with `LIMIT` once its backlog is full. */
   send(message: Message): void {
     if (this.#over) return
     const bytes = encodeMessage(message)
     if (this.#link !== undefined && this.#stuck === 0) return this.#write(this.#link, bytes)
-    const backlog = this.#stuck + this.#waiting.length + bytes.length
+    const backlog = this.backlog + bytes.length
     if (backlog > this.#limits.controlBacklog) {
       return this.#fail(new BusbarError('LIMIT', `${backlog} bytes of control messages that the peer does not read`))
     }

@@ -50,6 +50,10 @@ export class DialledCarrier implements Carrier {
     return new PacketStream(link)
   }
 
+  inspect(): { kind: 'dialled'; streams: number } {
+    return { kind: 'dialled', streams: this.#streams.size }
+  }
+
   close(reason?: BusbarError): void {
     if (!this.#closing.settle(reason)) return
     this.control.close(reason)

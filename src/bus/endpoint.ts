@@ -210,7 +210,14 @@ export class Endpoint {
 
   inspect(): unknown {
     const { omitted } = this.offers
-    return { identity: this.identity, channels: this.#channels.inspect(), offered: this.#offered.size, omitted }
+    const { backlog } = this.#control
+    return {
+      identity: this.identity,
+      channels: this.#channels.inspect(),
+      offered: this.#offered.size,
+      omitted,
+      backlog,
+    }
   }
 
   #received(message: Message): void {

@@ -225,6 +225,7 @@ export class ServerSession implements RingSession {
       channels: this.#channels.inspect(),
       offers: this.#offers.size,
       places: this.#placed.size,
+      backlog: this.#control.backlog,
     }
   }
 

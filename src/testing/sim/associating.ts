@@ -78,6 +78,7 @@ class Associating {
     const { env } = from.node
     this.#client = new RpcClient(new RpcAccess(pipe), { env, limits: RPC_CLIENT_LIMITS, group })
     world.associations.push({ side: this.#client, node: from.node })
+    world.memory.association(from.node, this.#client)
     this.#over = this.#client.closed.then((reason) => {
       this.#closed = true
       this.#reason = reason

@@ -64,6 +64,7 @@ class Calling {
     this.#caller = from.endpoint?.identity ?? { partition: from.partition, epoch: 0 }
     this.#client = new ObjectClient(new RpcAccess(pipe), { env: from.node.env })
     world.clients.push({ client: this.#client, node: from.node })
+    world.memory.component(pipe.name, from.node, this.#client)
   }
 
   async run(): Promise<void> {

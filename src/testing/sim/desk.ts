@@ -11,6 +11,7 @@ export class DeskSession {
   readonly node: SimNode
   readonly id: number
   readonly #world: World
+  readonly #caller: Caller
   readonly #tainted: boolean
 
   /** Takes the pipe. */
@@ -18,6 +19,7 @@ export class DeskSession {
     this.#world = world
     this.node = node
     this.id = id
+    this.#caller = caller
     this.#tainted = tainted
     const classes = new ClassTable()
     classes.offer(Desk, this.#desk())
@@ -25,6 +27,12 @@ export class DeskSession {
   }
 
   #invoked(call: number, context: CallContext): () => void {
+    const { partition, epoch } = context.caller
+    // Who opened the pipe was compared with his link; so it is known of hostile ones as well.
+    const same = partition === this.#caller.partition && epoch === this.#caller.epoch
+    this.#world.report.check(same, 'I5', () => {
+      return `a call of ${partition} epoch ${epoch} came over a pipe of ${this.#caller.partition} epoch ${this.#caller.epoch}`
+    })
     const model = this.#world.calls.invoked(call, context.caller, this.#tainted)
     return () => {
       if (model !== undefined) model.answered = true

@@ -1,4 +1,4 @@
-import { encodeMessage, type Message } from '../../bus/index.ts'
+import { encodeMessage, type Message, type Messages } from '../../bus/index.ts'
 import { codeNumber } from '../../errors/index.ts'
 import { type MuxStream, MuxSession } from '../../mux/index.ts'
 import type { HostileStyle } from './plan.ts'
@@ -101,6 +101,14 @@ export class Intruder {
       await control.write(encodeMessage({ kind: 'initiateContact', oldest: 1, newest: 1, features: 0 }))
     for (let count = 0; count < 40; count++) {
       if (this.#random.chance(0.5)) streams.push(mux.open())
+      if (this.#random.chance(0.4)) {
+        // A channel as it should be, and a caller that he is not.
+        const stream = mux.open()
+        streams.push(stream)
+        await stream.write(this.#random.fill(new Uint8Array(this.#random.sized(500))))
+        this.#world.report.note('intruder opens a channel as somebody else')
+        await control.write(encodeMessage(this.#forged(stream.id)))
+      }
       const ids = [1, 2, 3, this.#random.below(50), ...streams.map(({ id }) => id)]
       const message = this.#message(this.#random.pick(ids))
       this.#world.report.note(`intruder sends ${message.kind}`)
@@ -133,18 +141,25 @@ export class Intruder {
       case 5:
         return random.chance(0.2) ? { kind: 'allOffersDelivered' } : { kind: 'requestOffers' }
       default:
-        this.#world.report.sometimes('hostile partition forged a caller')
-        return {
-          kind: 'openChannel',
-          channelId: id,
-          offerId: random.below(5),
-          partition: random.chance(0.9) ? target.partition : 'nobody',
-          service,
-          mode: random.pick(['byte', 'message'] as const),
-          deadline: random.pick([0, 1, 0xffff_ffff]),
-          caller: 'ada',
-          callerEpoch: 1,
-        }
+        return { ...this.#forged(id), mode: random.pick(['byte', 'message'] as const) }
+    }
+  }
+
+  /** Asks for a channel in the name of another partition. */
+  #forged(id: number): Messages['openChannel'] & { readonly kind: 'openChannel' } {
+    const random = this.#random
+    const target = random.pick(this.#world.programs)
+    const mode = random.pick(['byte', 'message'] as const)
+    return {
+      kind: 'openChannel',
+      channelId: id,
+      offerId: random.below(5),
+      partition: random.chance(0.9) ? target.partition : 'nobody',
+      service: target.service(random.pick([mode, mode === 'byte' ? 'calls' : mode])),
+      mode,
+      deadline: random.pick([0, 1, 0xffff_ffff]),
+      caller: 'ada',
+      callerEpoch: 1,
     }
   }
 }

@@ -73,6 +73,7 @@ class Agent {
 
   start(): void {
     if (!this.#node.alive) this.#node = this.#world.network.node(`${this.#partition} agent`)
+    this.#node.relays = true
     this.#world.lives.add(`life of ${this.#node.name}`, this.#node, this.#live(this.#node))
   }
 
@@ -88,7 +89,9 @@ class Agent {
       this.#listener.accept(far)
       return near
     }
-    return new DialledCarrier(dial(), async () => dial())
+    const carrier = new DialledCarrier(dial(), async () => dial())
+    this.#world.memory.carrier(node.name, node, carrier)
+    return carrier
   }
 
   async #live(node: SimNode): Promise<void> {
@@ -96,11 +99,22 @@ class Agent {
     const { env } = node
     while (!this.#world.ending) {
       try {
-        const endpoint = await Endpoint.attach(wiring.dialMux(this.#partition, node), { env, limits: wiring.limits })
+        const carrier = wiring.origins.handOn(wiring.dialMux(this.#partition, node))
+        const endpoint = await Endpoint.attach(carrier, { env, limits: wiring.limits })
         if (this.#world.ending) return endpoint.close()
         const system = new SystemObject(endpoint, env, wiring.limits)
-        const onCarrier = (carrier: Carrier): void => void system.attach(carrier)
+        const { memory } = this.#world
+        memory.session(node.name, node, endpoint)
+        const onCarrier = (program: Carrier): void => {
+          memory.session(
+            `${node.name} for a program`,
+            node,
+            system.attach(wiring.origins.serve(program, endpoint.identity)),
+          )
+          memory.carrier(`${node.name} to a program`, node, program)
+        }
         this.#listener = new CarrierListener({ env, limits: wiring.limits, onCarrier })
+        memory.listener(node.name, node, this.#listener)
         this.#world.systems.set(node, system)
         const reason = await endpoint.closed
         this.#world.lost(node, reason, false)

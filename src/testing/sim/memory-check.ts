@@ -1,60 +1,145 @@
+import { type Carrier, type CarrierListener, DEFAULT_BUS_LIMITS } from '../../bus/index.ts'
+import { DEFAULT_OBJECT_LIMITS, type ObjectClient, type ObjectServer } from '../../component/index.ts'
 import { MUX_LIMITS, type MuxInspect } from '../../mux/index.ts'
+import { DEFAULT_RPC_LIMITS, type RpcClient, type RpcLimits, type RpcServer } from '../../rpc/index.ts'
+import type { SimNode } from './node.ts'
+import type { Report } from './report.ts'
 import { RPC_CLIENT_LIMITS, RPC_SERVER_LIMITS } from './rpc-echo.ts'
-import type { World } from './world.ts'
+import type { Owner, Scheduler } from './scheduler.ts'
+import type { SimLink } from './sim-link.ts'
 
-/** What `MuxCarrier.inspect` gives. */
-interface CarrierInspect {
-  readonly unclaimed: number
-  readonly mux: MuxInspect
+/** What the carriers show of themselves. */
+type CarrierInspect =
+  | { readonly kind: 'mux'; readonly unclaimed: number; readonly mux: MuxInspect }
+  | { readonly kind: 'dialled'; readonly streams: number }
+  | { readonly kind: 'accepted'; readonly streams: number; readonly unclaimed: number; readonly awaited: number }
+
+/** What either side of a session shows of itself. */
+interface SessionInspect {
+  readonly channels: readonly unknown[]
+  /** Of the other side, on the bus. */
+  readonly offers?: number
+  readonly backlog: number
 }
 
 /** Window of a new stream, `bytes`. Fixed by the protocol. */
 const INITIAL_WINDOW = 262_144
-/** Streams that may wait for their `openChannel`, as in the carrier. */
-const MAX_UNCLAIMED = 32
+/** Links that may have said nothing yet, as in the listener. */
+const MAX_UNDECIDED = 256
 /** Most `bytes` above the limit of a queue: the write that filled it. The workload's largest is a message of 60,000. */
 const QUEUE_SLACK = 65_536
 /** The same for the link: one frame with its header, and a slab of small ones. */
 const LINK_SLACK = 65_536 + 16_384
+/** The same for a link that somebody passes on to: the chunk that filled it, as large as the largest window of a link, and the control messages. */
+const RELAY_SLACK = 262_144 + QUEUE_SLACK + LINK_SLACK
+/** Channels of a session are counted by each side for itself: those that are refused may still be there (our choice). */
+const REFUSED = 32
 
-/** I7, one session a step in turn: nobody holds more than was promised, and nobody was sent more than he allowed. */
+/** What of one process is looked at. */
+interface Held {
+  readonly name: string
+  /** What is above its limit; `undefined` when nothing is. */
+  readonly fault: () => string | undefined
+}
+
+/** I7, after every step for whoever has moved in it: nobody holds more than was promised, and nobody was sent more than he allowed. */
 export class MemoryCheck {
-  readonly #world: World
-  #turn = 0
+  readonly #scheduler: Scheduler
+  readonly #report: Report
+  readonly #held = new Map<Owner, Set<Held>>()
 
-  constructor(world: World) {
-    this.#world = world
+  constructor(scheduler: Scheduler, report: Report) {
+    this.#scheduler = scheduler
+    this.#report = report
   }
 
   step(): void {
-    this.#associations()
-    const { muxes } = this.#world.wiring
-    const observed = muxes[this.#turn++ % Math.max(1, muxes.length)]
-    if (observed === undefined || !observed.node.alive) return
-    const { mux, unclaimed } = observed.carrier.inspect() as CarrierInspect
-    const fault = unclaimed > MAX_UNCLAIMED ? `${unclaimed} streams that nothing was said about` : faultOf(mux)
-    if (fault !== undefined) this.#world.report.fail('I7', `${observed.name}: ${fault}`)
+    const { moved } = this.#scheduler
+    for (const node of moved) {
+      const all = node.alive ? this.#held.get(node) : undefined
+      if (all === undefined) continue
+      for (const { name, fault } of all) {
+        const found = fault()
+        if (found !== undefined) this.#report.fail('I7', `${name}: ${found}`)
+      }
+    }
+    moved.clear()
   }
 
-  /** The association that began last, and one other in turn. */
-  #associations(): void {
-    const { associations, report } = this.#world
-    const { length } = associations
-    if (length === 0) return
-    for (const at of [length - 1, this.#turn % length]) {
-      const { side, node } = associations[at] as (typeof associations)[number]
-      if (!node.alive) continue
-      const { calls, memory } = side.inspect()
-      const limits = 'running' in calls ? RPC_SERVER_LIMITS : RPC_CLIENT_LIMITS
-      const busy = 'running' in calls ? calls.running : calls.pending
-      const holds = busy <= limits.calls && memory.reassembly <= limits.reassembly && memory.partial <= limits.fragment
-      report.check(holds, 'I7', () => `association of ${node.name}: ${busy} calls, ${JSON.stringify(memory)}`)
-    }
+  /** Either side of a session, on either carrier. */
+  carrier(name: string, node: SimNode, carrier: Carrier): void {
+    this.#watch(name, node, carrier.closed, () => carrierFault(carrier.inspect() as CarrierInspect))
+  }
+
+  session(name: string, node: SimNode, session: { readonly closed: Promise<unknown>; inspect(): unknown }): void {
+    this.#watch(name, node, session.closed, () => sessionFault(session.inspect() as SessionInspect))
+  }
+
+  /** For as long as the process is there. */
+  listener(name: string, node: SimNode, listener: CarrierListener): void {
+    this.#watch(name, node, undefined, () =>
+      over('links that say nothing', listener.inspect().undecided, MAX_UNDECIDED),
+    )
+  }
+
+  /** A link to which somebody passes on what comes in on others: he must not take more than it takes. */
+  relayed(name: string, node: SimNode, link: SimLink): void {
+    this.#watch(name, node, link.closed, () => over('bytes under way', link.inFlight, link.window + RELAY_SLACK))
+  }
+
+  association(node: SimNode, side: RpcClient | RpcServer): void {
+    const limits = { ...DEFAULT_RPC_LIMITS, ...('shutdown' in side ? RPC_SERVER_LIMITS : RPC_CLIENT_LIMITS) }
+    this.#watch(`association of ${node.name}`, node, side.closed, () => rpcFault(side.inspect(), limits))
+  }
+
+  /** The objects of a pipe, on either side of it. */
+  component(name: string, node: SimNode, side: ObjectServer | ObjectClient): void {
+    this.#watch(`${name} of ${node.name}`, node, side.closed, () => {
+      const view = side.inspect()
+      const fault = over('objects', view.objects, DEFAULT_OBJECT_LIMITS.objects)
+      return fault ?? rpcFault(view.rpc, DEFAULT_RPC_LIMITS)
+    })
+  }
+
+  #watch(name: string, node: SimNode, closed: Promise<unknown> | undefined, fault: Held['fault']): void {
+    let all = this.#held.get(node)
+    if (all === undefined) this.#held.set(node, (all = new Set()))
+    const held = { name, fault }
+    all.add(held)
+    void closed?.then(() => all.delete(held))
   }
 }
 
-/** What is above its limit; `undefined` when nothing is. */
-function faultOf(mux: MuxInspect): string | undefined {
+function over(what: string, held: number, limit: number): string | undefined {
+  return held > limit ? `${held} ${what}, and ${limit} may be` : undefined
+}
+
+function carrierFault(found: CarrierInspect): string | undefined {
+  const { channels } = DEFAULT_BUS_LIMITS
+  if (found.kind === 'dialled') return over('streams', found.streams, channels + REFUSED)
+  const unclaimed = over('streams that nothing was said about', found.unclaimed, channels)
+  if (found.kind === 'mux') return unclaimed ?? muxFault(found.mux)
+  const { streams, awaited } = found
+  return unclaimed ?? over('streams', streams, channels) ?? over('awaited streams', awaited, channels + REFUSED)
+}
+
+function sessionFault({ channels, offers = 0, backlog }: SessionInspect): string | undefined {
+  const limits = DEFAULT_BUS_LIMITS
+  const fault = over('channels', channels.length, limits.channels) ?? over('offers', offers, limits.offers)
+  return fault ?? over('bytes of control messages', backlog, limits.controlBacklog)
+}
+
+function rpcFault(
+  { calls, memory }: ReturnType<RpcClient['inspect'] | RpcServer['inspect']>,
+  limits: RpcLimits,
+): string | undefined {
+  const busy = 'running' in calls ? calls.running : calls.pending
+  const held = over('bytes of a PDU', memory.partial, limits.fragment)
+  const whole = held ?? over('bytes of fragments', memory.reassembly, limits.reassembly)
+  return whole ?? over('calls', busy, limits.calls)
+}
+
+function muxFault(mux: MuxInspect): string | undefined {
   if (mux.control > MUX_LIMITS.control) return `${mux.control} control frames wait`
   if (mux.unsettled > MUX_LIMITS.linkQueue + LINK_SLACK) return `${mux.unsettled} bytes wait for the link`
   let grown = 0

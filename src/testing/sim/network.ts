@@ -15,6 +15,8 @@ export class Network {
   #links: (readonly [SimLink, SimLink])[] = []
   readonly #plants: Plants
   #made = 0
+  /** Told of both ends of each link. */
+  linked: ((end: SimLink) => void) | undefined
 
   constructor(scheduler: Scheduler, random: SimRandom, report: Report, plants: Plants) {
     this.#plants = plants
@@ -34,6 +36,7 @@ export class Network {
     const random = this.#random.fork(`link ${this.#made++}`)
     const pair = SimLink.pair([near, far], this.scheduler, random, this.#report, drawLinkPolicy(random))
     this.#links.push(pair)
+    for (const end of pair) this.linked?.(end)
     return pair
   }
 

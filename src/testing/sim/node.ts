@@ -8,6 +8,8 @@ export class SimNode implements Owner {
   readonly id: number
   readonly name: string
   readonly env: Env
+  /** It passes on what others write. */
+  relays = false
   readonly #scheduler: Scheduler
   readonly #timers = new Set<Timer>()
   #alive = true

@@ -1,4 +1,4 @@
-import type { AccessPolicy, Endpoint } from '../../bus/index.ts'
+import type { AccessPolicy, Broker, BrokerOptions, Endpoint } from '../../bus/index.ts'
 import type { Hooks } from '../../component/index.ts'
 import type { ByteLink, Env } from '../../link/index.ts'
 import type { MuxLimits } from '../../mux/index.ts'
@@ -9,11 +9,17 @@ import type { AssociationGroups, RpcInterface, RpcLimits } from '../../rpc/index
 export interface Plants {
   /** Instead of the policy that the bus asks. */
   policy?(policy: AccessPolicy): AccessPolicy
+  /** Instead of the bus. */
+  broker?: new (
+    options: BrokerOptions,
+  ) => Broker
   /** Instead of what a process gets of the world. */
   env?(env: Env): Env
   /** Instead of the session of a program. */
   endpoint?(endpoint: Endpoint): Endpoint
   muxLimits?: Partial<MuxLimits>
+  /** Instead of the end of a link at which the bus was dialled. */
+  accepted?(link: ByteLink): ByteLink
   /** Instead of what plain RPC serves. */
   rpcInterface?(plain: RpcInterface): RpcInterface
   /** Instead of the association groups of a caller. */

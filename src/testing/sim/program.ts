@@ -5,6 +5,7 @@ import { DeskSession } from './desk.ts'
 import type { SimNode } from './node.ts'
 import { RpcSession } from './rpc-session.ts'
 import { serveObjects } from './objects/arriving.ts'
+import { toldOfOpenings } from './origins.ts'
 import { PIPE_NUMBER_BYTES, PipeSide } from './pipe-side.ts'
 import type { SimRandom } from './random.ts'
 import type { World } from './world.ts'
@@ -101,15 +102,19 @@ export class Program {
     const current = (): boolean => !this.#world.ending && generation === this.#generation && node === this.node
     while (current()) {
       try {
-        const attached = await Endpoint.attach(await this.#connect(node), {
+        const carrier = await this.#connect(node)
+        const attached = await Endpoint.attach(carrier, {
           env: node.env,
           limits: this.#world.wiring.limits,
           rings: this.#world.ringsOf(this.partition, node),
         })
-        const endpoint = this.#world.plants.endpoint?.(attached) ?? attached
+        const endpoint = toldOfOpenings(this.#world.plants.endpoint?.(attached) ?? attached, (opening, caller) => {
+          this.#came(carrier, opening, caller)
+        })
         if (!current()) return endpoint.close()
         this.attachments++
         this.endpoint = endpoint
+        this.#world.memory.session(node.name, node, endpoint)
         this.#offers = []
         await this.#offerAll(endpoint)
         const reason = await endpoint.closed
@@ -142,6 +147,18 @@ export class Program {
       }
     }
     if (this.endpoint === endpoint) this.#offers = made
+  }
+
+  /** I5 for each opening, before anything is decided: the bus says who it is from, and the link that it came over knows. */
+  #came(carrier: Carrier, { message }: Incoming, { partition, epoch }: Caller): void {
+    const { wiring, report } = this.#world
+    if (this.tainted) return
+    const origin = wiring.origins.of(carrier, message.channelId)
+    report.check(origin?.partition === partition && origin.epoch === epoch, 'I5', () => {
+      const [link, told] = [origin, { partition, epoch }].map((who) => `${who?.partition} epoch ${who?.epoch}`)
+      return `an opening of ${message.service} came over the link of ${link}, and is from ${told}, says the bus`
+    })
+    if (this.#world.forges(origin?.partition)) report.sometimes('hostile partition forged a caller')
   }
 
   #offer(endpoint: Endpoint, service: string, kind: ServiceKind): Promise<Offer> {
@@ -213,6 +230,7 @@ export class Program {
     const id = this.#world.desks.length
     const desk = new DeskSession(this.#world, node, pipe, caller, id, tainted)
     this.#world.desks.push(desk)
+    this.#world.memory.component(pipe.name, node, desk.server)
     await desk.server.closed
   }
 
@@ -220,6 +238,7 @@ export class Program {
     const tainted = this.tainted || this.#world.isTainted(caller.partition)
     const session = new RpcSession(this.#world, node, pipe, caller, this.#world.groupsOf(node, caller), tainted)
     this.#world.associations.push({ side: session.server, node })
+    this.#world.memory.association(node, session.server)
     await session.run()
   }
 

@@ -1,4 +1,3 @@
-import { MemoryCheck } from './memory-check.ts'
 import { checkReleased, ObjectCheck } from './objects/check.ts'
 import { drawPlan, type Plan } from './plan.ts'
 import type { Plants } from './plants.ts'
@@ -78,14 +77,13 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
 }
 
 async function play(world: World, scheduler: Scheduler, report: Report): Promise<void> {
-  const memory = new MemoryCheck(world)
   const objects = new ObjectCheck(world.objects)
   /** Steps until `done`, or until nothing is left to happen; false when it took too long or a rule broke. */
   const until = async (done: () => boolean, what: () => string): Promise<boolean> => {
     const limit = scheduler.now + SETTLE_TIME
     while (!done()) {
       const more = await scheduler.step()
-      memory.step()
+      world.memory.step()
       objects.step()
       world.wiring.rings?.step()
       if (report.violations.length > 0) return false

@@ -53,6 +53,8 @@ export class Scheduler {
   readonly #lanes = new Map<number, Lane>()
   /** Virtual `ms` that one event takes at most: makes timers late, as they are on a busy machine. */
   readonly #stepTime: number
+  /** Who may hold something else than before: those in whose code something happened, until somebody has looked. */
+  readonly moved = new Set<Owner>()
   #now = 0
   #steps = 0
   #order = 0
@@ -101,6 +103,7 @@ export class Scheduler {
     this.#steps++
     this.#report.step = this.#steps
     this.#report.now = this.#now
+    this.moved.add(event.owner)
     this.#report.mix(event.owner.id)
     this.#report.mix(Math.floor(this.#now * 1000))
     this.#report.lines?.push(`${this.#now.toFixed(2).padStart(9)} #${this.#steps} ${event.owner.name}: ${event.label}`)

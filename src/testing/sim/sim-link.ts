@@ -65,6 +65,11 @@ export class SimLink implements ByteLink, WireEnd {
     return this.#inFlight
   }
 
+  /** `bytes` in flight with which the link asks its writer to wait. */
+  get window(): number {
+    return this.#policy.window
+  }
+
   get stalled(): boolean {
     return this.#wire.stalled
   }
@@ -144,6 +149,7 @@ export class SimLink implements ByteLink, WireEnd {
 
   #credit(bytes: number): void {
     this.#inFlight -= bytes
+    this.#scheduler.moved.add(this.node)
     if (this.#inFlight < this.#policy.window) this.#gate.open()
   }
 

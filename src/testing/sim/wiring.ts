@@ -10,8 +10,10 @@ import {
 } from '../../bus/index.ts'
 import { BusbarError } from '../../errors/index.ts'
 import type { MuxLimits } from '../../mux/index.ts'
+import type { MemoryCheck } from './memory-check.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
+import { Origins } from './origins.ts'
 import type { Plan } from './plan.ts'
 import type { Plants } from './plants.ts'
 import type { SimRandom } from './random.ts'
@@ -33,25 +35,33 @@ export class Wiring {
   readonly network: Network
   /** Memory for rings; absent when nobody has any. */
   readonly rings: SimRings | undefined
+  readonly origins: Origins = new Origins()
   readonly #policy: AccessPolicy
+  readonly #plants: Plants
+  readonly #memory: MemoryCheck
   readonly #report: Report
   readonly #muxLimits: Partial<MuxLimits>
   #muxes: ObservedMux[] = []
   #listeners = new Map<string, CarrierListener>()
   #node: SimNode
   #broker: Broker | undefined
+  /** How often each partition attached to this bus. */
+  #epochs = new Map<string, number>()
   readonly #declared: readonly string[]
   readonly #tainted: ReadonlySet<string>
 
   constructor(
     network: Network,
     policy: SimPolicy,
+    memory: MemoryCheck,
     report: Report,
     random: SimRandom,
     { machines, channels, rings }: Plan,
     plants: Plants,
   ) {
     this.network = network
+    this.#plants = plants
+    this.#memory = memory
     this.#policy = plants.policy?.(policy) ?? policy
     this.#report = report
     this.#declared = machines.map(({ name }) => name)
@@ -84,9 +94,11 @@ export class Wiring {
 
   start(): void {
     if (!this.#node.alive) this.#node = this.network.node('bus')
+    this.#node.relays = true
     const { env } = this.#node
     const observe = (event: BusEvent): void => this.#observed(event)
-    this.#broker = new Broker({
+    this.#epochs = new Map()
+    this.#broker = new (this.#plants.broker ?? Broker)({
       env,
       policy: this.#policy,
       limits: this.limits,
@@ -104,42 +116,63 @@ export class Wiring {
 
   /** One mux link to the bus. */
   dialMux(partition: string, node: SimNode, prepare: (link: SimLink) => void = () => {}): Carrier {
-    const near = this.dialRaw(partition, node)
+    const [near, accepted] = this.#muxLink(partition, node)
     prepare(near)
-    return this.observe(
-      partition,
-      node,
-      new MuxCarrier(near, { side: 'partition', env: node.env, limits: this.#muxLimits }),
-    )
+    const carrier = new MuxCarrier(near, { side: 'partition', env: node.env, limits: this.#muxLimits })
+    accepted(carrier)
+    return this.observe(partition, node, carrier)
   }
 
   /** The bare link of a partition, with the bus at its other end. */
   dialRaw(partition: string, node: SimNode): SimLink {
+    const [near, accepted] = this.#muxLink(partition, node)
+    accepted(undefined)
+    return near
+  }
+
+  /** The near end, and what attaches the far one to the bus when it is known what the near one is used for. */
+  #muxLink(partition: string, node: SimNode): [near: SimLink, accepted: (dialled: Carrier | undefined) => void] {
     const broker = this.#running()
     const [near, far] = this.network.link(node, this.#node)
     const { env } = this.#node
     const carrier = new MuxCarrier(far, { side: 'bus', env, limits: this.#muxLimits })
-    broker.attach(partition, this.observe(`bus to ${partition}`, this.#node, carrier))
-    return near
+    const accepted = (dialled: Carrier | undefined): void => {
+      this.observe(`bus to ${partition}`, this.#node, carrier)
+      this.#attach(broker, partition, carrier, { dialled: dialled ?? carrier, here: false })
+    }
+    return [near, accepted]
+  }
+
+  #attach(
+    broker: Broker,
+    partition: string,
+    carrier: Carrier,
+    { dialled, here }: { dialled?: Carrier; here: boolean },
+  ): void {
+    const epoch = (this.#epochs.get(partition) ?? 0) + 1
+    this.#epochs.set(partition, epoch)
+    const session = broker.attach(partition, this.origins.serve(carrier, { partition, epoch }, dialled), { here })
+    this.#memory.session(`bus for ${partition}`, this.#node, session)
+    if (here) this.#memory.carrier(`bus to ${partition}`, this.#node, carrier)
   }
 
   /** A link for each channel. */
   dialSockets(partition: string, node: SimNode): Carrier {
-    const dial = async (): Promise<SimLink> => {
+    const dial = (): SimLink => {
       const listener = this.#listener(partition)
       const [near, far] = this.network.link(node, this.#node)
-      listener.accept(far)
+      listener.accept(this.#plants.accepted?.(far) ?? far)
       return near
     }
-    const listener = this.#listener(partition)
-    const [near, far] = this.network.link(node, this.#node)
-    listener.accept(far)
-    return new DialledCarrier(near, dial)
+    const carrier = new DialledCarrier(dial(), async () => dial())
+    this.#memory.carrier(partition, node, carrier)
+    return carrier
   }
 
   observe(name: string, node: SimNode, carrier: MuxCarrier): MuxCarrier {
     const observed = { name, node, carrier }
     this.#muxes.push(observed)
+    this.#memory.carrier(name, node, carrier)
     void carrier.closed.then(() => {
       this.#muxes = this.#muxes.filter((other) => other !== observed && other.node.alive)
     })
@@ -155,9 +188,10 @@ export class Wiring {
     const broker = this.#running()
     let listener = this.#listeners.get(partition)
     if (listener === undefined) {
-      const onCarrier = (carrier: Carrier): void => void broker.attach(partition, carrier, { here: true })
+      const onCarrier = (carrier: Carrier): void => this.#attach(broker, partition, carrier, { here: true })
       listener = new CarrierListener({ env: this.#node.env, limits: this.limits, onCarrier })
       this.#listeners.set(partition, listener)
+      this.#memory.listener(`bus for ${partition}`, this.#node, listener)
     }
     return listener
   }

@@ -7,6 +7,7 @@ import { CallTable } from './call-model.ts'
 import { callAsPlanned } from './calling.ts'
 import type { DeskSession } from './desk.ts'
 import { Machine } from './machine.ts'
+import { MemoryCheck } from './memory-check.ts'
 import { Network } from './network.ts'
 import type { SimNode } from './node.ts'
 import { passObjectsAsPlanned } from './objects/session.ts'
@@ -33,6 +34,7 @@ export class World {
   readonly network: Network
   readonly policy: SimPolicy
   readonly wiring: Wiring
+  readonly memory: MemoryCheck
   readonly pipes: PipeTable = new PipeTable()
   readonly calls: CallTable
   readonly objects: ObjectTable
@@ -70,7 +72,12 @@ export class World {
     this.objects = new ObjectTable(report, this.calls, plants)
     this.tasks = new TaskList(report)
     this.lives = new TaskList(report)
-    this.wiring = new Wiring(this.network, this.policy, report, random.fork('wiring'), plan, plants)
+    this.memory = new MemoryCheck(scheduler, report)
+    // The bus, and what is the bus for the programs of a machine, write nothing of their own beside control messages.
+    this.network.linked = (end) => {
+      if (end.node.relays) this.memory.relayed(`a link of ${end.node.name}`, end.node, end)
+    }
+    this.wiring = new Wiring(this.network, this.policy, this.memory, report, random.fork('wiring'), plan, plants)
     this.calm = new Promise((resolve) => {
       this.#calmed = resolve
     })
@@ -169,6 +176,11 @@ export class World {
 
   isTainted(partition: string): boolean {
     return this.machines.some(({ plan }) => plan.name === partition && plan.kind === 'hostile')
+  }
+
+  /** Whether a partition says who it is not in all that it asks for. */
+  forges(partition: string | undefined): boolean {
+    return this.machines.some(({ plan }) => plan.name === partition && plan.hostile === 'forge')
   }
 
   /** Something failed as it may; what must never be seen, whatever a peer or a medium does, is a bug. */
