@@ -14,10 +14,10 @@ const MANY = 300_000
 const IN_FLIGHT = 64
 /** Calls for which one doorbell is allowed. */
 const CALLS_A_BELL = 50
-/** Both sides carry as much before, unmeasured: compiling goes on for the first gigabyte. */
+/** Both sides carry as much before, unmeasured: compiling goes on for the first gigabytes. */
 const BYTES = 2 * 1024 ** 3
 /** Through calls with long payloads. */
-const UPLOAD = 1024 ** 3
+const UPLOAD = 2 * 1024 ** 3
 /** The same over a raw socket, for so long, `ms`. */
 const UPLOAD_TIME = 500
 const CHUNK = 65_536
