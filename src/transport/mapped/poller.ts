@@ -97,16 +97,21 @@ export class RingPoller {
     this.#rung++
   }
 
+  /** Its clock, `ms`. */
+  now(): number {
+    return performance.now()
+  }
+
   /** So many `bytes` of bulk were copied into one of its rings, from `start` on. */
   copied(bytes: number, start: number): void {
-    const now = performance.now()
+    const now = this.now()
     this.#bulkAt = now
     this.#apart.copied(bytes, start, now)
   }
 
   /** Bulk was taken out of one of its rings. */
   bulk(): void {
-    this.#bulkAt = performance.now()
+    this.#bulkAt = this.now()
   }
 
   /** How many rings are looked at now, whether they are looked at between arrivals, and how many times another side had to be woken so far. */

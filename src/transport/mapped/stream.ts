@@ -366,7 +366,7 @@ export class RingStream implements ByteLink, Polled {
 
   #put(writer: RingWriter, bytes: Uint8Array): number {
     if (bytes.length < BULK) return writer.write(bytes)
-    const start = performance.now()
+    const start = this.#poller.now()
     const done = writer.write(bytes)
     this.#poller.copied(done, start)
     return done

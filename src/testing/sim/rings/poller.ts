@@ -39,6 +39,10 @@ export class SimPoller extends RingPoller {
     this.#awake.delete(polled)
   }
 
+  override now(): number {
+    return this.#scheduler.now
+  }
+
   override inspect(): ReturnType<RingPoller['inspect']> {
     return { ...super.inspect(), awake: this.#awake.size }
   }
