@@ -47,7 +47,17 @@ const CASES: Readonly<Record<string, Case>> = {
   'ring-idle': { run: ringIdle, rows: ['ring-idle'] },
   worker: { run: workers, rows: ['worker-call-p50', 'worker-call-64', 'worker-messages', 'worker-pipe'] },
   'many-channels': { run: manyChannels, rows: ['many-channels-p50', 'many-channels-memory'] },
-  'vm-rings': { run: vmRings, rows: ['vm-ring-call-p50', 'vm-ring-call-p99', 'vm-ring-pipe'] },
+  'vm-rings': {
+    run: vmRings,
+    rows: [
+      'vm-ring-call-p50',
+      'vm-ring-call-p99',
+      'vm-ring-pipe',
+      'vm-region-call-p50',
+      'vm-region-call-p99',
+      'vm-region-pipe',
+    ],
+  },
   'call-socket': {
     run: callSocket,
     rows: ['call-socket-p50', 'p50', 'call-socket-64', '64', 'call-socket-64-to-capnweb', 'call-socket-64-to-grpc-js'],
