@@ -18,7 +18,7 @@ import type { Given } from './exports.ts'
 import type { Exchange, Taker } from './exchange.ts'
 import { endStreams, type Gift, neverTaken } from './gift.ts'
 import { type Guard, Guards } from './guard.ts'
-import { Held } from './held.ts'
+import { Held, type Took } from './held.ts'
 import { ImportTable } from './imports.ts'
 import { type Interface, type Operation, referenceOf } from './interface.ts'
 import type { ObjectLimits } from './limits.ts'
@@ -138,6 +138,14 @@ export class ObjectCaller implements Taker, PipelinedCalls {
     return this.#pipelining.promise(operation, given, ({ resolve, reject }) => {
       this.call(held, operation, args, options).then(resolve, reject)
     })
+  }
+
+  forward(held: Held, operation: Operation, args: unknown, options: CallOptions, took: Took): unknown {
+    if (operation.pull !== undefined || !operation.reply.refs) return this.invoke(held, operation, args, options)
+    const taken: Held[] = []
+    const done = this.call(held, operation, args, options, this.#exchange.noting(this.#proxies, taken))
+    // Before anybody else hears of the result.
+    return done.finally(() => took(taken))
   }
 
   /** `port` takes the references of the answer; as proxies when absent. */

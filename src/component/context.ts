@@ -1,6 +1,7 @@
 import { BusbarError } from '../errors/index.ts'
 import type { CallContext, Caller, Env, Hop, Timer } from '../rpc/index.ts'
 import type { Consumer } from './consumer.ts'
+import type { Held } from './held.ts'
 import type { Said } from './orpc.ts'
 import type { PromisedResult } from './promised-results.ts'
 
@@ -29,6 +30,9 @@ export class ServedCall implements CallContext {
   #over: BusbarError | undefined
   /** Streams among the arguments. */
   #streams: readonly Consumer[] = []
+  /** References that this side took only to pass them on. */
+  #passing: Held[] | undefined
+  #ended = false
   #chain: readonly Hop[] | undefined
 
   /**
@@ -78,9 +82,17 @@ export class ServedCall implements CallContext {
     this.#streams = streams
   }
 
+  /** These were taken only to be passed on: when the call, or the stream it opened, is over, this side needs them no more. */
+  passes(taken: readonly Held[]): void {
+    if (this.#ended) for (const held of taken) void held.release()
+    else if (taken.length > 0) this.#passing = [...(this.#passing ?? []), ...taken]
+  }
+
   /** The call, or the stream it opened, is over: nothing fires any more, or it fires now with `reason`. */
   end(reason?: BusbarError): void {
+    this.#ended = true
     for (const stream of this.#streams) void stream.return()
+    for (const held of this.#passing?.splice(0) ?? []) void held.release()
     this.#timer?.cancel()
     this.#timer = undefined
     if (this.#over !== undefined || reason === undefined) return

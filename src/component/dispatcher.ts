@@ -21,6 +21,7 @@ import { crossing, encodeError } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import type { Exported, ExportTable } from './exports.ts'
 import { type ForeignServing, RefusedReference } from './foreign-serving.ts'
+import type { Held } from './held.ts'
 import { authorized, type Hooks, NO_HOOKS, through } from './hooks.ts'
 import { hresultOf, S_OK } from './hresult.ts'
 import { FIRST_OPNUM, type Interface, type Method, type Methods, type Operation, referenceOf } from './interface.ts'
@@ -167,7 +168,7 @@ export class Dispatcher {
       return
     }
     if (this.#hooked && isComponent(exported)) return this.#hook(exported, operation, method, call, context, reader)
-    const args = this.#arguments(operation, reader, context)
+    const args = this.#arguments(exported, operation, reader, context)
     this.#begin(exported, operation, call, context)
     let value: unknown
     try {
@@ -190,7 +191,7 @@ export class Dispatcher {
   ): undefined {
     const called = { contract: exported.interface.name, method: operation.name, path: operation.path }
     const run = (): undefined => {
-      const args = this.#arguments(operation, reader, context)
+      const args = this.#arguments(exported, operation, reader, context)
       let value: unknown
       try {
         value = through(this.#hooks.serves, { ...called, args, context }, (passed) =>
@@ -286,20 +287,24 @@ export class Dispatcher {
     } else this.#answer(exported, operation, call, context, value)
   }
 
-  #arguments(operation: Operation, reader: Reader, context: ServedCall): unknown {
-    if (operation.request.refs) return this.#taken(operation, reader, context)
+  #arguments(exported: Exported, operation: Operation, reader: Reader, context: ServedCall): unknown {
+    if (operation.request.refs) return this.#taken(exported, operation, reader, context)
     const args = operation.request.read(reader, this.#port)
     reader.done(operation.path)
     return args
   }
 
   /** Arguments with references: all of them are taken, or none, and then the fault says so. */
-  #taken({ request, path }: Operation, reader: Reader, context: ServedCall): unknown {
+  #taken({ share }: Exported, { request, path }: Operation, reader: Reader, context: ServedCall): unknown {
     const imports = this.#exchange.taker?.imports
+    // What is passed on is this side's for no longer than the call.
+    const fresh: Held[] | undefined = share === undefined ? undefined : []
+    const port = fresh === undefined ? this.#port : this.#exchange.noting(this.#port, fresh)
     try {
-      const args = request.read(reader, this.#port)
+      const args = request.read(reader, port)
       reader.done(path)
       imports?.commit()
+      if (fresh !== undefined) context.passes(fresh)
       context.lend(this.#exchange.arrived())
       return args
     } catch (thrown) {

@@ -1,5 +1,5 @@
 import { BusbarError } from '../errors/index.ts'
-import { type Contract, type Env, isPull } from '../rpc/index.ts'
+import { type Contract, type Env, isPull, type RefPort } from '../rpc/index.ts'
 import { methodsOf } from './classes.ts'
 import { Consumer } from './consumer.ts'
 import { ExportTable, type Given } from './exports.ts'
@@ -38,6 +38,8 @@ export class Exchange {
   #sentHome: Held[] = []
   /** Streams among the arguments that were read last. */
   #arrived: Consumer[] = []
+  /** What the proxy holds that was made last. */
+  #fresh: Held | undefined
 
   /** `foreign` for a peer that has addresses in place of a pipe. */
   constructor(env: Env, limits: ObjectLimits, foreign?: ForeignExports, usage: PeerUsage = new PeerUsage()) {
@@ -114,7 +116,7 @@ export class Exchange {
     }
     try {
       const held = this.taker.imports.take(contract, ref)
-      if (!isPull(contract)) return this.taker.proxy(held)
+      if (!isPull(contract)) return this.#proxy(held, this.taker)
       const stream = this.taker.stream(held)
       this.#arrived.push(stream)
       return stream
@@ -143,9 +145,20 @@ export class Exchange {
   /** A reference in the answer to a call: a proxy, or an object of this side that came home. */
   received(contract: Contract, reference: Uint8Array): unknown {
     const ref = decodeObjRef(reference)
-    if (ref.oxid !== this.exports.oxid) return this.taker?.proxy(this.receive(contract, ref))
+    if (ref.oxid !== this.exports.oxid) return this.taker && this.#proxy(this.receive(contract, ref), this.taker)
     if (ref.references > 0) void this.taker?.imports.giveBack(ref)
     return this.#home(contract, ref)
+  }
+
+  /** `port`, and what is taken by it adds to `fresh` what nobody on this side has besides. */
+  noting(port: RefPort, fresh: Held[]): RefPort {
+    const take = (contract: Contract, reference: Uint8Array): unknown => {
+      this.#fresh = undefined
+      const value = port.take(contract, reference)
+      if (this.#fresh !== undefined) fresh.push(this.#fresh)
+      return value
+    }
+    return { give: port.give, take }
   }
 
   /** The same for what cannot be an object of this side: a stream, an activated object. */
@@ -197,19 +210,25 @@ export class Exchange {
       throw new BusbarError('NO_SUCH_INTERFACE', `a reference to interface ${iid} in place of ${contract.name}`)
     }
     const { value } = exported.object
-    return exported.share === undefined ? value : alive(value, contract, exported.share)
+    return exported.share === undefined ? value : this.#alive(value, contract, exported.share)
+  }
+
+  /** A proxy that was passed on comes home as itself, or, when it was released here or has another interface, as a new one. */
+  #alive(proxy: object, { uuid }: Contract, share: Held): object {
+    const held = heldOf(proxy)
+    if (held?.released === false && held.interface.uuid === uuid) return proxy
+    return this.#proxy(share.share(), share.via)
+  }
+
+  #proxy(held: Held, via: Via): object {
+    this.#fresh = held
+    return via.proxy(held)
   }
 }
 
 const NO_STREAMS: readonly Consumer[] = []
 /** Nobody is told when a stream that was lent is over. */
 const NOBODY = { end(): void {} }
-
-/** A proxy that was passed on comes home as itself, or, when it was released here or has another interface, as a new one. */
-function alive(proxy: object, { uuid }: Contract, share: Held): object {
-  const held = heldOf(proxy)
-  return held?.released === false && held.interface.uuid === uuid ? proxy : share.via.proxy(share.share())
-}
 
 function checkProxy(contract: Contract, held: Held): void {
   const { name, uuid } = held.interface

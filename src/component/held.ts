@@ -4,6 +4,9 @@ import type { CallCounter, CallOptions, Contract } from '../rpc/index.ts'
 import type { Interface, Operation } from './interface.ts'
 import type { ObjRef } from './objref.ts'
 
+/** Hears of references that were taken. */
+export type Took = (taken: readonly Held[]) => void
+
 /** The side of a pipe that a reference belongs to: who calls through it, and who gives it back. */
 export interface Via {
   /** Nothing can be called any more, and `closed` has settled or is about to: with the reason, or `undefined` when all ended in order. */
@@ -11,6 +14,8 @@ export interface Via {
   readonly closed: Promise<BusbarError | undefined>
   /** Makes a call: a promise of its result, or a stream. */
   invoke(held: Held, operation: Operation, args: unknown, options: CallOptions | undefined): unknown
+  /** The same for a third party: `took` is told of the references in the result, which this side has only to pass them on. */
+  forward(held: Held, operation: Operation, args: unknown, options: CallOptions, took: Took): unknown
   /** The proxy of another interface of the same object; `NO_SUCH_INTERFACE` when it has none of that kind. */
   query(held: Held, contract: Contract, options: CallOptions | undefined): Promise<object>
   /** One proxy more for references that are held already. */

@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { type Client, contract, method, t } from '../rpc/index.ts'
+import { ClassTable } from './classes.ts'
+import { code, counts, end, settle, world } from './harness.test.ts'
+import { same } from './same.ts'
+
+const Item = contract('test.Item', { version: '1.0' }, { value: method({}, t.uint32) })
+type Item = Client<typeof Item>
+const Keeper = contract(
+  'test.Keeper',
+  { version: '1.0' },
+  {
+    make: method({ count: t.uint32 }, t.array(t.ref(Item))),
+    one: method({}, t.ref(Item)),
+    sum: method({ items: t.array(t.ref(Item)) }, t.uint32),
+    keep: method({ item: t.ref(Item) }, t.void),
+    kept: method({}, t.ref(Item)),
+    each: method({ items: t.array(t.ref(Item)) }, t.stream(t.uint32)),
+    fail: method({ item: t.ref(Item) }, t.ref(Item)),
+  },
+)
+const Gate = contract('test.Gate', { version: '1.0' }, { keeper: method({}, t.ref(Keeper)) })
+
+class Thing {
+  static disposed = 0
+  readonly #value: number
+  constructor(value: number) {
+    this.#value = value
+  }
+  value(): number {
+    return this.#value
+  }
+  [Symbol.dispose](): void {
+    Thing.disposed++
+  }
+}
+
+/** The first has objects, the second passes one of them on, the third calls it. */
+async function three() {
+  Thing.disposed = 0
+  let kept: Item | undefined
+  const sum = async (items: readonly Item[]): Promise<number> => {
+    let all = 0
+    for (const item of items) all += await item.value()
+    return all
+  }
+  const classes = new ClassTable()
+  classes.offer(Keeper, {
+    make: ({ count }) => Array.from({ length: count }, (_, i) => new Thing(i)),
+    one: () => new Thing(7),
+    sum: async ({ items }) => {
+      const all = await sum(items)
+      for (const item of items) item[Symbol.dispose]()
+      return all
+    },
+    keep: ({ item }) => {
+      kept = item
+    },
+    kept: () => kept as Item,
+    each: async function* ({ items }) {
+      for (const item of items) yield await item.value()
+      for (const item of items) item[Symbol.dispose]()
+    },
+    fail: ({ item }) => {
+      item[Symbol.dispose]()
+      throw new Error('no')
+    },
+  })
+  const near = world({ classes })
+  const keeper = await near.client.activate(Keeper)
+  const gates = new ClassTable()
+  gates.offer(Gate, { keeper: () => keeper })
+  const far = world({ classes: gates, env: near.env })
+  const gate = await far.client.activate(Gate)
+  const passedOn: Client<typeof Keeper> = await gate.keeper()
+  const finish = async (): Promise<void> => {
+    await end(far)
+    await end(near)
+  }
+  /** What the second has of the first and of the third, and what each of those holds of it. */
+  const middle = (): unknown[] => [near.client.inspect().imports, far.server.inspect().imports]
+  return { near, far, keeper, passedOn, middle, finish, letGo: () => kept?.[Symbol.dispose]() }
+}
+
+const ONLY_KEEPER = [{ 'test.Keeper': 1 }, {}]
+
+describe('what passes through a reference that was passed on is released without the garbage collector', () => {
+  test('references in results, when the third party releases them', async () => {
+    const all = await three()
+    const items = await all.passedOn.make({ count: 3 })
+    const one = await all.passedOn.one()
+    assert.deepEqual(await Promise.all([...items, one].map((item) => item.value())), [0, 1, 2, 7])
+    await settle()
+    assert.equal(Thing.disposed, 0)
+    for (const item of [...items, one]) item[Symbol.dispose]()
+    await settle()
+    assert.equal(Thing.disposed, 4)
+    assert.deepEqual(all.middle(), ONLY_KEEPER)
+    await all.finish()
+  })
+
+  test('references in arguments, when the call is over and whoever was called has released them', async () => {
+    const all = await three()
+    const things = [1, 2, 3].map((value) => new Thing(value))
+    assert.equal(await all.passedOn.sum({ items: things }), 6)
+    await settle()
+    assert.deepEqual(all.middle(), ONLY_KEEPER)
+    assert.deepEqual(all.far.client.inspect().exports, {})
+    await assert.rejects(all.passedOn.fail({ item: things[0]! }), code('FAULT'))
+    await settle()
+    assert.deepEqual(all.middle(), ONLY_KEEPER)
+    assert.deepEqual([all.far.client.inspect().exports, Thing.disposed], [{}, 0])
+    await all.finish()
+  })
+
+  test('the same of a call that gives a stream, when that is over', async () => {
+    const all = await three()
+    const things = [1, 2, 3].map((value) => new Thing(value))
+    const seen: number[] = []
+    for await (const value of all.passedOn.each({ items: things })) seen.push(value)
+    assert.deepEqual(seen, [1, 2, 3])
+    const left = all.passedOn.each({ items: things })
+    await left.next()
+    await left.return()
+    await settle()
+    assert.deepEqual([(all.middle()[1], all.far.server.inspect().imports)], [{}])
+    await all.finish()
+  })
+
+  test('what is kept at the other end stays callable, comes back as itself, and is released by its keeper', async () => {
+    const all = await three()
+    const thing = new Thing(5)
+    await all.passedOn.keep({ item: thing })
+    await settle()
+    const back = await all.passedOn.kept()
+    assert.equal(back, thing)
+    const beside = await all.keeper.kept()
+    assert.equal(await beside.value(), 5)
+    beside[Symbol.dispose]()
+    await settle()
+    all.letGo()
+    await settle()
+    assert.deepEqual(all.far.client.inspect().exports, {})
+    await all.finish()
+  })
+
+  test('a proxy that the program in the middle has is not released with a call that names it', async () => {
+    const all = await three()
+    const own = await all.keeper.one()
+    const gates = new ClassTable()
+    const Passing = contract(
+      'test.Passing',
+      { version: '1.0' },
+      { own: method({}, t.ref(Item)), keeper: method({}, t.ref(Keeper)) },
+    )
+    gates.offer(Passing, { own: () => own, keeper: () => all.keeper })
+    const far = world({ classes: gates, env: all.near.env })
+    const passing = await far.client.activate(Passing)
+    const [item, keeper] = [await passing.own(), await passing.keeper()]
+    await keeper.keep({ item })
+    item[Symbol.dispose]()
+    await settle()
+    assert.equal(await own.value(), 7)
+    assert.ok(!same(own, await all.keeper.one()))
+    assert.equal(counts(far).given, 2)
+    await end(far)
+    await all.finish()
+  })
+})
