@@ -11,7 +11,7 @@ import {
 import { BusbarError } from '../errors/index.ts'
 import type { ByteLink, Env } from '../link/index.ts'
 import { openChannel, offerPipe, openPipe, type Pipe, PipeDuplex, type PipeOpenOptions } from '../pipe/index.ts'
-import { type Client, type Contract, RpcAccess } from '../rpc/index.ts'
+import { type Client, type Contract, DEFAULT_RPC_LIMITS, RpcAccess } from '../rpc/index.ts'
 import { type BusOptions, type ComponentOfferOptions, hooksOf } from './bus-hooks.ts'
 import { arrival, beginReturn } from './return-link.ts'
 
@@ -305,7 +305,11 @@ export class Bus implements AsyncDisposable {
 
   async #arrived(channel: ByteLink, service: Served, caller: Caller): Promise<void> {
     try {
-      const { link, token } = await arrival(channel)
+      const { link, token } = await arrival(
+        channel,
+        this.#env,
+        this.#options.limits?.rpc?.unbound ?? DEFAULT_RPC_LIMITS.unbound,
+      )
       if (token === undefined) this.#serve(link, service, caller)
       else this.#returns.claim(token, caller, new RpcAccess(link))
     } catch {

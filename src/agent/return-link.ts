@@ -1,6 +1,6 @@
 import { decodeReturn, encodeReturn, isReturn, RETURN_BYTES } from '../component/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import type { ByteLink } from '../link/index.ts'
+import type { ByteLink, Env } from '../link/index.ts'
 import { BegunLink } from './begun-link.ts'
 
 /** What a channel to a component turned out to be: a return channel with its token, or a pipe of its own. */
@@ -20,9 +20,16 @@ export function beginReturn(link: ByteLink, token: string): void {
   if (room instanceof Promise) room.catch(() => {})
 }
 
-/** Reads from a channel what it is for. Takes it; rejects, and closes it, when it begins as nothing does. */
-export async function arrival(channel: ByteLink): Promise<Arrival> {
+/**
+ * Reads from a channel what it is for. Takes it; rejects, and closes it, when it begins as nothing does, or with nothing for `unbound`
+ * milliseconds.
+ */
+export async function arrival(channel: ByteLink, env: Env, unbound: number): Promise<Arrival> {
   const link = new BegunLink(channel)
+  const timer = env.timer(unbound, () => {
+    const message = `limit unbound: a client had more than ${unbound} milliseconds in which it said nothing`
+    link.close(new BusbarError('LIMIT', message))
+  })
   try {
     if (isReturn(await link.peek(TELLING)) !== true) return { link, token: undefined }
     const first = await link.peek(RETURN_BYTES)
@@ -32,5 +39,7 @@ export async function arrival(channel: ByteLink): Promise<Arrival> {
   } catch (thrown) {
     link.close(BusbarError.from(thrown))
     throw thrown
+  } finally {
+    timer.cancel()
   }
 }

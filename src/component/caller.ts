@@ -88,6 +88,11 @@ export class ObjectCaller implements Taker, PipelinedCalls {
     this.#remUnknown ??= this.wellKnown(REM_UNKNOWN, ipid)
   }
 
+  /** Agrees on an interface before anything is called through it: a server does not wait for long until it is bound. */
+  expect(through: Interface): void {
+    this.#requests.expect(through)
+  }
+
   /** An object that is there without being given. */
   wellKnown(served: Interface, ipid: string): Held {
     return new Held(this, served, { ipid, references: 0, oxid: 0n, oid: 0n })

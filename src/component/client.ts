@@ -130,6 +130,7 @@ export class ObjectClient {
       notServed: (contract, method) => this.#notServed(contract, method),
     })
     this.#activator = this.#caller.wellKnown(ACTIVATOR, ACTIVATOR_IPID)
+    this.#caller.expect(ACTIVATOR)
     void this.#caller.closed.then((reason) => {
       this.#returning?.close(reason ?? new BusbarError('CLOSED', 'the pipe is over'))
       exports.runDown()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type Caller, contract, method, t } from '../rpc/index.ts'
+import { type Caller, contract, DEFAULT_RPC_LIMITS, method, t } from '../rpc/index.ts'
 import { StillEnv } from '../testing/index.ts'
 import { ClassTable } from './classes.ts'
 import { code, end, FileStore, settle, type World, world } from './harness.test.ts'
@@ -37,6 +37,12 @@ class Scene {
     })
     void made.server.closed.then(over)
     return made
+  }
+
+  /** So much time passes that nobody waits any more for the rest of a request which came long ago. */
+  async pass(): Promise<void> {
+    this.#env.advance(DEFAULT_RPC_LIMITS.unfinished)
+    await settle()
   }
 
   async letGo(): Promise<void> {
@@ -82,6 +88,7 @@ describe('the pipes of one caller share what requests in fragments may hold', ()
     assert.equal(outcomes.filter((outcome) => outcome === 'ran').length, 6)
     for (const pipe of [...pipes, ...others]) assert.equal(held(pipe), 0)
 
+    await scene.pass()
     for (const pipe of [...pipes, ...others]) await end(pipe)
     assert.equal(scene.usages.size, 0)
   })
@@ -93,6 +100,7 @@ describe('the pipes of one caller share what requests in fragments may hold', ()
     for (let i = 0; i < 2; i++) a.run({ data: new Uint8Array(LONG) }).catch(() => {})
     await settle()
     await assert.rejects(b.run({ data: new Uint8Array(LONG) }), code('BUSY'))
+    await scene.pass()
     await end(one)
     assert.equal(held(two), 0)
     const ran = b.run({ data: new Uint8Array(LONG) })

@@ -12,7 +12,7 @@ import { type Hooks, NO_HOOKS } from './hooks.ts'
 import { type ObjectLimits, objectLimits } from './limits.ts'
 import type { PeerUsage } from './peer-usage.ts'
 import { remUnknownMethods } from './reference-counts.ts'
-import { REM_UNKNOWN_2 } from './rem-unknown.ts'
+import { REM_UNKNOWN, REM_UNKNOWN_2 } from './rem-unknown.ts'
 import type { Invitation, ReturnChannels } from './return-channels.ts'
 
 export interface ObjectServerOptions {
@@ -152,6 +152,7 @@ export class ObjectServer {
       intercept: hooks.calls,
     })
     returning.countWith(remUnknown)
+    returning.expect(REM_UNKNOWN)
     this.#returning = returning
     // The two channels are one pipe: neither outlives the other.
     void returning.closed.then((reason) => this.close(reason))

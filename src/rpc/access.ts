@@ -41,6 +41,8 @@ export interface AccessEvents {
   readonly pdu: PduHandler
   readonly turns?: AccessTurns
   readonly account?: AccessAccount
+  /** Told behind a chunk that ends inside a PDU: one that is new, or the same one as before. */
+  readonly partial?: (anew: boolean) => void
   /** Nothing more is read, because the peer does not read, or it is again. */
   readonly stalled?: (stalled: boolean) => void
   /** The peer finished its direction between two PDUs. */
@@ -75,8 +77,8 @@ export class RpcAccess {
   #scheduled = false
   #blocked = false
   #counted = 0
+  #received = 0
   #taken = 0
-  #whole = 0
   #cutting = false
   #hurried = false
   #ending = false
@@ -109,9 +111,14 @@ export class RpcAccess {
     return this.#taken
   }
 
-  /** Chunks so far that ended a PDU. */
-  get whole(): number {
-    return this.#whole
+  /** Nothing is read, because the peer does not read. */
+  get full(): boolean {
+    return this.#resume !== undefined
+  }
+
+  /** `bytes` that came. */
+  get received(): number {
+    return this.#received
   }
 
   /** Bytes of an unfinished incoming PDU. */
@@ -242,6 +249,7 @@ export class RpcAccess {
 
   #arrived(cutter: PduCutter, chunk: Uint8Array, lent: boolean): Promise<void> | undefined {
     if (this.#over) return undefined
+    this.#received += chunk.length
     const turns = this.#turns
     if (turns === undefined) return this.#cut(cutter, chunk, lent)
     const may = turns.begin()
@@ -264,17 +272,19 @@ export class RpcAccess {
       return undefined
     }
     this.#cutting = false
+    const { held } = cutter
+    if (held > 0) this.#events?.partial?.(before === 0 || held < before + chunk.length)
     if (this.#hurried) this.#flush()
     if (rest !== undefined && this.#turns !== undefined) return this.#later(this.#turns, cutter, rest)
     if (this.#over) return undefined
-    if (this.#full) return this.#drained()
-    if (cutter.held !== before + chunk.length) this.#whole++
-    else if (chunk.length < CRUMB) return this.#turns?.pause()
+    if (this.#clogs) return this.#drained()
+    // A short part of a PDU, and no end of one.
+    if (held === before + chunk.length && chunk.length < CRUMB) return this.#turns?.pause()
     return undefined
   }
 
   /** The peer has left so much unread that nothing more is read of it. */
-  get #full(): boolean {
+  get #clogs(): boolean {
     if (this.unsent > this.#pauseAbove) return true
     if (!this.#blocked) return false
     this.#count()
@@ -372,7 +382,7 @@ export class RpcAccess {
       this.#drain()
     }
     if (this.#blocked) return
-    if (this.#resume !== undefined && !this.#full) this.#resume()
+    if (this.#resume !== undefined && !this.#clogs) this.#resume()
     if (this.#ending) void this.#end()
   }
 

@@ -29,6 +29,13 @@ export interface RpcLimits {
   readonly mistakes: number
   /** Time that a client of which no more is read, because it does not read its answers, has to read some, before the server closes the link, `milliseconds`. */
   readonly stalled: number
+  /** Time that a client has to bind, from when its link is read, before the server closes the link, `milliseconds`. */
+  readonly unbound: number
+  /**
+   * Time in which some of a PDU or of a request in fragments that a client has begun has to come, before the server closes the link, or gives up the request
+   * where the client goes on with others, `milliseconds`: see `Patience`.
+   */
+  readonly unfinished: number
   /** Associations of one caller at the same time, on all its links to the servers of one process; further links are closed. */
   readonly callerLinks: number
   /** Answers that one caller has not read, on all its links that take no more, above which the server reads no more of those, `bytes`. */
@@ -39,8 +46,6 @@ export interface RpcLimits {
   readonly putOffMost: number
   /** Callers without a link of which it is remembered that they were cut off. */
   readonly callers: number
-  /** Time in which a PDU must be whole of which the client sends a short part at a time, `milliseconds`: at most twice that, since it is looked at so often. */
-  readonly unfinished: number
   /**
    * Associations of callers without a name that were not answered a call yet, in one process: of more, the one that has been there longest is closed. Where they are
    * put off, as many again may wait, and further links are closed.
@@ -82,6 +87,10 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   mistakes: 256,
   /** Our choice: a reader that is busy, or a machine that is, comes back sooner. */
   stalled: 30_000,
+  /** Our choice: a client binds at once. */
+  unbound: 60_000,
+  /** Our choice: a machine that stands still for a snapshot has begun nothing, more often than not, or comes back sooner. */
+  unfinished: 60_000,
   /** Our choice: above the channels that one caller may have to one session of the bus. */
   callerLinks: 256,
   /** Our choice: sixteen links that are at `unsent`. */
@@ -92,8 +101,6 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   putOffMost: 60_000,
   /** Our choice: more partitions than one computer has. */
   callers: 1_024,
-  /** Our choice: as `stalled`. The longest PDU has 64 KiB, and a link that is slower than 2 KiB a second carries nothing of use. */
-  unfinished: 30_000,
   /** Our choice: more than come at a time, and with `newcomerPutOff` it says that nobody who waits does so for longer than five seconds. */
   newcomers: 1_024,
   /** Our choice: twenty times what a link costs that is cut off at once. */
@@ -121,12 +128,13 @@ export function rpcLimits(chosen: Partial<RpcLimits> = {}): RpcLimits {
   check('linger', limits.linger, 0, 0x7fff_ffff)
   check('mistakes', limits.mistakes, 0, 0x7fff_ffff)
   check('stalled', limits.stalled, 1, 0x7fff_ffff)
+  check('unbound', limits.unbound, 1, 0x7fff_ffff)
+  check('unfinished', limits.unfinished, 1, 0x7fff_ffff)
   check('callerLinks', limits.callerLinks, 1, 0x7fff_ffff)
   check('callerUnsent', limits.callerUnsent, 0, 0x7fff_ffff)
   check('putOff', limits.putOff, 0, 0x7fff_ffff)
   check('putOffMost', limits.putOffMost, limits.putOff, 0x3fff_ffff)
   check('callers', limits.callers, 1, 0x7fff_ffff)
-  check('unfinished', limits.unfinished, 1, 0x7fff_ffff)
   check('newcomers', limits.newcomers, 1, 0x3fff_ffff)
   check('newcomerPutOff', limits.newcomerPutOff, 0, 0x3fff_ffff)
   check('cancelGrace', limits.cancelGrace, 0, 0x7fff_ffff)

@@ -240,28 +240,6 @@ describe('links of which nobody says whose they are', () => {
 })
 
 describe('a client is cut off', () => {
-  test('`unfinished`: it sends a PDU byte by byte for so long, but not for many such PDUs', async () => {
-    const limits = { unfinished: 1_000 }
-    const scene = new Scene(limits)
-    const other = await scene.open('other')
-    const { raw, server } = await scene.open('slow')
-    const slowly = async (pdu: Uint8Array, pause: number): Promise<void> => {
-      for (const byte of pdu) {
-        await raw.send(Uint8Array.of(byte))
-        await scene.advance(pause)
-        await settle()
-      }
-    }
-    for (let id = 2; id < 5; id++) await slowly(request(id, 0, bytes(8)), 20)
-    assert.deepEqual(raw.take(), ['bind_ack 1', 'response 2', 'response 3', 'response 4'])
-    assert.equal(server.inspect().state, 'bound')
-    await slowly(request(5, 0, bytes(8)).subarray(0, 20), 50)
-    for (let i = 0; i < 30 && server.inspect().state === 'bound'; i++) await scene.advance(50)
-    assert.match((await server.closed)?.message ?? '', /unfinished/)
-    assert.equal(await scene.served('slow'), false)
-    other.link.close()
-  })
-
   test('`mistakes`: contexts that are not accepted', async () => {
     const scene = new Scene({ mistakes: 500 })
     const { raw, server } = await scene.open('bad')

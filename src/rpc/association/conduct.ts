@@ -18,20 +18,23 @@ export class Conduct implements AccessTurns {
   readonly #access: RpcAccess
   readonly #env: Env
   readonly #limits: RpcLimits
-  readonly #entrant: Entrant = {
-    begin: () => this.#access.read(),
-    evict: () => this.#turnAway('newcomers', 'links without a name that were not answered a call yet'),
-  }
+  readonly #entrant: Entrant
   readonly #share: Share
   /** It counts among those. */
   #entered = false
   #struck = false
   #mistakes = 0
   #stalled: Timer | undefined
-  #unfinished: Timer | undefined
 
-  /** `name` as in `RpcServerOptions.caller`. */
-  constructor(access: RpcAccess, env: Env, limits: RpcLimits, name: string | undefined) {
+  /** `name` as in `RpcServerOptions.caller`; `begun` is told when the link is read. */
+  constructor(access: RpcAccess, env: Env, limits: RpcLimits, name: string | undefined, begun: () => void) {
+    this.#entrant = {
+      begin: () => {
+        begun()
+        access.read()
+      },
+      evict: () => this.#turnAway('newcomers', 'links without a name that were not answered a call yet'),
+    }
     this.#access = access
     this.#env = env
     this.#limits = limits
@@ -75,16 +78,14 @@ export class Conduct implements AccessTurns {
     this.#share.end()
   }
 
-  /** A client may take its time for a PDU, but not for ever. */
   pause(): Promise<void> | undefined {
-    this.#unfinished ??= this.#env.timer(this.#limits.unfinished, this.#late(this.#access.whole))
     return this.#share.pause()
   }
 
   /** The client asked for so much that cannot be, since the last time. */
   mistaken(times: number): void {
     this.#mistakes += times
-    if (this.#mistakes > this.#limits.mistakes) this.#cutOff('mistakes', 'contexts and calls that cannot be')
+    if (this.#mistakes > this.#limits.mistakes) this.cutOff('mistakes', 'contexts and calls that cannot be')
   }
 
   /** Nothing is read of the client, because it reads nothing, or it is again. */
@@ -94,7 +95,7 @@ export class Conduct implements AccessTurns {
     if (!stalled) return
     const { taken } = this.#access
     this.#stalled = this.#env.timer(this.#limits.stalled, () => {
-      if (this.#access.taken === taken) this.#cutOff('stalled', 'milliseconds in which it reads none of its answers')
+      if (this.#access.taken === taken) this.cutOff('stalled', 'milliseconds in which it reads none of its answers')
       else this.stalled(true)
     })
   }
@@ -109,7 +110,6 @@ export class Conduct implements AccessTurns {
   /** The link is over. */
   over(reason: BusbarError | undefined): void {
     this.stalled(false)
-    this.#unfinished?.cancel()
     if (reason !== undefined && OFFENCES.has(reason.code)) this.strike()
     if (this.#entered) this.#entry.leave(this.#entrant)
   }
@@ -120,22 +120,14 @@ export class Conduct implements AccessTurns {
     this.#entered = false
   }
 
-  #late(whole: number): () => void {
-    return () => {
-      this.#unfinished = undefined
-      if (this.#access.held === 0) return
-      if (this.#access.whole === whole) return this.#cutOff('unfinished', 'milliseconds for one PDU, in short parts')
-      this.#unfinished = this.#env.timer(this.#limits.unfinished, this.#late(this.#access.whole))
-    }
-  }
-
   /** There are too many, which is held against none of them. */
   #turnAway(limit: keyof RpcLimits, what: string): void {
     this.#struck = true
-    this.#cutOff(limit, what)
+    this.cutOff(limit, what)
   }
 
-  #cutOff(limit: keyof RpcLimits, what: string): void {
+  /** Closes the link, for that limit. */
+  cutOff(limit: keyof RpcLimits, what: string): void {
     const message = `limit ${limit}: a client had more than ${this.#limits[limit]} ${what}`
     this.#access.close(new BusbarError('LIMIT', message))
   }

@@ -22,12 +22,17 @@ interface Begun {
    * may begin; Windows and Samba do not heed it there, so more may come as well.
    */
   orphaned: boolean
+  /** How much of it had come at the last look that found progress, `bytes`, and of everything on the link. */
+  seen?: number
+  seenAt?: number
 }
 
 interface Gathering extends Begun {
   readonly kind: 'gathering'
   readonly call: ServerCall
   readonly parts: Reassembly
+  /** A fragment of it is being put where it belongs. */
+  landing?: boolean
 }
 
 interface Skipping extends Begun {
@@ -133,6 +138,33 @@ export class Receiving {
     return true
   }
 
+  /** Nothing could come: what is arriving has all its time again. */
+  looked(): void {
+    for (const state of this.#states.values()) delete state.seen
+  }
+
+  /**
+   * Looks for requests of which less than `progress` came since the last look, and returns whether the link is to be closed for one: where it
+   * is silent, `most` being 0. Where it goes on otherwise, a request gives up its memory when `most` bytes came of others. `received` is
+   * what came over the link.
+   */
+  look(progress: number, received: number, most: number, givenUp: (outcome: Outcome) => void): boolean {
+    for (const state of [...this.#states.values()]) {
+      const bytes = state.kind === 'gathering' ? state.parts.length : state.skipped
+      if (state.seen === undefined || bytes - state.seen >= progress) {
+        state.seen = bytes
+        state.seenAt = received
+      } else if (most === 0) {
+        if (!state.orphaned) return true
+        // Nothing more comes of it.
+        this.#forget(state)
+      } else if (state.kind === 'gathering' && state.landing !== true && received - (state.seenAt ?? 0) >= most) {
+        givenUp(this.#giveUp(state, 0, 'BUSY'))
+      }
+    }
+    return false
+  }
+
   /** Lets go of everything that is arriving. */
   drop(): void {
     for (const state of this.#states.values()) this.#forget(state)
@@ -146,7 +178,9 @@ export class Receiving {
     const state = this.#states.get(header.callId)
     if (state?.kind !== 'gathering' || (header.flags & PFC.FIRST) !== 0) return undefined
     if (header.little !== state.call.little) return undefined
-    return this.#room(state, hint, length, here)
+    const room = this.#room(state, hint, length, here)
+    state.landing = room !== undefined
+    return room
   }
 
   /** The same for the first fragment of `call`, of which `begins` is true. */
@@ -154,7 +188,7 @@ export class Receiving {
     const { calls, request } = this.#limits
     if (this.#states.size >= calls || hint > request) return undefined
     const parts = new Reassembly(request, this.#env)
-    const state: Gathering = { id: call.id, orphaned: false, kind: 'gathering', call, parts }
+    const state: Gathering = { id: call.id, orphaned: false, kind: 'gathering', call, parts, landing: true }
     // One who sent long requests before is believed where at most one such is on its way.
     const room = this.#room(state, hint, length, here, this.#states.size === 0 ? this.#proven : 0)
     if (room !== undefined) this.#states.set(call.id, state)
@@ -165,6 +199,7 @@ export class Receiving {
   landed(header: PduHeader, length: number): Outcome | undefined {
     const state = this.#states.get(header.callId)
     if (state?.kind !== 'gathering') return undefined
+    state.landing = false
     const outcome = this.#took(state, header, length)
     if (outcome !== undefined) this.#states.delete(header.callId)
     return outcome

@@ -15,6 +15,7 @@ import { Conduct } from './conduct.ts'
 import { AssociationGroups } from './groups.ts'
 import { ServerCall } from './incoming-call.ts'
 import { alterFault, type LastFault, nakReason, requestFault } from './last-word.ts'
+import { Patience } from './patience.ts'
 import { type Outcome, Receiving } from './receiving.ts'
 import { RunningCalls } from './running-calls.ts'
 import { NO_SECURITY } from './security.ts'
@@ -55,6 +56,7 @@ export class RpcServer {
   readonly #closing = new Closing()
   readonly #answers: Answers
   readonly #conduct: Conduct
+  readonly #patience: Patience
   #taken = 0
   #refused = 0
   /** Why the link is about to close. */
@@ -72,7 +74,12 @@ export class RpcServer {
     this.#binding = new ServerBinding({ lookup, groups: this.#groups, fragment, contexts, address, pipelines })
     this.#running = new RunningCalls(this.#limits.calls)
     this.#receiving = new Receiving(this.#limits, this.#groups, this.#env)
-    this.#conduct = new Conduct(access, this.#env, this.#limits, options.caller)
+    this.#patience = new Patience({
+      ...{ env: this.#env, limits: this.#limits, access, receiving: this.#receiving },
+      cutOff: (limit, what) => this.#conduct.cutOff(limit, what),
+      givenUp: (outcome) => this.#go(outcome),
+    })
+    this.#conduct = new Conduct(access, this.#env, this.#limits, options.caller, () => this.#patience.begin())
     this.#answers = new Answers(access, this.#limits, this.#running, this.#groups, this.#conduct)
     const pdu: PduHandler = (header, view, at) => this.#pdu(header, view, at)
     pdu.tooLong = (header) => this.#tooLong(header)
@@ -85,6 +92,7 @@ export class RpcServer {
         pdu,
         turns: this.#conduct,
         account: this.#conduct.caller,
+        partial: (anew) => this.#patience.partial(anew),
         stalled: (stalled) => this.#conduct.stalled(stalled),
         ended: () => this.#ended(),
         closed: (reason) => this.#closed(reason),
@@ -178,6 +186,7 @@ export class RpcServer {
   #leave(error: BusbarError): never {
     this.#leaving = error
     this.#conduct.strike()
+    this.#patience.over()
     this.#abort(error)
     this.#access.end()
     this.#timer = this.#env.timer(this.#limits.linger, () => this.#access.close(error))
@@ -189,6 +198,7 @@ export class RpcServer {
     switch (header.type) {
       case PDUS.bind.number:
         this.#access.send(this.#binding.bind(header, pdu))
+        this.#patience.bound()
         this.#answers.fragment = this.#binding.fragment
         this.#receiving.interleaved = this.#binding.interleaved
         this.#access.interleaves = this.#binding.interleaved
@@ -221,6 +231,7 @@ export class RpcServer {
       // What came first must not keep the chunk that it came in.
       if (call !== undefined) call.stub = NOTHING
       this.#receiving.begin(header.callId, call)
+      this.#patience.watch()
       this.#fragment(header, view, at, offset)
     }
   }
@@ -241,6 +252,7 @@ export class RpcServer {
     if (call === undefined) return undefined
     // What came first must not keep the chunk that it came in.
     call.stub = NOTHING
+    this.#patience.watch()
     return this.#receiving.landFirst(call, hint, stub, there)
   }
 
@@ -334,6 +346,7 @@ export class RpcServer {
   #closed(reason: BusbarError | undefined): void {
     this.#abort(reason ?? new BusbarError('PEER_DIED', 'the association is over'))
     this.#timer?.cancel()
+    this.#patience.over()
     this.#conduct.over(reason)
     this.#binding.leave()
     this.#closing.settle(this.#leaving ?? reason)

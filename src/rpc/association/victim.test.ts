@@ -324,7 +324,9 @@ describe('a hostile client is cut off at a limit, and another client of that pro
   })
 
   test('opens and closes: links that break the protocol at once, a thousand times', async () => {
-    const { env, groups, echo, beside, end } = await scene()
+    const { env, link, groups, echo, beside, end } = await scene()
+    link.close()
+    await settle()
     for (let i = 0; i < 1_000; i++) {
       const [mine, theirs] = memoryPair()
       const server = new RpcServer(new RpcAccess(theirs), { env, groups, lookup: () => echo })
