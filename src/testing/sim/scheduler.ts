@@ -54,7 +54,7 @@ export class Scheduler {
   /** Virtual `ms` that one event takes at most: makes timers late, as they are on a busy machine. */
   readonly #stepTime: number
   /** Who may hold something else than before: those in whose code something happened, until somebody has looked. */
-  readonly moved = new Set<Owner>()
+  readonly moved: Set<Owner> = new Set()
   #now = 0
   #steps = 0
   #order = 0
