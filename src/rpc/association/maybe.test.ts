@@ -3,7 +3,8 @@ import { describe, test } from 'node:test'
 import { BusbarError } from '../../errors/index.ts'
 import { memoryPair } from '../../link/index.ts'
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from '../limits.ts'
-import { PFC, WHOLE } from '../pdu/header.ts'
+import { encodeBare, PFC, WHOLE } from '../pdu/header.ts'
+import { PDUS } from '../pdu/table.ts'
 import { bind, bytes, type Echo, RawPeer, request, serve, TestEnv } from './harness.test.ts'
 import type { RpcServer } from './server.ts'
 
@@ -33,6 +34,23 @@ describe('a client that wants no answer', () => {
     const { raw, echo } = await bound()
     await raw.send(request(2, 0, bytes(4), WHOLE | maybe))
     assert.deepEqual([raw.take(), echo.calls.length], [[], 1])
+    raw.link.close()
+  })
+
+  test('may make the next call meanwhile, without multiplexing too, as one may that orphaned a call', async () => {
+    const env = new TestEnv()
+    const [mine, theirs] = memoryPair()
+    const raw = new RawPeer(mine)
+    const { server, echo } = serve(env, theirs)
+    await raw.send(bind({ flags: WHOLE }))
+    await raw.send(request(2, 2, bytes(4), WHOLE | maybe), request(3, 0, bytes(4)))
+    assert.deepEqual(raw.take(), ['bind_ack 1', 'response 3'])
+    await raw.send(request(4, 2, bytes(4)), encodeBare(PDUS.orphaned.number, 4), request(5, 0, bytes(4)))
+    assert.deepEqual([raw.take(), echo.waiting, server.inspect().calls.running], [['response 5'], 2, 2])
+    // What nobody waits for counts for nothing, also when it is done.
+    echo.release()
+    await raw.send(request(6, 2, bytes(4)), request(7, 0, bytes(4)))
+    assert.deepEqual(raw.take(), ['fault 7 1c01000b'])
     raw.link.close()
   })
 

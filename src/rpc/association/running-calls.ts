@@ -7,12 +7,14 @@ const FIRST_SLOTS = 16
  * The calls a server is running, by the ids its client chose. Ids that count up, as all clients' do, are found by one
  * array read; those that collide go to a map, so that odd ids cost only their sender.
  */
-export class RunningCalls<C extends Readonly<Numbered>> {
+export class RunningCalls<C extends Readonly<Numbered> & { silent?: boolean }> {
   readonly #most: number
   #slots: (C | undefined)[] = []
   #mask = -1
   readonly #others = new Map<number, C>()
   #size = 0
+  /** Those of which no answer is wanted. */
+  #silent = 0
 
   constructor(calls: number) {
     this.#most = 2 ** Math.ceil(Math.log2(calls * 2))
@@ -21,6 +23,18 @@ export class RunningCalls<C extends Readonly<Numbered>> {
 
   get size(): number {
     return this.#size
+  }
+
+  /** Calls whose answers the client waits for. */
+  get awaited(): number {
+    return this.#size - this.#silent
+  }
+
+  /** Nobody waits any more for the answer of this one, which runs. */
+  orphan(call: C): void {
+    if (call.silent === true) return
+    call.silent = true
+    this.#silent++
   }
 
   get(id: number): C | undefined {
@@ -35,6 +49,7 @@ export class RunningCalls<C extends Readonly<Numbered>> {
     if (this.#slots[slot] === undefined) this.#slots[slot] = call
     else this.#collide(call)
     this.#size++
+    if (call.silent === true) this.#silent++
   }
 
   remove(call: C): void {
@@ -42,6 +57,7 @@ export class RunningCalls<C extends Readonly<Numbered>> {
     if (this.#slots[slot] === call) this.#slots[slot] = undefined
     else if (!this.#others.delete(call.id)) return
     this.#size--
+    if (call.silent === true) this.#silent--
   }
 
   clear(): C[] {
@@ -50,6 +66,7 @@ export class RunningCalls<C extends Readonly<Numbered>> {
     this.#slots.fill(undefined)
     this.#others.clear()
     this.#size = 0
+    this.#silent = 0
     return calls
   }
 

@@ -279,7 +279,7 @@ export class RpcServer {
     if (!this.#binding.bound) throw new BusbarError('PROTOCOL', 'a request before bind')
     if ((flags & PFC.PENDING_CANCEL) !== 0) throw broken(callId, 'was cancelled before it began')
     if (this.#running.get(callId) !== undefined) throw broken(callId, 'has an id that is in use')
-    if (this.#running.size > 0 && !this.#binding.multiplexed) {
+    if (this.#running.awaited > 0 && !this.#binding.multiplexed) {
       throw broken(callId, 'came while another one runs, without multiplexing')
     }
     const contextId = readContextId(view, at, little)
@@ -335,7 +335,7 @@ export class RpcServer {
     const call = this.#running.get(id)
     if (call === undefined) return
     call.cancel(reason)
-    if (orphaned) call.silent = true
+    if (orphaned) this.#running.orphan(call)
   }
 
   #ended(): void {
