@@ -155,6 +155,7 @@ const PLANTS: readonly { bug: string; rule: string; plants: Plants }[] = [
     plants: { accepted: (link) => altered(link, { write: (chunk) => void link.write(chunk) }) },
   },
   { bug: 'requests in fragments are held without limit', rule: 'I7', plants: { rpcLimits: { reassembly: 1 << 28 } } },
+  { bug: 'a caller opens any number of links', rule: 'I7', plants: { rpcLimits: { callerLinks: 256 } } },
   { bug: 'an association takes any number of calls', rule: 'I7', plants: { rpcLimits: { calls: 1_000 } } },
   {
     bug: 'an association group outlives its last link',

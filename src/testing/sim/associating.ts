@@ -5,6 +5,7 @@ import { BROKEN } from './calling.ts'
 import { CountedAbort } from './counted-abort.ts'
 import type { Op, RequestPlan } from './plan.ts'
 import type { Program } from './program.ts'
+import { type BindMask, KEEP_ON_ORPHAN, MaskedLink } from './rpc-middle.ts'
 import { RPC_CLIENT_LIMITS, RPC_ECHO, RPC_HEAD_BYTES, RPC_OPERATIONS, RPC_SERVER_LIMITS, rpcStub } from './rpc-echo.ts'
 import type { World } from './world.ts'
 
@@ -32,15 +33,23 @@ export async function associateAsPlanned(world: World, op: Associate, from: Prog
   const first = await open()
   if (first === undefined) return
   from.pipes++
-  const one = new Associating(world, op, from, to, first, tainted, op.group === 'stale' ? stale : 0)
+  let one = new Associating(world, op, from, to, first, tainted, op.group === 'stale' ? stale : 0)
   const links = [one]
-  const context = await one.bind()
+  let context = await one.bind()
+  const again = context === undefined && op.group === 'stale' ? await open() : undefined
+  if (again !== undefined) {
+    // Whoever was refused comes again at once, as anybody would.
+    one = new Associating(world, op, from, to, again, tainted, 0)
+    links.push(one)
+    context = await one.bind()
+  }
   if (context !== undefined) {
     const { group } = one
     world.groups.set(pair, group)
     world.killCaller(op, from)
-    const second = op.links === 2 ? await open() : undefined
-    if (second !== undefined) {
+    for (let more = 1; more < op.links; more++) {
+      const second = await open()
+      if (second === undefined) break
       const other = new Associating(world, op, from, to, second, tainted, group)
       links.push(other)
       const joined = await other.bind()
@@ -61,6 +70,7 @@ class Associating {
   readonly #caller: { readonly partition: string; readonly epoch: number }
   readonly #tainted: boolean
   readonly #group: number
+  readonly #mask: BindMask | undefined
   readonly #client: RpcClient
   readonly #over: Promise<void>
   #context: PresentationContext | undefined
@@ -76,7 +86,9 @@ class Associating {
     this.#group = group
     this.#caller = from.endpoint?.identity ?? { partition: from.partition, epoch: 0 }
     const { env } = from.node
-    this.#client = new RpcClient(new RpcAccess(pipe), { env, limits: RPC_CLIENT_LIMITS, group })
+    const link = op.mask === undefined ? pipe : new MaskedLink(pipe, op.mask)
+    this.#mask = op.mask
+    this.#client = new RpcClient(new RpcAccess(link), { env, limits: RPC_CLIENT_LIMITS, group })
     world.associations.push({ side: this.#client, node: from.node })
     world.memory.association(from.node, this.#client)
     this.#over = this.#client.closed.then((reason) => {
@@ -105,7 +117,8 @@ class Associating {
       const joined = this.#group === 0 || this.group === this.#group || this.#tainted
       report.check(joined, 'I2', () => `wanted association group ${this.#group} and came into ${this.group}`)
     } catch (thrown) {
-      const code = this.#failed('binding', thrown, this.#group === 0 ? [] : ['DENIED', 'PROTOCOL'])
+      const limit = this.#world.cutOff.has(this.#caller.partition) ? (['LIMIT'] as const) : []
+      const code = this.#failed('binding', thrown, this.#group === 0 ? limit : ['DENIED', 'PROTOCOL', ...limit])
       // The second where the answer is not read in time.
       if (code === 'DENIED' || code === 'PROTOCOL') report.sometimes('unknown association group refused')
     }
@@ -127,6 +140,12 @@ class Associating {
     const targetBefore = this.#to.attachments
     let over = false
     let crossed = false
+    const { multiplexed, calls: before } = this.#client.inspect()
+    if (before.pending > 0 && !multiplexed) report.sometimes('a call waited for the one before it')
+    // Every mask takes out that fragments may mix.
+    const long = this.#mask !== undefined && plan.size > RPC_SERVER_LIMITS.fragment
+    if (before.pending > 0 && multiplexed && long)
+      report.sometimes('a request in fragments that may not mix with others')
     if (plan.cancelAfter !== undefined) {
       void node.sleep(plan.cancelAfter).then(() => {
         if (over) return
@@ -148,10 +167,13 @@ class Associating {
       report.check(once, 'I3', () => `${what} gave a value, ${call.invoked} components saw it`)
       report.note(`${what}: done`)
     } catch (thrown) {
+      // Of a peer that takes one call at a time and ends with an orphaned one, the link is closed for the sake of those that wait.
+      const { features = 0xff, multiplexing = true } = this.#mask ?? {}
+      const gaveUp = !multiplexing && (features & KEEP_ON_ORPHAN) === 0
       const tooLarge = RPC_HEAD_BYTES + plan.size > RPC_SERVER_LIMITS.request
       const code = this.#failed(what, thrown, [
         'BUSY',
-        ...(plan.cancelAfter === undefined ? [] : (['CANCELLED'] as const)),
+        ...(plan.cancelAfter === undefined && !gaveUp ? [] : (['CANCELLED'] as const)),
         ...(tooLarge ? (['DENIED'] as const) : []),
         ...(plan.operation === 'grow' ? (['LIMIT'] as const) : []),
       ])

@@ -136,7 +136,10 @@ function rpcFault(
   const busy = 'running' in calls ? calls.running : calls.pending
   const held = over('bytes of a PDU', memory.partial, limits.fragment)
   const whole = held ?? over('bytes of fragments', memory.reassembly, limits.reassembly)
-  return whole ?? over('calls', busy, limits.calls)
+  // What was running when the server stopped to read is answered all the same.
+  const answers = limits.unsent + limits.calls * (limits.response + limits.fragment)
+  const queued = 'running' in calls ? over('bytes of unread answers', memory.unsent, answers) : undefined
+  return whole ?? queued ?? over('calls', busy, limits.calls)
 }
 
 function muxFault(mux: MuxInspect): string | undefined {

@@ -2,6 +2,7 @@ import type { PipeMode } from '../../bus/index.ts'
 import { drawObjectOps, type ObjectsOp } from './objects/plan.ts'
 import type { SimRandom } from './random.ts'
 import { RPC_OPERATIONS, type RpcOperation } from './rpc-echo.ts'
+import { type BindMask, INTERLEAVED } from './rpc-middle.ts'
 
 /** How a partition is joined to the bus. */
 export type MachineKind =
@@ -103,8 +104,10 @@ export type Op =
       /** Asks for a new association group, or for one that was there before or never. */
       readonly group: 'new' | 'stale'
       /** Links in one association group. */
-      readonly links: 1 | 2
+      readonly links: number
       readonly requests: readonly RequestPlan[]
+      /** Somebody in the middle makes a peer of it that agrees to less. */
+      readonly mask?: BindMask
       readonly closeAfter?: number
       /** The caller is killed so many virtual `ms` after it was bound. */
       readonly killAfter?: number
@@ -249,6 +252,8 @@ function drawCalls(random: SimRandom, at: number, programs: number): Op {
 function drawAssociation(random: SimRandom, at: number, programs: number, faults: boolean): Op {
   // Ends in the middle of requests that have many fragments.
   const abrupt = faults && random.chance(0.25)
+  const middle = random.fork(`middle ${at}`)
+  const mask = { features: middle.pick([0, 0xff ^ INTERLEAVED]), multiplexing: middle.chance(0.5) }
   return {
     kind: 'associate',
     at,
@@ -256,8 +261,9 @@ function drawAssociation(random: SimRandom, at: number, programs: number, faults
     to: random.below(programs),
     wait: random.chance(0.5),
     group: random.chance(0.15) ? 'stale' : 'new',
-    links: random.chance(0.3) ? 2 : 1,
+    links: random.chance(0.3) ? 2 : middle.pick([1, 1, 1, 1, 5]),
     requests: Array.from({ length: random.sized(16) }, () => drawRequest(random, abrupt)),
+    ...(middle.chance(0.4) ? { mask } : {}),
     ...(random.chance(0.1) ? { closeAfter: random.sized(300) } : {}),
     ...(abrupt ? { killAfter: random.sized(30) } : {}),
   }

@@ -13,7 +13,17 @@ export const RPC_HEAD_BYTES = 8
 /** Small, so that plans reach them. */
 export const RPC_SERVER_LIMITS: Pick<
   RpcLimits,
-  'fragment' | 'request' | 'response' | 'reassembly' | 'calls' | 'linger'
+  | 'fragment'
+  | 'request'
+  | 'response'
+  | 'reassembly'
+  | 'calls'
+  | 'linger'
+  | 'unsent'
+  | 'callerLinks'
+  | 'callerUnsent'
+  | 'putOff'
+  | 'putOffMost'
 > = {
   fragment: 2_048,
   request: 12_000,
@@ -21,6 +31,11 @@ export const RPC_SERVER_LIMITS: Pick<
   reassembly: 20_000,
   calls: 4,
   linger: 500,
+  unsent: 6_000,
+  callerLinks: 3,
+  callerUnsent: 1_500,
+  putOff: 50,
+  putOffMost: 400,
 }
 /** A client may ask for more than the server gives. */
 export const RPC_CLIENT_LIMITS: Pick<

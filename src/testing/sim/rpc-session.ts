@@ -3,13 +3,16 @@ import {
   type AssociationGroups,
   type Caller,
   type IncomingCall,
-  RpcAccess,
   type RpcInterface,
   RpcServer,
 } from '../../rpc/index.ts'
 import type { SimNode } from './node.ts'
+import { WatchedAccess } from './rpc-middle.ts'
 import { readHead, RPC_ECHO, RPC_OPERATIONS, RPC_SERVER_LIMITS, WatchedGroups } from './rpc-echo.ts'
 import type { World } from './world.ts'
+
+/** How the limit is named of which a link is over that its caller should not have opened. */
+const TOO_MANY_LINKS = 'limit callerLinks'
 
 /** The serving side of one association: plain operations behind one pipe, for one caller. */
 export class RpcSession {
@@ -19,6 +22,7 @@ export class RpcSession {
   readonly #caller: Caller
   readonly #tainted: boolean
   readonly #groups: WatchedGroups
+  readonly #access: WatchedAccess
   #refused = 0
 
   /** Takes the pipe. `groups` are those of the caller. */
@@ -34,18 +38,51 @@ export class RpcSession {
       dispatch: (call) => this.#dispatch(call),
     }
     const served = world.plants.rpcInterface?.(plain) ?? plain
-    this.server = new RpcServer(new RpcAccess(pipe), {
+    this.#access = new WatchedAccess(pipe, () => {
+      world.report.sometimes('a caller left more answers unread than it may, on all its links')
+    })
+    this.server = new RpcServer(this.#access, {
       env: node.env,
       limits: { ...RPC_SERVER_LIMITS, ...world.plants.rpcLimits },
       groups: this.#groups,
+      caller: caller.partition,
       lookup: ({ uuid, major }) => (uuid === RPC_ECHO.uuid && major === RPC_ECHO.major ? served : undefined),
     })
+    this.#checkLinks()
+  }
+
+  /** I7 for all links of a caller to this process. */
+  #checkLinks(): void {
+    const { rpcSessions, report } = this.#world
+    rpcSessions.add(this)
+    void this.server.closed.then(() => rpcSessions.delete(this))
+    const ofCaller = [...rpcSessions].filter(({ node, server, partition }) => {
+      return node === this.node && partition === this.partition && server.inspect().state !== 'closed'
+    })
+    const { callerLinks } = RPC_SERVER_LIMITS
+    report.check(ofCaller.length <= callerLinks, 'I7', () => {
+      return `${this.partition} has ${ofCaller.length} links to ${this.node.name}, and ${callerLinks} may be`
+    })
+  }
+
+  get partition(): string {
+    return this.#caller.partition
+  }
+
+  /** Its caller was cut off before: it begins later. */
+  get putOff(): boolean {
+    return !this.#access.begun
   }
 
   /** Settles when the association is over, and what that showed was looked at. */
   async run(): Promise<void> {
+    const { report, cutOff } = this.#world
+    if (this.putOff) report.sometimes('an association of a caller that was cut off began later')
     const reason = await this.server.closed
-    const { report } = this.#world
+    if (reason?.message.startsWith(TOO_MANY_LINKS) === true) {
+      cutOff.add(this.#caller.partition)
+      return report.sometimes('a caller had as many links as it may')
+    }
     const { arriving, unknown, full } = this.#groups
     if (full) report.sometimes('requests in fragments held all that they may')
     if (arriving && this.server.inspect().calls.refused === this.#refused) {

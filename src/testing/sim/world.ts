@@ -20,6 +20,7 @@ import type { Program } from './program.ts'
 import type { SimRandom } from './random.ts'
 import type { Report } from './report.ts'
 import { RPC_SERVER_LIMITS } from './rpc-echo.ts'
+import type { RpcSession } from './rpc-session.ts'
 import type { Scheduler } from './scheduler.ts'
 import { SimPolicy } from './sim-policy.ts'
 import { TaskList } from './task-list.ts'
@@ -44,6 +45,10 @@ export class World {
   readonly associations: { readonly side: RpcClient | RpcServer; readonly node: SimNode }[] = []
   /** The association groups that each process keeps for each caller, by process and caller. */
   readonly callerGroups: Map<string, { readonly groups: AssociationGroups; readonly node: SimNode }> = new Map()
+  /** Those that serve plain RPC now. */
+  readonly rpcSessions: Set<RpcSession> = new Set()
+  /** Callers of plain RPC that had a link closed because they had others. */
+  readonly cutOff: Set<string> = new Set()
   /** The last association group between two processes. */
   readonly groups: Map<string, number> = new Map()
   /** What must end by itself once the faults are over. */
