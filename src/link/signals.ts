@@ -22,11 +22,12 @@ export function watchSignal(signal: AbortSignal, fired: () => void): void {
         tell(told.values())
       } finally {
         watched.delete(signal)
+        signal.removeEventListener('abort', listener)
       }
     }
     found = { told, listener }
     watched.set(signal, found)
-    signal.addEventListener('abort', listener, { once: true })
+    signal.addEventListener('abort', listener)
   }
   found.told.add(fired)
 }
