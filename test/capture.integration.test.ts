@@ -193,6 +193,7 @@ describe('a capture of a real bus', { skip }, () => {
       [PROGRAM, 'up', '--socket', join(directory, 'other.sock'), '--capture', 'mine.txt'],
       {
         cwd: directory,
+        env: { ...process.env, XDG_RUNTIME_DIR: directory },
         encoding: 'utf8',
       },
     )
