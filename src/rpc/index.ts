@@ -7,6 +7,7 @@ export { AssociationGroups, type AssociationGroupsOptions } from './association/
 export type { IncomingCall, RpcInterface } from './association/incoming-call.ts'
 export type { CallCounter, Packaging, RpcReply } from './association/pending-call.ts'
 export { RpcServer, type RpcServerOptions } from './association/server.ts'
+export type { SecurityProvider } from './association/security.ts'
 export type { RpcServerView } from './association/server-view.ts'
 export type { CallContext, Caller, CallOptions, Client, Hop, Implementation, Promised } from './contract/call.ts'
 export {
@@ -65,6 +66,8 @@ export type {
   WireType,
   WireUnion,
 } from './ndr/wire.ts'
+export { type AuthTrailer, decodeAuthTrailer, withAuthTrailer } from './pdu/auth.ts'
+export type { PduHeader } from './pdu/header.ts'
 export type { InterfaceId } from './pdu/syntax.ts'
 export { COPY_BELOW } from './pdu-slab.ts'
 export { type PlainCallOptions, type PlainClient, plainClient } from './plain/client.ts'

@@ -1,11 +1,14 @@
 import type { Env } from '../../link/index.ts'
 import type { RpcLimits } from '../limits.ts'
+import type { SecurityProvider } from './security.ts'
 
 export interface RpcClientOptions {
   readonly env: Env
   readonly limits?: Partial<RpcLimits>
   /** The association group to join: what `inspect().group` of a bound client on another link to the same server says. */
   readonly group?: number
+  /** Proves who this side is, and judges who the server is; the channel does by default. See `SecurityProvider`. */
+  readonly security?: SecurityProvider
   /** Offers the server to make calls on what other calls are going to give: `RpcClient.pipelined` says whether it agreed. */
   readonly pipelines?: boolean
 }

@@ -15,7 +15,7 @@ import { Orphans } from './orphans.ts'
 import { abortError, type CallOptions, type Packaging, PendingCall, RAW, type RpcReply } from './pending-call.ts'
 import { Requests } from './requests.ts'
 import { Responses } from './responses.ts'
-import { NO_SECURITY } from './security.ts'
+import { admit, NO_SECURITY, type SecurityProvider } from './security.ts'
 
 /**
  * The calling side of one association. Calls may overlap when the server multiplexes; otherwise they go one at a time
@@ -24,6 +24,7 @@ import { NO_SECURITY } from './security.ts'
 export class RpcClient {
   readonly #access: RpcAccess
   readonly #limits: RpcLimits
+  readonly #security: SecurityProvider
   readonly #binding: ClientBinding
   readonly #requests: Requests
   readonly #orphans: Orphans
@@ -38,7 +39,8 @@ export class RpcClient {
   constructor(access: RpcAccess, options: RpcClientOptions) {
     this.#access = access
     this.#limits = rpcLimits(options.limits)
-    const { group = 0, pipelines = false } = options
+    const { group = 0, pipelines = false, security = NO_SECURITY } = options
+    this.#security = security
     this.#binding = new ClientBinding(this.#limits.fragment, this.#limits.contexts, group, pipelines)
     this.#requests = new Requests(access, this.#limits)
     this.#orphans = new Orphans(options.env, this.#limits.cancelGrace, (call) => this.#orphan(call))
@@ -154,11 +156,11 @@ export class RpcClient {
 
   #ask(): void {
     const question = this.#binding.ask(this.#nextId)
-    if (question !== undefined) this.#access.send(question)
+    if (question !== undefined) this.#access.send(this.#security.prove(question))
   }
 
   #pdu(header: PduHeader, view: DataView, at: number): void {
-    if (header.authLength !== 0) NO_SECURITY.admit(header, pduBytes(header, view, at))
+    admit(this.#security, header, view, at)
     switch (header.type) {
       case PDUS.response.number:
         return this.#response(header, view, at)

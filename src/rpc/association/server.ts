@@ -18,7 +18,7 @@ import { alterFault, type LastFault, nakReason, requestFault } from './last-word
 import { Patience } from './patience.ts'
 import { type Outcome, Receiving } from './receiving.ts'
 import { RunningCalls } from './running-calls.ts'
-import { NO_SECURITY } from './security.ts'
+import { admit, NO_SECURITY, type SecurityProvider } from './security.ts'
 import { type Lookup, ServerBinding } from './server-binding.ts'
 import type { RpcServerView } from './server-view.ts'
 
@@ -36,6 +36,8 @@ export interface RpcServerOptions {
   readonly groups?: AssociationGroups
   /** Where more links of a group may go, ASCII: the port of a TCP server. Told to clients, and empty by default. */
   readonly address?: string
+  /** Judges who the client is, and proves who this side is; the channel does by default. See `SecurityProvider`. */
+  readonly security?: SecurityProvider
   /** Whoever serves the calls understands those on what other calls are going to give, where the client offers to make some. */
   readonly pipelines?: boolean
 }
@@ -56,6 +58,7 @@ export class RpcServer {
   readonly #closing = new Closing()
   readonly #answers: Answers
   readonly #conduct: Conduct
+  readonly #security: SecurityProvider
   readonly #patience: Patience
   #taken = 0
   #refused = 0
@@ -70,7 +73,8 @@ export class RpcServer {
     this.#limits = rpcLimits(options.limits)
     const { fragment, contexts, reassembly } = this.#limits
     this.#groups = options.groups ?? new AssociationGroups(options.env, { reassembly })
-    const { lookup, address = '', pipelines = false } = options
+    const { lookup, address = '', pipelines = false, security = NO_SECURITY } = options
+    this.#security = security
     this.#binding = new ServerBinding({ lookup, groups: this.#groups, fragment, contexts, address, pipelines })
     this.#running = new RunningCalls(this.#limits.calls)
     this.#receiving = new Receiving(this.#limits, this.#groups, this.#env)
@@ -141,7 +145,9 @@ export class RpcServer {
 
   #pdu(header: PduHeader, view: DataView, at: number): void {
     try {
-      if (header.type === PDUS.request.number && header.authLength === 0) this.#request(header, view, at)
+      if (header.type === PDUS.request.number && header.authLength === 0) return this.#request(header, view, at)
+      admit(this.#security, header, view, at)
+      if (header.type === PDUS.request.number) this.#request(header, view, at)
       else this.#other(header, pduBytes(header, view, at))
     } catch (thrown) {
       this.#violated(header, pduBytes(header, view, at), BusbarError.from(thrown))
@@ -194,10 +200,9 @@ export class RpcServer {
   }
 
   #other(header: PduHeader, pdu: Uint8Array): void {
-    if (header.authLength !== 0) NO_SECURITY.admit(header, pdu)
     switch (header.type) {
       case PDUS.bind.number:
-        this.#access.send(this.#binding.bind(header, pdu))
+        this.#access.send(this.#security.prove(this.#binding.bind(header, pdu)))
         this.#patience.bound()
         this.#answers.fragment = this.#binding.fragment
         this.#receiving.interleaved = this.#binding.interleaved
@@ -216,7 +221,7 @@ export class RpcServer {
 
   #alter(header: PduHeader, pdu: Uint8Array): void {
     const { rejected } = this.#binding
-    this.#access.send(this.#binding.alter(header, pdu))
+    this.#access.send(this.#security.prove(this.#binding.alter(header, pdu)))
     this.#conduct.mistaken(this.#binding.rejected - rejected)
   }
 

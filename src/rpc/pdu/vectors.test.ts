@@ -178,7 +178,9 @@ describe('bytes of every PDU', () => {
     )
     const header = headerOf(auth3)
     assert.equal(header.authLength, 8)
-    assert.deepEqual(decodeAuthTrailer(header, auth3), { type: 10, level: 5, padding: 0, contextId: 12_345 })
+    const token = hex('4e544c4d53535000')
+    const said = { type: 10, level: 5, padding: 0, contextId: 12_345, body: 20, token }
+    assert.deepEqual(decodeAuthTrailer(header, auth3), said)
     assert.throws(() => decodeAuthTrailer({ ...header, authLength: 13 }, auth3), { code: 'MALFORMED' })
     const padded = auth3.slice()
     padded[22] = 5
