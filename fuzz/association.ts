@@ -5,7 +5,7 @@ import { Echo, ECHO, LIMITS, lookup, OTHER } from './echo.ts'
 import { CountedAbort, type SimRandom } from './inside.ts'
 import { Middle } from './middle.ts'
 import { mutatePdu } from './mutate.ts'
-import type { Corpus, Sender } from './pdus.ts'
+import { type Corpus, FEATURES, type Sender } from './pdus.ts'
 import { decodeSteps, encodeSteps, type Step } from './steps.ts'
 import { check, pattern, settle, type Target } from './target.ts'
 
@@ -21,6 +21,8 @@ const OPS = [
   ['settle', 6],
   ['pause', 1],
   ['resume', 2],
+  // Only as the first of all: there is one bind.
+  ['mask', 0],
   ['drop', 2],
   ['twice', 2],
   ['swap', 2],
@@ -41,6 +43,8 @@ const WINDOW = 4_096
 const CLIENT_LIMITS = { ...LIMITS, calls: 2 * LIMITS.calls }
 /** Answers of this size may be asked for and are above what a response may hold. */
 const TOO_LARGE = 7_000
+/** The feature with which an association outlives an orphaned call. */
+const KEEP_ON_ORPHAN = 2
 /** Codes of a side that breaks, or of a peer that does. Never `INTERNAL`. */
 const NEVER = new Set(['INTERNAL', 'INVALID_ARGUMENT'])
 
@@ -56,6 +60,7 @@ export function association(corpus: Corpus): Target {
       const lies = random.chance(0.7)
       const weights = OPS.slice(0, lies ? OPS.length : FIRST_LIE)
       const total = weights.reduce((sum, [, weight]) => sum + weight, 0)
+      const mask = random.chance(0.5) ? [step('mask', random.below(2), random.pick(FEATURES))] : []
       const opening: Step[] = random.chance(0.9) ? [step('pass', 0, 255), step('settle'), step('pass', 1, 255)] : []
       const steps = Array.from({ length: random.sized(60) }, () => {
         let left = random.below(total)
@@ -64,7 +69,7 @@ export function association(corpus: Corpus): Target {
       })
       // More calls that wait than the server takes.
       const burst = Array.from({ length: random.chance(0.2) ? random.between(3, 10) : 0 }, () => step('call', 3, 20))
-      return encodeSteps([...opening, step('settle'), ...burst, ...steps])
+      return encodeSteps([...mask, ...opening, step('settle'), ...burst, ...steps])
     },
     async run(input) {
       const world = new AssociationWorld()
@@ -174,6 +179,10 @@ class AssociationWorld {
         return middle.pause()
       case 'resume':
         return middle.resume()
+      case 'mask':
+        // Then a cancelled call that is not answered costs the association, if others wait.
+        if (a % 2 === 0 && (b & KEEP_ON_ORPHAN) === 0) this.#calm = false
+        return middle.mask({ multiplexing: a % 2 === 1, features: b })
       case 'drop':
         return middle.alter(sender, (held) => held.splice(0, 1))
       case 'twice':

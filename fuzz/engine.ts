@@ -16,17 +16,22 @@ export interface FuzzOptions {
   /** ... or after so many `seconds`. */
   readonly seconds?: number
   progress?(inputs: number): void
+  /** Told of each input before it runs. */
+  begins?(input: Begun): void
 }
 
-/** An input that breaks a rule, as it is kept in a file. */
-export interface Crash {
+/** One input, and where it is from. */
+export interface Begun {
   readonly target: string
   readonly seed: string
   /** Number of the input under that seed. */
   readonly index: number
-  readonly error: string
-  /** The shortest input found that fails in the same way. */
   readonly input: Uint8Array
+}
+
+/** An input that breaks a rule, as it is kept in a file: the shortest one found that fails in the same way. */
+export interface Crash extends Begun {
+  readonly error: string
 }
 
 export interface FuzzResult {
@@ -37,7 +42,7 @@ export interface FuzzResult {
 }
 
 /** Runs inputs of each target in turn until the first that breaks a rule. The n-th input of a target depends on the seed alone. */
-export async function fuzz({ targets, seed, inputs, seconds, progress }: FuzzOptions): Promise<FuzzResult> {
+export async function fuzz({ targets, seed, inputs, seconds, progress, begins }: FuzzOptions): Promise<FuzzResult> {
   const until = performance.now() + (seconds ?? Number.POSITIVE_INFINITY) * 1000
   const most = inputs ?? Number.POSITIVE_INFINITY
   const counts: Record<string, number> = Object.fromEntries(targets.map(({ name }) => [name, 0]))
@@ -53,10 +58,16 @@ export async function fuzz({ targets, seed, inputs, seconds, progress }: FuzzOpt
         const input = draw(target, seed, index)
         for (const byte of input) mix(byte)
         counts[name] = index + 1
+        begins?.({ target: name, seed, index, input })
         const { outcome, error } = await attempt(target, input)
         for (let at = 0; at < outcome.length; at++) mix(outcome.charCodeAt(at))
         if (error === undefined) continue
-        const shortest = await shorten(target, input, error)
+        const shortest = await shorten(
+          target,
+          input,
+          error,
+          begins && ((shorter) => begins({ target: name, seed, index, input: shorter })),
+        )
         return result({ target: name, seed, index, error, input: shortest })
       }
     }
@@ -101,7 +112,12 @@ function text(thrown: unknown): string {
 }
 
 /** Leaves out ranges of bytes as long as the input fails with the same message, whatever the numbers in it are. */
-async function shorten(target: Target, input: Uint8Array, error: string): Promise<Uint8Array> {
+async function shorten(
+  target: Target,
+  input: Uint8Array,
+  error: string,
+  begins: ((input: Uint8Array) => void) | undefined,
+): Promise<Uint8Array> {
   const kind = kindOf(error)
   let best = input
   let runs = 0
@@ -109,6 +125,7 @@ async function shorten(target: Target, input: Uint8Array, error: string): Promis
     for (let at = 0; at < best.length && runs < MAX_SHRINKS; ) {
       const shorter = new Uint8Array([...best.subarray(0, at), ...best.subarray(at + size)])
       runs++
+      begins?.(shorter)
       const failure = await failureOf(target, shorter)
       if (failure !== undefined && kindOf(failure) === kind) best = shorter
       else at += size
@@ -124,10 +141,17 @@ function kindOf(error: string): string {
 /** Writes a crash file; returns its path. */
 export function saveCrash(folder: string, crash: Crash): string {
   mkdirSync(folder, { recursive: true })
-  const path = join(folder, `${crash.target}-${crash.seed.replaceAll(/\W/g, '_')}-${crash.index}.json`)
-  const { input, ...rest } = crash
-  writeFileSync(path, `${JSON.stringify({ ...rest, input: Buffer.from(input).toString('hex') }, undefined, 2)}\n`)
+  const path = crashPath(folder, crash)
+  writeFileSync(path, crashText(crash))
   return path
+}
+
+export function crashPath(folder: string, { target, seed, index }: Crash): string {
+  return join(folder, `${target}-${seed.replaceAll(/\W/g, '_')}-${index}.json`)
+}
+
+export function crashText({ input, ...rest }: Crash): string {
+  return `${JSON.stringify({ ...rest, input: Buffer.from(input).toString('hex') }, undefined, 2)}\n`
 }
 
 /** Reads a crash file. */

@@ -1,6 +1,9 @@
 import { type ByteLink, memoryPair } from '../src/link/index.ts'
-import { PduCutter, pduBytes } from './inside.ts'
-import type { Sender } from './pdus.ts'
+import { PduCutter, pduBytes, PDUS, PFC } from './inside.ts'
+import type { Sender, Terms } from './pdus.ts'
+
+/** First half of the pseudo transfer syntax that offers features, as it is on the wire: the bits follow it. */
+const FEATURES_PREFIX = Buffer.from('2c1cb76c12984045', 'hex')
 
 /** What came from one side and was not passed on, and where it goes. */
 interface Way {
@@ -39,6 +42,15 @@ export class Middle {
   pass(sender: Sender, count: number): void {
     const { held, to } = this.#ways[sender]
     for (const pdu of held.splice(0, count)) send(to, pdu)
+  }
+
+  /** Takes out of a bind that is held what a client would not offer that never heard of it: that is no lie. */
+  mask({ multiplexing, features }: Terms): void {
+    const [pdu] = this.#ways.client.held
+    if (pdu?.[2] !== PDUS.bind.number) return
+    if (!multiplexing) pdu[3] = (pdu[3] ?? 0) & ~PFC.CONC_MPX
+    const at = Buffer.from(pdu).indexOf(FEATURES_PREFIX)
+    if (at >= 0) pdu[at + FEATURES_PREFIX.length] = (pdu[at + FEATURES_PREFIX.length] ?? 0) & features
   }
 
   /** Changes what is held of a side. */

@@ -12,10 +12,10 @@ import { StillEnv } from '../src/testing/index.ts'
 import { Echo, ECHO, LIMITS, lookup } from './echo.ts'
 import { PduCutter, SimRandom } from './inside.ts'
 import { chunks, joined, mutateBytes, mutatePdu } from './mutate.ts'
-import { ack, type Corpus, type Sender } from './pdus.ts'
+import { ack, bind, type Corpus, FEATURES, type Sender, type Terms } from './pdus.ts'
 import { check, pattern, settle, type Target } from './target.ts'
 
-/** Role and seed of the chunking in front of the stream, `bytes`. */
+/** Role and terms, and seed of the chunking, in front of the stream, `bytes`. */
 const HEAD = 5
 /** Nothing of a stream may depend on how fast its answers are read. */
 const PATIENT = { ...LIMITS, unsent: 1 << 20, backlog: 1 << 24 }
@@ -44,12 +44,17 @@ export function pduStreams(corpus: Corpus): Target {
     draw(random) {
       const sender: Sender = random.chance(0.6) ? 'client' : 'server'
       const head = random.fill(new Uint8Array(HEAD))
-      head[0] = sender === 'client' ? 0 : 1
+      head[0] = ((head[0] ?? 0) & 0xfe) | (sender === 'client' ? 0 : 1)
       const pdus = Array.from({ length: random.sized(10) }, () => {
         const pdu = random.pick(corpus[random.chance(0.97) ? sender : 'client'])
         return random.chance(0.3) ? mutatePdu(random, pdu) : pdu
       })
-      if (sender === 'client' && random.chance(0.8)) pdus.unshift(random.pick(corpus.client.slice(0, 1)))
+      // Our own bind, or that of somebody who offers less, in either byte order.
+      if (sender === 'client' && random.chance(0.9)) {
+        const terms = { multiplexing: random.chance(0.5), features: random.pick(FEATURES) }
+        const drawn = bind(11, 1, ECHO, random.chance(0.5), terms)
+        pdus.unshift(random.chance(0.3) ? (corpus.client[0] ?? drawn) : drawn)
+      }
       const stream = joined(pdus)
       return joined([head, random.chance(0.1) ? mutateBytes(random, stream) : stream])
     },
@@ -58,7 +63,10 @@ export function pduStreams(corpus: Corpus): Target {
       const stream = input.slice(HEAD)
       const cuts = (): Iterable<Uint8Array> => chunks(new SimRandom(`${head.getUint32(1)}`), stream)
       same('the cutter', cut([stream]), cut(cuts()))
-      const play = head.getUint8(0) % 2 === 0 ? toServer : toClient
+      const role = head.getUint8(0)
+      const terms = { multiplexing: (role & 2) === 0, features: FEATURES[(role >> 2) & 3] ?? 0 }
+      const toThis = (pieces: Iterable<Uint8Array>): Promise<Outcome> => toClient(pieces, terms)
+      const play = role % 2 === 0 ? toServer : toThis
       const hasty = head.getUint8(1) % 2 === 0
       const whole = await play([stream], hasty)
       same(play === toServer ? 'a server' : 'a client', whole, await play(cuts(), hasty))
@@ -128,14 +136,14 @@ async function toServer(pieces: Iterable<Uint8Array>, hasty: boolean): Promise<O
   return { seen: echo.seen, code: closed?.code ?? 'none', sent: await answers }
 }
 
-async function toClient(pieces: Iterable<Uint8Array>): Promise<Outcome> {
+async function toClient(pieces: Iterable<Uint8Array>, terms: Terms): Promise<Outcome> {
   const env = new StillEnv()
   const [far, link] = memoryPair()
   const client = new RpcClient(new RpcAccess(far), { env, limits: PATIENT })
   const requests = readAll(link)
   const seen: string[] = []
   const bound: Promise<PresentationContext> = client.bind(ECHO)
-  void link.write(ack(12, 1, true))
+  void link.write(ack(12, 1, true, terms))
   const context = await bound
   const calls = Array.from({ length: 6 }, async (_, at) => {
     try {

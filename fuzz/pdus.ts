@@ -94,26 +94,56 @@ function fault(id: number, status: number, little: boolean): Uint8Array {
   return pdu
 }
 
+/** What a client offers in its bind beside an interface, and a server agrees to. */
+export interface Terms {
+  /** Several calls may be outstanding. */
+  readonly multiplexing: boolean
+  /** Bits; none are not even spoken of. */
+  readonly features: number
+}
+
+/** Features that peers have: none, those of everybody else, and ours, with which fragments may mix. */
+export const FEATURES = [0, 2, 3, 0x82] as const
+/** What peers of other makes offer. */
+const USUAL: Terms = { multiplexing: true, features: 3 }
+
 /** `bind` 11 or `alter_context` 14 for an interface. */
-function bind(type: 11 | 14, id: number, of: InterfaceId, little: boolean, size = 2_048): Uint8Array {
+export function bind(
+  type: 11 | 14,
+  id: number,
+  of: InterfaceId,
+  little: boolean,
+  { multiplexing, features }: Terms = USUAL,
+  size = 2_048,
+): Uint8Array {
   const offer = { id: of === ECHO ? 0 : 1, abstract: of, transfers: [NDR20] }
-  const features = { id: 0xffff, abstract: of, transfers: [featureSyntax(3)] }
-  const contexts = type === 11 ? [offer, features] : [offer]
-  return encodeBind(type, WHOLE | PFC.CONC_MPX, id, { transmit: size, receive: size, group: 0, contexts }, little)
+  const spoken = { id: 0xffff, abstract: of, transfers: [featureSyntax(features)] }
+  const contexts = type === 11 && features !== 0 ? [offer, spoken] : [offer]
+  const flags = multiplexing ? WHOLE | PFC.CONC_MPX : WHOLE
+  return encodeBind(type, flags, id, { transmit: size, receive: size, group: 0, contexts }, little)
 }
 
 /** `bind_ack` 12 or `alter_context_resp` 15. */
-export function ack(type: 12 | 15, id: number, little: boolean, flags: number = WHOLE | PFC.CONC_MPX): Uint8Array {
+export function ack(type: 12 | 15, id: number, little: boolean, terms: Terms = { ...USUAL, features: 2 }): Uint8Array {
   const accepted = { result: RESULT.ACCEPTED, reason: 0, transfer: NDR20 }
-  const features = { result: RESULT.NEGOTIATED, reason: 2, transfer: NO_SYNTAX }
-  const results = type === 12 ? [accepted, features] : [accepted]
+  const spoken = { result: RESULT.NEGOTIATED, reason: terms.features, transfer: NO_SYNTAX }
+  const results = type === 12 && terms.features !== 0 ? [accepted, spoken] : [accepted]
+  const flags = terms.multiplexing ? WHOLE | PFC.CONC_MPX : WHOLE
   return encodeBindAck(type, flags, id, { transmit: 2_048, receive: 2_048, group: 9, address: '135', results }, little)
 }
 
 /** PDUs as other implementations write them: both byte orders, fragments of any size, every kind. */
 function written(little: boolean): Corpus {
-  const client: Uint8Array[] = [bind(11, 1, ECHO, little), bind(14, 2, OTHER, little), bind(11, 1, ECHO, little, 5_840)]
-  const server: Uint8Array[] = [ack(12, 1, little), ack(15, 2, little), ack(12, 1, little, WHOLE)]
+  const client: Uint8Array[] = [
+    bind(11, 1, ECHO, little),
+    bind(14, 2, OTHER, little),
+    bind(11, 1, ECHO, little, USUAL, 5_840),
+  ]
+  const server: Uint8Array[] = [
+    ack(12, 1, little),
+    ack(15, 2, little),
+    ack(12, 1, little, { multiplexing: false, features: 2 }),
+  ]
   for (let id = 2; id < 8; id++) {
     client.push(request(id, id % 5, pattern(id * 11, id), WHOLE, little))
     client.push(request(id, 0, pattern(40, id), first, little), request(id, 0, pattern(8, id), last, little))

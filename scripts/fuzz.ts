@@ -1,15 +1,20 @@
 /**
  * The fuzzer of RPC: `npm run fuzz -- [--seconds 60] [--seed NAME] [--target NAME]`. Stops at the first input that breaks a
  * rule, shortens it, and writes it to fuzz/crashes; `--repro FILE` runs such a file again. `--inputs N` instead of
- * `--seconds` gives the same run each time. Exit status 1 when a rule broke.
+ * `--seconds` gives the same run each time. Exit status 1 when a rule broke. An input that never comes back is written there as well, and
+ * ends the process.
  */
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { failureOf, fuzz, loadCrash, saveCrash } from '../fuzz/engine.ts'
 import { allTargets } from '../fuzz/targets.ts'
+import { Watchdog } from '../fuzz/watchdog.ts'
 
 const CRASHES = resolve(fileURLToPath(new URL('../fuzz/crashes', import.meta.url)))
+
+/** Milliseconds after which an input is said never to come back (our choice: thousands of times what the slowest takes). */
+const PATIENCE = 60_000
 
 const { values } = parseArgs({
   options: {
@@ -34,6 +39,7 @@ async function repro(path: string): Promise<boolean> {
   const crash = loadCrash(path)
   const target = all.find(({ name }) => name === crash.target)
   if (target === undefined) throw new Error(`${path} is of the target "${crash.target}", which there is not`)
+  watchdog.begins(crash)
   const error = await failureOf(target, crash.input)
   console.log(error ?? `${path}: every rule holds now; it failed with\n${crash.error}`)
   return error === undefined
@@ -54,6 +60,7 @@ async function run(): Promise<boolean> {
     targets,
     seed,
     ...until,
+    begins: watchdog.begins,
     progress: (done) => {
       if (performance.now() - said < 5_000) return
       said = performance.now()
@@ -70,4 +77,9 @@ async function run(): Promise<boolean> {
   return false
 }
 
-process.exitCode = (await (values.repro === undefined ? run() : repro(values.repro))) ? 0 : 1
+const watchdog = new Watchdog(CRASHES, PATIENCE)
+try {
+  process.exitCode = (await (values.repro === undefined ? run() : repro(values.repro))) ? 0 : 1
+} finally {
+  await watchdog.stop()
+}
