@@ -9,6 +9,6 @@ if (ALTERS_SOURCES.test(process.argv[1] ?? '')) await import('tsx')
 else {
   process.setSourceMapsEnabled(true)
   register('./compiled-hooks.mjs', import.meta.url)
+  // After that, since the thread of the loader has descriptors of its own; those of tsx keep a process.
+  await import('./leaks.mjs')
 }
-// After that, since the thread of the loader has descriptors of its own.
-await import('./leaks.mjs')

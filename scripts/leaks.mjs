@@ -26,13 +26,16 @@ function descriptors() {
 function children() {
   return readdirSync('/proc/self/task').flatMap((task) => {
     const pids = readFileSync(`/proc/self/task/${task}/children`, 'utf8').trim()
-    return pids === '' ? [] : pids.split(' ').map((pid) => `process ${pid}: ${nameOf(pid)}`)
+    const names = pids === '' ? [] : pids.split(' ').map((pid) => `process ${pid}: ${nameOf(pid)}`)
+    // That of tsx, of which there is one for each thread as well.
+    return names.filter((name) => !name.includes('esbuild'))
   })
 }
 
 function nameOf(pid) {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim().slice(0, 200)
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim().slice(0, 200)
+    return words === '' ? readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ').slice(1, 3).join(' ') : words
   } catch {
     return 'gone meanwhile'
   }

@@ -51,6 +51,11 @@ class Scene {
   }
 }
 
+/** Callers that are busy at the same time are served in turns, which take some. */
+async function until(what: () => boolean): Promise<void> {
+  while (!what()) await settle()
+}
+
 const held = ({ server }: World): number => server.inspect().rpc.memory.reassembly
 const groupOf = ({ client }: World): number => client.inspect().rpc.group
 const web = { partition: 'web', epoch: 1 }
@@ -67,7 +72,7 @@ describe('the pipes of one caller share what requests in fragments may hold', ()
         (thrown: { code: string }) => void outcomes.push(thrown.code),
       )
     const runs = works.map(run)
-    await settle()
+    await until(() => scene.waiting.length + outcomes.length === 10)
     assert.deepEqual([scene.waiting.length, outcomes], [2, Array(8).fill('BUSY')])
     const together = held(pipes[0] as World)
     assert.ok(together > 2 * LONG && together <= limits.rpc.reassembly)
@@ -78,7 +83,7 @@ describe('the pipes of one caller share what requests in fragments may hold', ()
       const work = await other.client.activate(Work)
       runs.push(run(work), run(work))
     }
-    await settle()
+    await until(() => scene.waiting.length >= 6)
     assert.equal(scene.waiting.length, 6)
     // What is in one piece holds nothing here.
     const short = works[9]?.run({ data: new Uint8Array(100) })

@@ -67,6 +67,8 @@ export class BusHost implements AsyncDisposable {
   readonly #regions: SharedRegions
   /** The one that looks at all rings of this process: those that machines share with the bus. */
   readonly #ringPoller = new DozingPoller(Number(process.env['BUSBAR_POLL'] ?? BUS_WINDOW))
+  /** Partitions that run: settle when each has ended and its files are gone. */
+  readonly #ending = new Set<Promise<void>>()
   #image: Promise<GuestImage> | undefined
   #listener: UnixListener | undefined
   #channels: Promise<ProcessChannels> | undefined
@@ -159,10 +161,16 @@ export class BusHost implements AsyncDisposable {
       if (entry.launched === launched) entry.launched = undefined
     }
     void launched.lost?.then(over)
-    void launched.running?.exited.then((exit) => {
+    const { running } = launched
+    if (running === undefined) return launched
+    const ending = running.exited.then(async (exit) => {
       over()
       this.#observe({ kind: 'exited', partition: name, exit })
+      // However it ended, its files go.
+      await running.stop()
     })
+    this.#ending.add(ending)
+    void ending.then(() => this.#ending.delete(ending))
     return launched
   }
 
@@ -242,6 +250,7 @@ export class BusHost implements AsyncDisposable {
     await this.#listener?.[Symbol.asyncDispose]()
     this.#listener = undefined
     await Promise.all([...this.#partitions.keys()].map((name) => this.stop(name)))
+    await Promise.all(this.#ending)
     this.#broker.close()
     this.#regions.close()
     this.#options.auditLog?.close()

@@ -53,8 +53,8 @@ function run(): void {
 }
 
 /** A poller that looks, at somebody who has nothing. */
-function looking(processor: Processor, window = 1e6): { poller: RingPoller; source: Source } {
-  const poller = new RingPoller(window)
+function looking(processor: Processor, how: number | RingPoller = 1e6): { poller: RingPoller; source: Source } {
+  const poller = typeof how === 'number' ? new RingPoller(how) : how
   poller.use(processor)
   const source = new Source(3)
   for (let told = 0; told < 3; told++) poller.wake(source)
@@ -175,13 +175,23 @@ test('where others run that bring nothing it stays, and stops looking', async ()
   assert.deepEqual(poller.inspect(), { awake: 0, polls: false, rung: 0 })
 })
 
+/** Whose clock moves when it is told to: what else the machine does is no time. */
+class ClockedPoller extends RingPoller {
+  time = 0
+
+  override now(): number {
+    return this.time
+  }
+}
+
 test('while bulk flows, the other side on this processor is no reason to leave it', async () => {
+  const poller = new ClockedPoller(1e6)
   const machine = new Machine(() => {
     source.left = 1
     poller.bulk()
-    run()
+    poller.time += 0.05
   })
-  const { poller, source } = looking(machine)
+  const { source } = looking(machine, poller)
   await until(() => machine.ways > 40)
   poller.remove(source)
   assert.equal(machine.moves, 0)

@@ -81,9 +81,9 @@ export class RingPoller {
   wake(polled: Polled): void {
     if (!this.#awake.has(polled)) {
       polled.awake()
-      this.#awake.set(polled, { at: performance.now() })
+      this.#awake.set(polled, { at: this.now() })
     }
-    if (polled.look()) this.#told(performance.now())
+    if (polled.look()) this.#told(this.now())
     if (!this.#polls() && polled.sleep()) this.#awake.delete(polled)
     if (this.#awake.size > 0) this.#start()
   }
@@ -156,7 +156,7 @@ export class RingPoller {
   }
 
   readonly #loop = (): void => {
-    this.#turn = performance.now()
+    this.#turn = this.now()
     this.#spin()
   }
 
@@ -165,15 +165,15 @@ export class RingPoller {
    * have been heard, it looks again in the same turn of the event loop.
    */
   readonly #spin = (): void => {
-    const start = performance.now()
+    const start = this.now()
     let now = start
     let moved = this.#look(now)
     while (!moved && this.#awake.size > 0 && this.#polls() && now - this.#turn < TURN) {
       for (let i = 1; i < LOOKS && !moved; i++) moved = this.#look(now)
       if (moved) break
-      const before = performance.now()
+      const before = this.now()
       this.#processor?.giveWay()
-      now = performance.now()
+      now = this.now()
       moved = this.#look(now)
       if (now - before < CROWDED) this.#crowds = 0
       else this.#crowded(now, now - before, moved)
