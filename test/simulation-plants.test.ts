@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Broker, type Channel, type Endpoint, type Incoming, type ServerSession } from '../src/bus/index.ts'
+import {
+  type AccessAnswer,
+  Broker,
+  type Channel,
+  type Endpoint,
+  type Incoming,
+  type ServerSession,
+} from '../src/bus/index.ts'
 import { BusbarError } from '../src/errors/index.ts'
 import type { Awaitable } from '../src/link/index.ts'
 import { type Plants, runSeed, runSeeds } from '../src/testing/index.ts'
@@ -132,6 +139,58 @@ const PLANTS: readonly { bug: string; rule: string; plants: Plants }[] = [
     bug: 'the bus opens channels without asking the policy',
     rule: 'I4',
     plants: { policy: (policy) => ({ ...policy, sees: () => true, decide: () => ({ allowed: true, rule: 'none' }) }) },
+  },
+  {
+    bug: 'the bus goes on by the rules that it asked first',
+    rule: 'I4',
+    plants: {
+      policy: (policy) => {
+        const first = new Map<string, AccessAnswer>()
+        return {
+          sees: (question) => policy.sees(question),
+          decide: (question) => {
+            const now = policy.decide(question)
+            const key = `${question.caller} ${question.target}`
+            const known = first.get(key)
+            if (known === undefined) first.set(key, now)
+            return known ?? now
+          },
+        }
+      },
+    },
+  },
+  {
+    bug: 'the bus allows what nobody decided, where the same was allowed before',
+    rule: 'I4',
+    plants: {
+      policy: (policy) => {
+        const known = new Map<string, AccessAnswer>()
+        return {
+          sees: (question) => policy.sees(question),
+          decide: (question) => {
+            const key = `${question.caller} ${question.target} ${question.service}`
+            const answer = known.get(key) ?? policy.decide(question)
+            known.set(key, answer)
+            return answer
+          },
+        }
+      },
+    },
+  },
+  {
+    bug: 'a call fails as if its component had thrown',
+    rule: 'I2',
+    plants: {
+      rpcInterface: (plain) => {
+        let calls = 0
+        return altered(plain, {
+          dispatch: (call) => {
+            if (++calls % 5 === 0) throw new BusbarError('FAULT', 'planted')
+            return plain.dispatch(call)
+          },
+        })
+      },
+    },
   },
   {
     bug: 'the caller is not taken from the link',

@@ -204,8 +204,15 @@ class Associating {
     const { report } = this.#world
     const { code, message } = BusbarError.from(thrown)
     report.note(`${what} failed: ${code} ${message}`)
-    const known = planned.includes(code) || BROKEN.has(code) || code === this.#reason?.code
+    const broke = BROKEN.has(code) || code === this.#reason?.code
+    const known = planned.includes(code) || broke
     report.check(known || this.#tainted, 'I2', () => `${what} failed with ${code}: ${message}`)
+    if (broke && !this.#tainted) {
+      // No pipe breaks for one call alone.
+      this.#world.objects.audit(() => {
+        report.check(this.#closed, 'I2', () => `${what} failed with ${code}, and the pipe is not over`)
+      })
+    }
     return code
   }
 }

@@ -9,7 +9,7 @@ import type { CallPlan, Op } from './plan.ts'
 import type { Program } from './program.ts'
 import type { World } from './world.ts'
 
-/** What a call may fail with, beside what the component throws and what the caller asked for. */
+/** What a call may fail with when its pipe is over, beside what the component throws and what the caller asked for. */
 export const BROKEN: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'PEER_DIED',
   'LINK_LOST',
@@ -17,7 +17,6 @@ export const BROKEN: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CLOSED',
   'STALE_EPOCH',
   'RESCINDED',
-  'FAULT',
 ])
 
 /** Opens a pipe for calls, makes the calls of the plan, and checks how each one ends. */
@@ -126,6 +125,7 @@ class Calling {
       ...(plan.deadline === undefined ? {} : { deadline: plan.deadline }),
     }
     const targetBefore = this.#to.attachments
+    const rules = this.#world.policy.changes
     try {
       await this.#make(desk, plan, call, options)
       // I3: a value means that the component was called, once.
@@ -142,6 +142,7 @@ class Calling {
     } finally {
       over = true
     }
+    if (call.invoked > 0 && rules < this.#world.policy.changes) report.sometimes('the rules changed during a call')
     report.check(abort.listeners === 0, 'I9', () => `call ${call.id} left ${abort.listeners} listeners on its signal`)
   }
 
@@ -211,13 +212,18 @@ class Calling {
     report.payload(this.#op, () => `${plan === undefined ? '' : this.#op.calls.indexOf(plan)} ${code}`)
     report.note(`${what} failed: ${code} ${message}`)
     if (this.#tainted) return
-    const planned =
-      (code === 'CANCELLED' && plan?.cancelAfter !== undefined) ||
-      (code === 'DEADLINE' && plan?.deadline !== undefined) ||
-      BROKEN.has(code) ||
-      code === this.#reason?.code
-    report.check(planned, 'I2', () => `${what} failed with ${code}: ${message}`)
-    if (plan?.method === 'fail' && code === 'FAULT') {
+    const asked =
+      (code === 'CANCELLED' && plan?.cancelAfter !== undefined) || (code === 'DEADLINE' && plan?.deadline !== undefined)
+    const thrownThere = plan?.method === 'fail' && code === 'FAULT'
+    const broke = BROKEN.has(code) || code === this.#reason?.code
+    report.check(asked || thrownThere || broke, 'I2', () => `${what} failed with ${code}: ${message}`)
+    if (broke && !asked) {
+      // No pipe breaks for one call alone.
+      this.#world.objects.audit(() => {
+        report.check(this.#closed, 'I2', () => `${what} failed with ${code}, and the pipe is not over`)
+      })
+    }
+    if (thrownThere) {
       report.check(remote?.code === 'EPLAN', 'I2', () => `${what} failed with another error than the component's`)
     }
     if (code === 'CANCELLED') report.sometimes(call?.answered === true ? 'cancel raced the answer' : 'call cancelled')

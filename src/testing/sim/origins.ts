@@ -2,22 +2,32 @@ import type { Caller, Carrier, CarrierStream, Endpoint, Incoming, Offer, OfferOp
 import type { ByteLink, Awaitable } from '../../link/index.ts'
 import type { BusbarError } from '../../errors/index.ts'
 
-/** Whom the streams of a carrier that the far side opened belong to. */
-type OwnerOf = (id: number) => Caller | undefined
+/** A request for a channel, on all its way. */
+export interface Asked {
+  /** Whose link it came in on. */
+  readonly caller: Caller
+  /** What the policy said to it, once it was asked. */
+  decision: { readonly question: string; readonly allowed: boolean } | undefined
+  reached: boolean
+}
+
+/** The request behind a stream of a carrier that the far side opened. */
+type RequestOf = (id: number) => Asked | undefined
 
 /**
  * Who each channel is from: told by the links that the request for it came over, whatever the bytes and the bus say. Whoever hands a request on
  * opens the stream for it in the turn in which he took the stream of the caller.
  */
 export class Origins {
-  /** Whose stream was taken last, until one is opened for it. */
-  #asking: Caller | undefined
+  /** The request whose stream was taken last, until one is opened for it. */
+  #asking: Asked | undefined
   /** The serving side of each carrier, by the dialling one, or by the key that the dialling one got. */
   readonly #served = new Map<Carrier | string, WatchedCarrier>()
 
   /** The serving side of a session, seen; `dialled` is the other side, where that is known. */
   serve(carrier: Carrier, owner: Caller, dialled?: Carrier): Carrier {
-    const watched = new WatchedCarrier(carrier, () => owner, this.#watch)
+    const begin = (): Asked => ({ caller: owner, decision: undefined, reached: false })
+    const watched = new WatchedCarrier(carrier, begin, this.#watch)
     this.#served.set(dialled ?? keyOf(carrier), watched)
     return watched
   }
@@ -27,16 +37,21 @@ export class Origins {
     return new WatchedCarrier(carrier, (id) => this.of(carrier, id), this.#watch)
   }
 
-  /** Who is behind the channel that the serving side opened under this id. */
-  of(dialled: Carrier, id: number): Caller | undefined {
+  /** The request that is being decided, if one is. */
+  get asking(): Asked | undefined {
+    return this.#asking
+  }
+
+  /** What the serving side opened the channel under this id for. */
+  of(dialled: Carrier, id: number): Asked | undefined {
     return (this.#served.get(dialled) ?? this.#served.get(keyOf(dialled)))?.opened.get(id)
   }
 
   readonly #watch: Watch = {
-    took: (owner) => {
-      this.#asking = owner
+    took: (asked) => {
+      this.#asking = asked
     },
-    asking: () => {
+    opens: () => {
       const asking = this.#asking
       this.#asking = undefined
       return asking
@@ -45,20 +60,20 @@ export class Origins {
 }
 
 interface Watch {
-  took(owner: Caller | undefined): void
-  asking(): Caller | undefined
+  took(asked: Asked | undefined): void
+  opens(): Asked | undefined
 }
 
-/** A carrier of which it is known for whom each stream of it was opened. */
+/** A carrier of which it is known what each stream of it was opened for. */
 class WatchedCarrier implements Carrier {
-  readonly opened = new Map<number, Caller | undefined>()
+  readonly opened = new Map<number, Asked | undefined>()
   readonly #of: Carrier
-  readonly #owner: OwnerOf
+  readonly #request: RequestOf
   readonly #watch: Watch
 
-  constructor(of: Carrier, owner: OwnerOf, watch: Watch) {
+  constructor(of: Carrier, request: RequestOf, watch: Watch) {
     this.#of = of
-    this.#owner = owner
+    this.#request = request
     this.#watch = watch
   }
 
@@ -80,12 +95,12 @@ class WatchedCarrier implements Carrier {
 
   open(unwanted: AbortSignal): CarrierStream {
     const stream = this.#of.open(unwanted)
-    this.opened.set(stream.id, this.#watch.asking())
+    this.opened.set(stream.id, this.#watch.opens())
     return stream
   }
 
   claim(id: number, unwanted: AbortSignal): Awaitable<ByteLink> {
-    this.#watch.took(this.#owner(id))
+    this.#watch.took(this.#request(id))
     return this.#of.claim(id, unwanted)
   }
 

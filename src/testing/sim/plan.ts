@@ -262,8 +262,8 @@ function drawAssociation(random: SimRandom, at: number, programs: number, faults
     wait: random.chance(0.5),
     group: random.chance(0.15) ? 'stale' : 'new',
     links: random.chance(0.3) ? 2 : middle.pick([1, 1, 1, 1, 5]),
-    requests: Array.from({ length: random.sized(16) }, () => drawRequest(random, abrupt)),
-    ...(middle.chance(0.4) ? { mask } : {}),
+    requests: Array.from({ length: (abrupt ? 8 : 0) + random.sized(16) }, () => drawRequest(random, abrupt)),
+    ...(middle.chance(abrupt ? 0.1 : 0.4) ? { mask } : {}),
     ...(random.chance(0.1) ? { closeAfter: random.sized(300) } : {}),
     ...(abrupt ? { killAfter: random.sized(30) } : {}),
   }

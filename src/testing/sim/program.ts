@@ -149,14 +149,16 @@ export class Program {
     if (this.endpoint === endpoint) this.#offers = made
   }
 
-  /** I5 for each opening, before anything is decided: the bus says who it is from, and the link that it came over knows. */
+  /** I4 and I5 for each opening, before this side decides: the bus says who it is from, and the link that it came over knows. */
   #came(carrier: Carrier, { message }: Incoming, { partition, epoch }: Caller): void {
-    const { wiring, report } = this.#world
-    if (this.tainted) return
-    const origin = wiring.origins.of(carrier, message.channelId)
+    const { wiring, report, policy } = this.#world
+    const asked = wiring.origins.of(carrier, message.channelId)
+    const { service } = message
+    policy.reached({ caller: partition, target: this.partition, service, mode: message.mode }, asked)
+    const origin = asked?.caller
     report.check(origin?.partition === partition && origin.epoch === epoch, 'I5', () => {
       const [link, told] = [origin, { partition, epoch }].map((who) => `${who?.partition} epoch ${who?.epoch}`)
-      return `an opening of ${message.service} came over the link of ${link}, and is from ${told}, says the bus`
+      return `an opening of ${service} came over the link of ${link}, and is from ${told}, says the bus`
     })
     if (this.#world.forges(origin?.partition)) report.sometimes('hostile partition forged a caller')
   }
@@ -168,14 +170,10 @@ export class Program {
     if (this.#random.chance(0.5)) {
       return offerPipe(endpoint, service, {
         mode,
-        accept: (pipe, caller) => {
-          this.#world.policy.reached({ caller: caller.partition, target: this.partition, service, mode })
-          accept(pipe, caller)
-        },
+        accept,
       })
     }
     const decide = (opening: Incoming, caller: Caller): void => {
-      this.#world.policy.reached({ caller: caller.partition, target: this.partition, service, mode })
       this.#world.tasks.add(`${node.name} decides`, node, this.#decide(node, opening, caller, accept))
     }
     return endpoint.offer(service, { mode, decide })

@@ -31,9 +31,9 @@ export const RPC_SERVER_LIMITS: Pick<
   reassembly: 20_000,
   calls: 4,
   linger: 500,
-  unsent: 6_000,
+  unsent: 16_000,
   callerLinks: 3,
-  callerUnsent: 1_500,
+  callerUnsent: 3_000,
   putOff: 50,
   putOffMost: 400,
 }

@@ -45,7 +45,8 @@ export class RpcSession {
       env: node.env,
       limits: { ...RPC_SERVER_LIMITS, ...world.plants.rpcLimits },
       groups: this.#groups,
-      caller: caller.partition,
+      // Not the name under which its objects are served: whoever comes first says what limits a caller has.
+      caller: `plain ${caller.partition}`,
       lookup: ({ uuid, major }) => (uuid === RPC_ECHO.uuid && major === RPC_ECHO.major ? served : undefined),
     })
     this.#checkLinks()

@@ -1,12 +1,13 @@
 import type { AccessAnswer, AccessPolicy, AccessQuestion } from '../../bus/index.ts'
+import type { Asked } from './origins.ts'
 import type { Report } from './report.ts'
 
 /** A policy that can change at any moment, and that checks that nothing happens before it was asked. */
 export class SimPolicy implements AccessPolicy {
   readonly #report: Report
   readonly #denied = new Set<string>()
-  /** Openings that were allowed and have not reached a target, by question. */
-  readonly #allowed = new Map<string, number>()
+  /** The request that the bus decides now. */
+  asking: () => Asked | undefined = () => undefined
   /** How often the rules changed. */
   changes = 0
 
@@ -27,8 +28,9 @@ export class SimPolicy implements AccessPolicy {
   decide(question: AccessQuestion): AccessAnswer {
     const allowed = this.sees(question)
     this.#report.note(`policy ${allowed ? 'allows' : 'denies'} ${keyOf(question)}`)
-    if (allowed) this.#allowed.set(keyOf(question), (this.#allowed.get(keyOf(question)) ?? 0) + 1)
-    else this.#report.sometimes('open denied')
+    const asked = this.asking()
+    if (asked !== undefined) asked.decision = { question: keyOf(question), allowed }
+    if (!allowed) this.#report.sometimes('open denied')
     return { allowed, rule: `change ${this.changes}` }
   }
 
@@ -36,12 +38,19 @@ export class SimPolicy implements AccessPolicy {
     return this.allows(caller, target)
   }
 
-  /** An opening has reached its target: I4 says that it was allowed before, and each decision counts for one. */
-  reached(question: AccessQuestion): void {
+  /**
+   * An opening has reached its target: I4 says that this very request was allowed, by the rules as they were when it was asked for, and that it
+   * reaches one target. What was decided of others counts for nothing.
+   */
+  reached(question: AccessQuestion, asked: Asked | undefined): void {
     const key = keyOf(question)
-    const left = this.#allowed.get(key) ?? 0
-    this.#report.check(left > 0, 'I4', () => `${key} reached its target without a decision that allows it`)
-    this.#allowed.set(key, left - 1)
+    const { decision, reached = false } = asked ?? {}
+    this.#report.check(decision?.allowed === true && decision.question === key && !reached, 'I4', () => {
+      const said =
+        decision === undefined ? 'was not asked' : `${decision.allowed ? 'allows' : 'denies'} ${decision.question}`
+      return `${key} reached ${reached ? 'a second' : 'its'} target, and the policy ${said}`
+    })
+    if (asked !== undefined) asked.reached = true
   }
 }
 

@@ -14,6 +14,7 @@ export const SOMETIMES = [
   'closed while a whole window was unread',
   'open denied',
   'policy changed while a channel was opening',
+  'the rules changed during a call',
   'open cancelled',
   'cancel raced the open result',
   'deadline of an open passed',

@@ -83,6 +83,7 @@ export class World {
       if (end.node.relays) this.memory.relayed(`a link of ${end.node.name}`, end.node, end)
     }
     this.wiring = new Wiring(this.network, this.policy, this.memory, report, random.fork('wiring'), plan, plants)
+    this.policy.asking = () => this.wiring.origins.asking
     this.calm = new Promise((resolve) => {
       this.#calmed = resolve
     })
