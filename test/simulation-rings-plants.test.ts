@@ -31,6 +31,28 @@ const PLANTS: readonly { bug: string; rule: string; plants: () => Plants }[] = [
     }),
   },
   {
+    bug: 'every fourth doorbell is rung twice',
+    rule: 'I14',
+    plants: () => {
+      let rung = 0
+      return {
+        doorbell: (ring) => {
+          ring()
+          if (++rung % 4 === 0) ring()
+        },
+      }
+    },
+  },
+  {
+    bug: 'one side changes the version of the memory',
+    rule: 'I17',
+    plants: () => ({
+      agreed: (region) => {
+        region[4] = 2
+      },
+    }),
+  },
+  {
     bug: 'one side changes what was agreed',
     rule: 'I17',
     plants: () => ({ mapped: (ring) => ring.store(CELLS.FEATURE_BITS, 0) }),

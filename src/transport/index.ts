@@ -27,6 +27,7 @@ export {
 export { MappedStream, type RingGrant, RingMedium } from './mapped/medium.ts'
 export { type PlaceGrant, PlaceMedium, type PlaceSignals, PlacedStream } from './mapped/place-medium.ts'
 export { type Polled, RingPoller } from './mapped/poller.ts'
+export { formatRegion, openRegion, regionBytes } from './mapped/region.ts'
 export { openRegionTo, regionAddress, regionPath } from './mapped/region-device.ts'
 export { SharedMemory, type SharedPlace } from './mapped/shared-memory.ts'
 export { type Rings, RingStream } from './mapped/stream.ts'

@@ -33,6 +33,8 @@ export interface Plants {
   doorbell?(ring: () => void): void
   /** Told of each ring that both sides have. */
   mapped?(ring: Mem): void
+  /** Told of the memory of each pair of rings that both sides have. */
+  agreed?(region: Uint8Array): void
   /** Told of each proxy that a process gets. */
   proxy?(proxy: object): void
   /** Asked each time that a reference is released; `false` when it is not. */

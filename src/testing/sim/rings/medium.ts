@@ -35,7 +35,7 @@ export class SimRings {
     return { wrap: (stream) => new SimRingStream(stream, this, node, poller) }
   }
 
-  map({ memory, side }: RingGrant, node: SimNode, stream: RingStream, poller: SimPoller): Awaitable<void> {
+  map({ memory, side, key }: RingGrant, node: SimNode, stream: RingStream, poller: SimPoller): Awaitable<void> {
     const { report, scheduler } = this.#world
     const region = this.#all[memory]
     if (region === undefined || (side !== 0 && side !== 1)) throw new BusbarError('MALFORMED', 'no such memory')
@@ -43,7 +43,7 @@ export class SimRings {
       report.sometimes('one end could not map the memory of rings')
       throw new BusbarError('UNAVAILABLE', 'as planned')
     }
-    const take = (): void => stream.prepare(region.map(side, node, stream, poller))
+    const take = (): void => stream.prepare(region.map(side, key, node, stream, poller))
     if (this.#random.chance(0.7)) return take()
     return new Promise((resolve) => {
       scheduler.after(this.#random.below(20), node, 'maps rings', () => {
@@ -53,13 +53,12 @@ export class SimRings {
     })
   }
 
-  /** I13 and I17, for the region that came last and one other in turn. */
+  /** I13 and I17. */
   step(): void {
     const live = this.#live
     if (live.length === 0) return
     if (++this.#turn % 64 === 0) this.#live = live.filter((region) => region.held)
-    live.at(-1)?.check()
-    live[this.#turn % live.length]?.check()
+    for (const region of live) region.check()
   }
 
   endedInOrder(): void {
@@ -78,10 +77,11 @@ export class SimRings {
       throw new BusbarError('LIMIT', 'as planned')
     }
     const id = this.#all.length
-    const region = new SimRegion(id, this.#random.pick([4096, 4096, 16_384, 65_536]), bus, this.#world)
+    const size = this.#random.pick([4096, 4096, 16_384, 65_536])
+    const key = this.#random.fill(new Uint8Array(16))
+    const region = new SimRegion(id, size, key, bus, this.#world)
     this.#all.push(region)
     this.#live.push(region)
-    const key = this.#random.fill(new Uint8Array(16))
     return {
       grant: { process: bus.id, memory: id, callerBell: 0, serviceBell: 1, key },
       release: () => {

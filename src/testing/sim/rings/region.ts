@@ -1,5 +1,12 @@
 import { CELLS, PAGE_BYTES, RingReader, RingWriter } from '../../../ring/index.ts'
-import type { Bell, Rings, RingStream } from '../../../transport/index.ts'
+import {
+  type Bell,
+  formatRegion,
+  openRegion,
+  regionBytes,
+  type Rings,
+  type RingStream,
+} from '../../../transport/index.ts'
 import type { SimNode } from '../node.ts'
 import type { SimRandom } from '../random.ts'
 import type { Report } from '../report.ts'
@@ -47,15 +54,15 @@ export class SimRegion {
   /** The bus that made it has not given it back. */
   kept = true
 
-  constructor(id: number, dataBytes: number, bus: SimNode, world: RegionWorld) {
+  constructor(id: number, dataBytes: number, key: Uint8Array, bus: SimNode, world: RegionWorld) {
     this.id = id
     this.#bus = bus
     this.#world = world
     const size = PAGE_BYTES + dataBytes
-    this.#bytes = new Uint8Array(new ArrayBuffer(2 * size))
+    this.#bytes = new Uint8Array(new ArrayBuffer(regionBytes(dataBytes)))
     const ring = (at: 0 | 1): WatchedRing =>
       new WatchedRing(
-        this.#bytes.subarray(at * size, (at + 1) * size),
+        this.#bytes.subarray(PAGE_BYTES + at * size, PAGE_BYTES + (at + 1) * size),
         (cell) => {
           if (cell === CELLS.WRITE_INDEX) this.#last[at] = 'data'
           else this.#last[at === 0 ? 1 : 0] = 'space'
@@ -63,6 +70,7 @@ export class SimRegion {
         (what) => this.#world.report.fail('I17', `ring ${at} of region ${this.id}: ${what} after both sides had it`),
       )
     this.#rings = [ring(0), ring(1)]
+    formatRegion(this.#bytes, dataBytes, key)
   }
 
   /** Some process has it, or the bus. */
@@ -71,8 +79,9 @@ export class SimRegion {
     return this.#ends.some((end) => end !== undefined && end.node.alive && !end.over)
   }
 
-  /** Maps it for one end. */
-  map(side: 0 | 1, node: SimNode, stream: RingStream, poller: SimPoller): Rings {
+  /** Maps it for one end, once that has found it to be what was granted. */
+  map(side: 0 | 1, key: Uint8Array, node: SimNode, stream: RingStream, poller: SimPoller): Rings {
+    openRegion(this.#bytes, key)
     const end: RegionEnd = { node, stream, poller, heard: undefined, over: false }
     const other = side === 0 ? 1 : 0
     const options = { mode: 'byte', maxPayload: LONGEST } as const
@@ -82,6 +91,7 @@ export class SimRegion {
       bell: this.#bell(side, other, end),
       release: () => {
         end.over = true
+        this.#checkGeometry()
         if (this.#ends[other]?.node.alive === false) this.#world.report.sometimes('a process was killed with rings')
       },
     }
@@ -94,10 +104,15 @@ export class SimRegion {
   check(): void {
     this.#checkEnd(0)
     this.#checkEnd(1)
-    if (this.#page !== undefined && this.#looks++ % PAGE_TURN === 0) {
-      const changed = this.#fixed().findIndex((byte, at) => byte !== this.#page?.[at])
-      this.#world.report.check(changed < 0, 'I17', () => `region ${this.id}: byte ${changed} of its geometry changed`)
-    }
+    if (this.#looks++ % PAGE_TURN === 0) this.#checkGeometry()
+  }
+
+  /** I17: version, sizes, key and features are what they were when both sides had it. */
+  #checkGeometry(): void {
+    const page = this.#page
+    if (page === undefined) return
+    const same = Buffer.compare(this.#fixed(), page) === 0
+    this.#world.report.check(same, 'I17', () => `region ${this.id}: its head or its geometry changed`)
   }
 
   #checkEnd(side: 0 | 1): void {
@@ -121,14 +136,15 @@ export class SimRegion {
       this.#world.plants.mapped?.(ring)
     }
     this.#page = this.#fixed()
+    this.#world.plants.agreed?.(this.#bytes)
   }
 
-  /** The control pages without the cells that move. */
+  /** The page that says what it is, and the control pages without the cells that move. */
   #fixed(): Uint8Array {
-    const size = this.#bytes.length / 2
+    const size = (this.#bytes.length - PAGE_BYTES) / 2
     const behind = (CELLS.PENDING_SEND + 1) * 4
-    const pages = [0, size].map((at) => this.#bytes.subarray(at + behind, at + PAGE_BYTES))
-    return Buffer.concat(pages)
+    const pages = [0, size].map((at) => this.#bytes.subarray(PAGE_BYTES + at + behind, 2 * PAGE_BYTES + at))
+    return Buffer.concat([this.#bytes.subarray(0, PAGE_BYTES), ...pages])
   }
 
   #bell(side: 0 | 1, other: 0 | 1, end: RegionEnd): Bell {
@@ -156,17 +172,17 @@ export class SimRegion {
     const { report } = this.#world
     if (this.#last[side] === 'data') {
       const ring = this.#rings[side]
-      ring.dataBells++
-      report.check(ring.dataBells <= ring.edges, 'I14', () => {
-        return `region ${this.id}: ${ring.dataBells} doorbells, and ${ring.edges} times something came into an empty ring`
-      })
+      report.check(
+        ring.came,
+        'I14',
+        () => `region ${this.id}: a doorbell, and nothing came into an empty ring since the last`,
+      )
+      ring.came = false
     } else {
       const ring = this.#rings[other]
-      ring.spaceBells++
       report.sometimes('a doorbell told of space')
-      report.check(ring.spaceBells <= ring.asks, 'I14', () => {
-        return `region ${this.id}: ${ring.spaceBells} doorbells, and space was asked for ${ring.asks} times`
-      })
+      report.check(ring.asked, 'I14', () => `region ${this.id}: a doorbell, and space was not asked for since the last`)
+      ring.asked = false
     }
     if (this.#ringing[other]) return report.sometimes('several doorbells were one')
     this.#ringing[other] = true

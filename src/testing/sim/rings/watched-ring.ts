@@ -12,13 +12,10 @@ const MOVING: ReadonlySet<number> = new Set([
 
 /** The memory of one ring: what the two sides do to its control page is seen, and what they read of it. */
 export class WatchedRing extends Block {
-  /** How often there was something where there had been nothing. */
-  edges = 0
-  /** How often the producer asked to be told of space. */
-  asks = 0
-  /** Doorbells for what was written, and for what was taken. */
-  dataBells = 0
-  spaceBells = 0
+  /** There is something where there had been nothing, and no doorbell told of it. */
+  came = false
+  /** The producer asked to be told of space, and no doorbell told of any. */
+  asked = false
   /** Both sides have it: from now on its geometry is known and stays. */
   agreed = false
   readonly #moved: (cell: number) => void
@@ -54,8 +51,8 @@ export class WatchedRing extends Block {
 
   override store(cell: number, value: number): void {
     if (this.agreed && !MOVING.has(cell)) this.#broken(`cell ${cell} was written`)
-    if (cell === CELLS.WRITE_INDEX && this.empty && value !== super.load(cell)) this.edges++
-    if (cell === CELLS.PENDING_SEND && value !== 0) this.asks++
+    if (cell === CELLS.WRITE_INDEX && this.empty && value !== super.load(cell)) this.came = true
+    if (cell === CELLS.PENDING_SEND && value !== 0) this.asked = true
     super.store(cell, value)
     if (cell === CELLS.WRITE_INDEX || cell === CELLS.READ_INDEX) this.#moved?.(cell)
   }
