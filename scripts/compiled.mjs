@@ -3,10 +3,15 @@
 import { register } from 'node:module'
 
 /** Imports altered copies of the source, which nobody has compiled. */
-const ALTERS_SOURCES = /src\/ring\/mutants\.test\.ts$/
+const ALTERS_SOURCES = /src\/(ring|transport\/mapped)\/mutants\.test\.ts$/
 
-if (ALTERS_SOURCES.test(process.argv[1] ?? '')) await import('tsx')
-else {
+if (ALTERS_SOURCES.test(process.argv[1] ?? '')) {
+  // Nobody imports one of those copies again.
+  process.env['TSX_DISABLE_CACHE'] = '1'
+  await import('tsx')
+  // Starts its compiler, a process that stays as long as this one: before anybody looks for what is left.
+  await import('./layers.ts')
+} else {
   process.setSourceMapsEnabled(true)
   register('./compiled-hooks.mjs', import.meta.url)
   // After that, since the thread of the loader has descriptors of its own; those of tsx keep a process.

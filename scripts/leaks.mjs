@@ -43,6 +43,7 @@ function nameOf(pid) {
 
 if (process.platform === 'linux') {
   const before = descriptors()
+  const running = children()
   // A folder of its own for all that the file puts into temporary ones, its children as well. Short: sockets are in it.
   const folder = mkdtempSync(join(tmpdir(), 'bt-'))
   process.env['TMPDIR'] = folder
@@ -50,7 +51,7 @@ if (process.platform === 'linux') {
     const left = [...descriptors()].filter(([fd, target]) => before.get(fd) !== target)
     const leaks = [
       ...left.map(([fd, target]) => `descriptor ${fd}: ${target}`),
-      ...children(),
+      ...children().filter((child) => !running.includes(child)),
       ...readdirSync(folder)
         .filter((name) => !TOOLS.test(name))
         .map((name) => `temporary ${join(folder, name)}`),
