@@ -1,44 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BusbarError } from '../../errors/index.ts'
 import { type ByteLink, memoryPair } from '../../link/index.ts'
-import { RingReader, RingWriter } from '../../ring/index.ts'
 import { flowing, type LinkPair, linkSuite } from '../../testing/index.ts'
 import type { Bell } from './bell.ts'
-import { RING_PAYLOAD } from './limits.ts'
+import { bells, KEY, ringsOf } from './hostile-end.test.ts'
 import { RingPoller } from './poller.ts'
-import { formatRegion, openRegion, regionBytes } from './region.ts'
-import { type Rings, RingStream } from './stream.ts'
-
-const KEY = new Uint8Array(16).fill(7)
-
-/** Rings the other one a macrotask later, as a kernel would. */
-function bells(): [Bell, Bell] {
-  const heard: ((() => void) | undefined)[] = [undefined, undefined]
-  const rung = [0, 0]
-  const bell = (own: number, other: number): Bell => {
-    const tell = (side: number): void => {
-      if ((rung[side] as number) > 0) {
-        rung[side] = 0
-        heard[side]?.()
-      }
-    }
-    return {
-      ring: () => {
-        rung[other] = 1
-        setImmediate(() => heard[other] !== undefined && tell(other))
-      },
-      listen: (listener) => {
-        heard[own] = listener
-        setImmediate(() => tell(own))
-      },
-      close: () => {
-        heard[own] = undefined
-      },
-    }
-  }
-  return [bell(0, 1), bell(1, 0)]
-}
+import { formatRegion, regionBytes } from './region.ts'
+import { RingStream } from './stream.ts'
 
 interface How {
   memory?: (bytes: number) => ArrayBufferLike
@@ -80,17 +48,6 @@ function pair({
       a.close()
       b.close()
     },
-  }
-}
-
-function ringsOf(region: Uint8Array, side: number, bell: Bell): Rings {
-  const blocks = openRegion(region, KEY)
-  const options = { mode: 'byte', maxPayload: RING_PAYLOAD } as const
-  return {
-    writer: new RingWriter(blocks[side] as (typeof blocks)[0], options),
-    reader: new RingReader(blocks[1 - side] as (typeof blocks)[0], options),
-    bell,
-    release: () => {},
   }
 }
 
@@ -168,25 +125,4 @@ test('who has read the end and sent his own is done, before the link below says 
     assert.equal(await a.read(), undefined)
     assert.equal(await a.closed, undefined)
   }
-})
-
-test('bytes on the link behind the end close the link', { timeout: 60_000 }, async () => {
-  const [near, far] = memoryPair()
-  const ends = bells()
-  const region = new Uint8Array(regionBytes(65_536))
-  formatRegion(region, 65_536, KEY)
-  const stream = new RingStream(near, new RingPoller(0))
-  stream.prepare(ringsOf(region, 0, ends[0]))
-  stream.raise()
-  const { writer } = ringsOf(region, 1, ends[1])
-  writer.write(new Uint8Array(8))
-  writer.end()
-  if (writer.publish()) ends[1].ring()
-  assert.equal(await stream.read(), undefined)
-  await stream.write(new Uint8Array(1))
-  await stream.end()
-  assert.equal(await stream.closed, undefined)
-  await far.write(new Uint8Array(1))
-  const reason = await far.closed
-  assert.ok(reason instanceof BusbarError && reason.code === 'MALFORMED', String(reason))
 })
