@@ -7,9 +7,9 @@
  * that one run stands for. `each` runs every schedule by itself instead: what both make of the same bounds must agree, trace by trace.
  */
 import { Slab } from '../bytes/index.ts'
-import { CELLS, type RingMode } from './index.ts'
+import { CELLS, type RingMode, type RingReader } from './index.ts'
 import { PlainMem, SlowWriter } from './harness.test.ts'
-import { ReaderModel } from './reader-model.test.ts'
+import { type How, ReaderModel } from './reader-model.test.ts'
 import { Choices, everyWay, MAX, type Ring, SIZE } from './schedules.test.ts'
 
 /** What a hostile write puts into a word. */
@@ -35,6 +35,8 @@ interface Bounds {
   /** Runs each schedule by itself. */
   readonly each?: boolean
   readonly traced?: boolean
+  /** As streams read: a look, and what is there. */
+  readonly given?: boolean
 }
 
 /** Memory with two honest packets, as words: cells first; and the words that change when the producer publishes a third. */
@@ -240,15 +242,20 @@ export function hostileWrites({ RingReader }: Ring, mode: RingMode, bounds: Boun
   const hostile = new Hostile(choices, bounds)
   const model = new ReaderModel(SIZE, mode, MAX, (place) => hostile.answer(place))
   const want = mode === 'byte' ? 9 : SIZE
+  const take = (reader: RingReader, call: number): boolean => {
+    const how: How = bounds.given === true ? 'given' : mode === 'byte' && call === 1 ? 'lent' : 'copied'
+    if (how === 'given' && !model.look(reader)) return false
+    return model.take(reader, into, want, how)
+  }
   const scenario = (): void => {
     model.reset()
     const reader = new RingReader(model, { mode, maxPayload: MAX, slab })
     for (let call = 0; call < 3; call++) {
-      if (!model.readInto(reader, into, want, mode === 'byte' && call === 1)) return
+      if (!take(reader, call)) return
     }
     hostile.publish()
     for (let call = 0; call < 2; call++) {
-      if (!model.readInto(reader, into, want, mode === 'byte' && call === 1)) return
+      if (!take(reader, call)) return
     }
     if (model.settle(reader, true)) model.settle(reader, false)
   }

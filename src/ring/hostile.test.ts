@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
+import { checkChunks } from './chunks.test.ts'
 import { Block, RingReader, RingWriter } from './index.ts'
 import { checkInterleavings } from './interleavings.test.ts'
 import { checkPlaces } from './places.test.ts'
@@ -68,19 +69,36 @@ describe('ring: a hostile other side', () => {
   }
 
   test('byte mode, lent: all values of a header', (t) => {
-    const runs = oracleReads(RING, 'byte', NIGHTLY ? 'rich' : 'one', true)
+    const runs = oracleReads(RING, 'byte', NIGHTLY ? 'rich' : 'one', 'lent')
     t.diagnostic(`${runs} runs`)
     assert.ok(runs > 20_000)
   })
 
-  test('a writer: all values of the cells', (t) => {
-    const runs = oracleWrites(RING, NIGHTLY ? 8 : 6) + oracleWrites(RING, NIGHTLY ? 6 : 5, [1])
-    t.diagnostic(`${runs} runs`)
-    assert.ok(runs > 40_000)
-  })
+  for (const mode of MODES) {
+    test(`${mode} mode, given after a look: all values of a header and of the cells`, (t) => {
+      const header = oracleReads(RING, mode, NIGHTLY ? 'rich' : 'one', 'given')
+      const cells = oracleCells(RING, mode, NIGHTLY ? 6 : 4, true)
+      t.diagnostic(`${header} and ${cells} runs`)
+      assert.ok(header > 20_000 && cells > 20_000)
+    })
+
+    test(`${mode} mode, given after a look: all schedules with up to ${NIGHTLY ? 'six' : 'three'} hostile writes`, (t) => {
+      const { runs, schedules } = hostileWrites(RING, mode, { writes: NIGHTLY ? 6 : 3, given: true })
+      t.diagnostic(`${schedules[3]} schedules of up to three writes, ${runs} runs`)
+      assert.ok((schedules[3] ?? 0) >= 25_000_000)
+    })
+
+    test(`a writer in ${mode} mode: all values of the cells`, (t) => {
+      const runs = oracleWrites(RING, mode, NIGHTLY ? 8 : 6) + oracleWrites(RING, mode, NIGHTLY ? 6 : 5, [1])
+      t.diagnostic(`${runs} runs`)
+      assert.ok(runs > 40_000)
+    })
+  }
 })
 
 describe('ring: two honest sides in every order', () => {
+  test('in chunks that are held', (t) => t.diagnostic(`${checkChunks(RING)} chunks`))
+
   test('at every place', (t) => t.diagnostic(`${checkPlaces(RING)} places`))
 
   for (const mode of MODES) {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { checkChunks } from './chunks.test.ts'
 import { checkInterleavings } from './interleavings.test.ts'
 import { checkPlaces } from './places.test.ts'
 import { checkRefusals } from './refusals.test.ts'
@@ -16,13 +17,18 @@ const SOURCE = fileURLToPath(new URL('.', import.meta.url))
 const CHECKS: readonly [string, (ring: Ring) => void][] = [
   ['refusals', checkRefusals],
   ['every place', checkPlaces],
-  ['lending', (ring) => oracleReads(ring, 'byte', 'one', true)],
+  ['chunks', checkChunks],
+  ['lending', (ring) => oracleReads(ring, 'byte', 'one', 'lent')],
   ['hostile writes', (ring) => hostileWrites(ring, 'message', { writes: 2 })],
   ['hostile writes to bytes', (ring) => hostileWrites(ring, 'byte', { writes: 1 })],
   ['all values of a header', (ring) => oracleReads(ring, 'message', 'one')],
+  ['hostile writes, given', (ring) => hostileWrites(ring, 'byte', { writes: 1, given: true })],
+  ['all values of cells, given', (ring) => oracleCells(ring, 'byte', 2, true)],
   ['all values of cells', (ring) => oracleCells(ring, 'message', 3)],
-  ['all values of cells, to a writer', (ring) => oracleWrites(ring, 4)],
-  ['all read indexes, to a writer', (ring) => oracleWrites(ring, 5, [1])],
+  ['all values of cells, to a writer', (ring) => oracleWrites(ring, 'message', 4)],
+  ['all values of cells, to a writer of bytes', (ring) => oracleWrites(ring, 'byte', 4)],
+  ['all read indexes, to a writer', (ring) => oracleWrites(ring, 'message', 5, [1])],
+  ['all read indexes, to a writer of bytes', (ring) => oracleWrites(ring, 'byte', 5, [1])],
   ['interleavings', (ring) => checkInterleavings(ring, 'message', false, [40, 9])],
   ['interleavings of bytes', (ring) => checkInterleavings(ring, 'byte', true, [40, 9])],
   ['all values of headers', (ring) => oracleReads(ring, 'message', 'few')],
@@ -128,6 +134,38 @@ const ORDERS: readonly (readonly [string, string, string])[] = [
   ['writer.ts', 'this.#mem.store(CELLS.PENDING_SEND, Math.max(least, this.#half) + END_BYTES)', ''],
   ['writer.ts', 'return !this.#roomFor(least)', 'return least > this.#free'],
   ['writer.ts', 'this.#free -= total', ''],
+  // Putting together, and giving away.
+  ['reader.ts', 'giveBack(bytes, place, place + read)', 'giveBack(bytes, place, place)'],
+  ['reader.ts', 'new Uint8Array(this.#slabBuffer, place, read)', 'new Uint8Array(this.#slabBuffer, place, length)'],
+  ['reader.ts', 'this.#slabBuffer === undefined || bytes !== this.#slabBytes', 'this.#slabBuffer === undefined'],
+  ['reader.ts', 'read === length ? chunk : chunk.subarray(0, read)', 'chunk'],
+  ['reader.ts', 'this.#slab.take(padded(length))', 'this.#slab.take(padded(length) >> 1)'],
+  ['reader.ts', ' && this.#payloadLeft < LONG)', ')'],
+  [
+    'reader.ts',
+    'Math.max(this.#payloadLeft, Math.min(LONG, this.#payloadLeft + behind))',
+    'this.#payloadLeft + behind',
+  ],
+  ['reader.ts', 'Math.min(LONG, this.#payloadLeft + behind)', 'this.#payloadLeft + behind'],
+  ['reader.ts', 'this.#available - this.#packetBytes - PACKET_BYTES', 'this.#available'],
+  ['reader.ts', '(!this.#ended && (this.#available !== 0 || this.#look()))', 'this.#available !== 0 || this.#look()'],
+  ['reader.ts', '(!this.#ended && (this.#available !== 0 || this.#look()))', '!this.#ended'],
+  ['reader.ts', 'this.#release()\n    if (this.#available === 0) this.#reload()\n    return', 'return'],
+  ['reader.ts', 'if (this.#available === 0) this.#reload()\n    return', 'return'],
+  ['reader.ts', 'if (this.#ended) return false', ''],
+  // Writing in parts, and asking for space.
+  ['writer.ts', 'Math.min(length - done, this.maxPayload)', 'length - done'],
+  ['writer.ts', 'PACKET_BYTES + padded(piece) <= this.#free || this.#roomFor(PACKET_BYTES + padded(piece))', 'true'],
+  ['writer.ts', ' || this.#roomFor(PACKET_BYTES + padded(piece))', ''],
+  ['writer.ts', 'if (this.#free < this.#quarter) break', 'if (this.#free < PACKET_BYTES) break'],
+  ['writer.ts', 'if (this.#free < this.#quarter) break', 'break'],
+  ['writer.ts', 'const part = this.#free - PACKET_BYTES', 'const part = this.#free - PACKET_BYTES + 8'],
+  ['writer.ts', 'this.#packet(bytes, start + done, part)', 'this.#packet(bytes, start, part)'],
+  ['writer.ts', 'this.#packet(bytes, start + done, piece)', 'this.#packet(bytes, start, piece)'],
+  ['writer.ts', 'done += part', 'done += part + 8'],
+  ['writer.ts', 'return this.#roomFor(this.#least(length))', 'return this.#least(length) <= this.#free'],
+  ['writer.ts', 'return this.#message ? needed : this.#half', 'return needed'],
+  ['writer.ts', 'this.#pending = false\n      this.#mem.store(CELLS.PENDING_SEND, 0)', 'this.#pending = false'],
 ]
 
 /** Each change of a line that says more than its guard. */

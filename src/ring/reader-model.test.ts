@@ -4,6 +4,7 @@ import { type Answer, check, checkWith, distance, Violation, Watched } from './w
 
 interface ReaderLike {
   readonly ended: boolean
+  ready(): boolean
   readInto(into: Uint8Array, start?: number, end?: number): number
   lend(most: number, borrow: (bytes: Uint8Array) => void): number
   release(): boolean
@@ -11,6 +12,14 @@ interface ReaderLike {
   mask(masked: boolean): void
   read(): Uint8Array | undefined
 }
+
+/** How what is in the ring is taken: into memory of the caller's, as it lies there, or in memory of its own as long as that pays. */
+export type How = 'copied' | 'lent' | 'given'
+
+/** As `LONG` of the reader: more than `SIZE`, so here nothing is. */
+const LONG = 4096
+/** As many bytes as `read` sees fit. */
+const UNBOUND = Number.POSITIVE_INFINITY
 
 /** The producer's side of a reader under test. */
 export class ReaderModel extends Watched {
@@ -33,7 +42,6 @@ export class ReaderModel extends Watched {
   /** Offsets of the bytes handed out by `copyOut` in this call, one by one. */
   readonly #copied: Int32Array
   #copies = 0
-  #stores: number[] = []
   /** The code that this call must fail with. */
   #verdict: string | undefined
   /** Fields of the header that `#header` found right. */
@@ -46,6 +54,14 @@ export class ReaderModel extends Watched {
   #mask = 0
   #signal = false
   #looked = false
+  /** Bytes that this call has given so far, and that it may give at most. */
+  #bytes = 0
+  #want = 0
+  /** Bytes that were available when this call first read data; -1 before. */
+  #known = -1
+  /** What `read` gave last, and what it was filled from: nobody may touch it again. */
+  #held: Uint8Array = NOTHING
+  #heldFill = 0
 
   constructor(dataBytes: number, mode: RingMode, max: number, answer: Answer) {
     super(dataBytes, answer)
@@ -70,9 +86,10 @@ export class ReaderModel extends Watched {
       this.#copies =
         0
     this.#ended = this.#signal = false
+    this.#held = NOTHING
     this.#seen.fill(0)
     this.#words.fill(-1)
-    if (this.#stores.length !== 0) this.#stores = []
+    this.#bytes = this.#want = 0
   }
 
   load(cell: number): number {
@@ -109,13 +126,16 @@ export class ReaderModel extends Watched {
       return
     }
     checkWith(cell === CELLS.READ_INDEX, 'stores a cell that is not its own', cell)
+    // The producer may write there again, before this call is over.
+    this.#advance(value)
+    checkWith(value === this.#at, 'gives back something else than what was read', value)
     this.#moved = distance(this.#start, value, this.dataBytes)
     this.#start = value
-    this.#stores.push(value)
   }
 
   #read(at: number, length: number): void {
     this.access()
+    if (this.#known < 0) this.#known = this.#available
     this.inside(at, length)
     check(distance(this.#at, at, this.dataBytes) + length <= this.#available, 'reads what was not published')
     for (let word = at >> 2; word < (at + length + 3) >> 2; word++) {
@@ -157,17 +177,26 @@ export class ReaderModel extends Watched {
     throw new Violation('a reader writes data')
   }
 
-  /** Calls `readInto`, or `lend`, and checks everything about it; false once the ring is at fault or has ended. */
-  readInto(reader: ReaderLike, into: Uint8Array, want: number, lent = false): boolean {
+  /** Calls `readInto`, `lend` or `read`, and checks everything about it; false once the ring is at fault or has ended. */
+  take(reader: ReaderLike, into: Uint8Array, want: number, how: How = 'copied'): boolean {
     const filled = this.#fill
     this.#looked = false
+    this.#known = -1
+    this.#verdict = undefined
+    this.#want = how === 'given' ? UNBOUND : want
     let taken = 0
     const borrow = (bytes: Uint8Array): void => {
       into.set(bytes, taken)
       taken += bytes.length
     }
-    const result = this.outcome(() => (lent ? reader.lend(want, borrow) : reader.readInto(into, 0, want)))
-    const judged = this.#judge(want)
+    let chunk: Uint8Array | undefined
+    const result = this.outcome(() => {
+      if (how === 'lent') return reader.lend(want, borrow)
+      if (how === 'copied') return reader.readInto(into, 0, want)
+      chunk = reader.read()
+      return chunk?.length ?? 0
+    })
+    const judged = this.#judge()
     const fault = this.#verdict
     if (result instanceof BusbarError) {
       checkWith(result.code === fault, 'fault, and the right one', result.code, result.message, fault ?? 'none')
@@ -178,40 +207,91 @@ export class ReaderModel extends Watched {
         () => reader.release(),
         () => reader.prepareToSleep(),
         () => reader.mask(true),
+        () => reader.ready(),
       ])
       return false
     }
     checkWith(fault === undefined, 'takes a lie', fault ?? '')
     checkWith(result === judged, 'bytes delivered, and those that are right', result, judged)
-    for (let at = 0; at < result; at++) check(into[at] === ((filled + at) & 255), 'delivers other bytes than it copied')
+    const got = chunk ?? into
+    for (let at = 0; at < result; at++) check(got[at] === ((filled + at) & 255), 'delivers other bytes than it copied')
+    if (how === 'given') this.#hold(chunk, filled)
     check(result !== 0 || this.#ended || this.#looked, 'says that nothing is there without a look')
     check(reader.ended === this.#ended, 'is wrong about the end')
     check(this.#awaiting === 0, 'decides about a signal without a look at the write index')
-    return !this.#ended
+    if (!this.#ended) return true
+    this.lied = true
+    check(!reader.ready() && reader.read() === undefined && reader.readInto(into) === 0, 'reads behind the end')
+    return false
   }
 
-  /** How many bytes this call must give, from the words it read; the model moves on by what was read. */
-  #judge(want: number): number {
+  /** What was given before is as it was. */
+  #hold(chunk: Uint8Array | undefined, filled: number): void {
+    check(chunk === undefined || chunk.length > 0, 'gives nothing as something')
+    for (let at = 0; at < this.#held.length; at++) {
+      check(this.#held[at] === ((this.#heldFill + at) & 255), 'changes what it gave before')
+    }
+    if (chunk === undefined) return
+    this.#held = chunk
+    this.#heldFill = filled
+  }
+
+  /** Calls `ready`; false once the ring is at fault. */
+  look(reader: ReaderLike): boolean {
+    this.#looked = false
+    const known = this.#available
+    const result = this.outcome(() => reader.ready())
+    if (result instanceof BusbarError) {
+      checkWith(this.lied && result.code === 'MALFORMED', 'fault without a lie', result.code, result.message)
+      this.over(result, [() => reader.ready(), () => reader.read()])
+      return false
+    }
+    check(!this.lied, 'takes a lie')
+    checkWith(result === (!this.#ended && this.#available !== 0), 'is wrong about what is there', result)
+    check(this.#looked === (known === 0 && !this.#ended), 'looks when it knows, or knows without a look')
+    check(known !== 0 || this.#ended || this.#start === this.#at, 'keeps back what was read')
+    check(this.#awaiting === 0, 'decides about a signal without a look at the write index')
+    return true
+  }
+
+  /** How many bytes this call must give. */
+  #judge(): number {
+    const bytes = this.#advance()
+    if (this.lied) this.#verdict = 'MALFORMED'
+    check(this.#verdict !== undefined || bytes === this.#copies, 'copies what it does not deliver')
+    this.#copies = this.#bytes = this.#want = 0
+    return bytes
+  }
+
+  /**
+   * Moves on by the packets that this call has read, up to the one at `until`, from their words; how many bytes it must have given by then. With no bound
+   * that is one message, or as much as was known to be there and is not long.
+   */
+  #advance(until = -1): number {
     const size = this.dataBytes
-    let bytes = 0
-    let stored = 0
-    this.#verdict = undefined
-    while (stored < this.#stores.length && this.#stores[stored] === this.#at) stored++
-    while (!this.#ended && this.#available !== 0 && bytes < want) {
+    while (this.#at !== until && !this.#ended && this.#available !== 0 && this.#bytes < this.#want) {
       const verdict = this.#header()
       if (verdict !== 'right') {
         if (verdict !== 'unread') this.#verdict = verdict
         break
       }
       const payload = this.#payload
+      const left = payload - this.#done
       if (payload === 0) this.#ended = true
-      check(this.#mode === 'byte' || payload <= want, 'the model has messages of this size at most')
-      const take = Math.min(payload - this.#done, want - bytes)
+      if (this.#want === UNBOUND) {
+        const known = this.#known - this.#length - 32
+        this.#want = this.#mode === 'message' ? left : Math.max(left, Math.min(LONG, left + known))
+      }
+      check(this.#mode === 'byte' || payload <= this.#want, 'the model has messages of this size at most')
+      const take = Math.min(left, this.#want - this.#bytes)
       const from = this.#at + this.#data + this.#done
       for (let offset = 0; offset < take; offset++) {
-        check(this.#copied[bytes + offset] === (from + offset) % size, 'copies other bytes than those of the payload')
+        check(
+          this.#copied[this.#bytes + offset] === (from + offset) % size,
+          'copies other bytes than those of the payload',
+        )
       }
-      bytes += take
+      this.#bytes += take
       this.#done += take
       if (this.#done < payload) break
       for (let at = 0; at < this.#length; at += 4) {
@@ -222,15 +302,9 @@ export class ReaderModel extends Watched {
       this.#at = (this.#at + this.#length) % size
       this.#available -= this.#length
       this.#done = 0
-      while (stored < this.#stores.length && this.#stores[stored] === this.#at) stored++
-      if (this.#mode === 'message') break
+      if (this.#mode === 'message') this.#want = this.#bytes
     }
-    if (this.lied) this.#verdict = 'MALFORMED'
-    check(this.#verdict !== undefined || bytes === this.#copies, 'copies what it does not deliver')
-    check(stored === this.#stores.length, 'gives back a part of a packet')
-    this.#copies = 0
-    if (stored !== 0) this.#stores = []
-    return bytes
+    return this.#bytes
   }
 
   #word(offset: number): number {
@@ -263,9 +337,6 @@ export class ReaderModel extends Watched {
   settle(reader: ReaderLike, sleep: boolean): boolean {
     this.#looked = false
     const result = this.outcome(() => (sleep ? reader.prepareToSleep() : reader.release()))
-    for (const stored of this.#stores)
-      checkWith(stored === this.#at, 'gives back something else than what was read', stored)
-    this.#stores = []
     if (result instanceof BusbarError) {
       checkWith(this.lied && result.code === 'MALFORMED', 'fault without a lie', result.code, result.message)
       this.over(result, [() => reader.release(), () => reader.prepareToSleep()])
@@ -285,3 +356,5 @@ export class ReaderModel extends Watched {
     return true
   }
 }
+
+const NOTHING = new Uint8Array(0)

@@ -140,7 +140,7 @@ export class RingReader {
    */
   ready(): boolean {
     if (this.#fault !== undefined) throw this.#fault
-    return this.#payloadLeft !== 0 || this.#available !== 0 || (!this.#ended && this.#look())
+    return this.#payloadLeft !== 0 || (!this.#ended && (this.#available !== 0 || this.#look()))
   }
 
   /**

@@ -104,6 +104,20 @@ describe('ring: bytes', () => {
       assert.equal(reader.ready(), false, 'behind the end it looks at nothing')
     }
   })
+
+  test('what lies behind the end is nothing to read', () => {
+    for (const mode of MODES) {
+      const mem = new PlainMem(256)
+      const writer = new RingWriter(mem, { mode, maxPayload: 16 })
+      const reader = new RingReader(mem, { mode, maxPayload: 16 })
+      writer.end()
+      writer.publish()
+      mem.data.copyWithin(32, 0, 32)
+      mem.store(CELLS.WRITE_INDEX, 64)
+      assert.equal(reader.read(), undefined)
+      assert.deepEqual([reader.ended, reader.ready(), reader.read()], [true, false, undefined])
+    }
+  })
 })
 
 describe('ring: the fast one does what its slow twin does', () => {

@@ -1,7 +1,7 @@
 /** All runs of a ring against a hostile other side: the enumerations, each as one function over the ring that is given. */
 import { Slab } from '../bytes/index.ts'
 import { type Block, CELLS, type RingMode, type RingReader, type RingWriter } from './index.ts'
-import { ReaderModel } from './reader-model.test.ts'
+import { type How, ReaderModel } from './reader-model.test.ts'
 import { WriterModel } from './writer-model.test.ts'
 
 /** The classes under test: the real ones, or those of a mutant. */
@@ -103,7 +103,12 @@ export function everyWay(choices: Choices, run: () => void): Count {
  * What every read gives is any value of its class, for two packets, all combinations. For the second packet those values alone that change
  * the outcome, or all with `rich`, or none with `one`.
  */
-export function oracleReads({ RingReader }: Ring, mode: RingMode, second: 'one' | 'few' | 'rich', lent = false): Count {
+export function oracleReads(
+  { RingReader }: Ring,
+  mode: RingMode,
+  second: 'one' | 'few' | 'rich',
+  how: How = 'copied',
+): Count {
   const into = new Uint8Array(SIZE)
   const choices = new Choices()
   const slab = new Slab()
@@ -119,13 +124,17 @@ export function oracleReads({ RingReader }: Ring, mode: RingMode, second: 'one' 
     model.reset()
     const reader = new RingReader(model, { mode, maxPayload: MAX, slab })
     for (let call = 0; gets < 8 && call < 6; call++) {
-      if (!model.readInto(reader, into, mode === 'byte' ? 12 : SIZE, lent) || gets === 0) return
+      if (how === 'given' && !model.look(reader)) return
+      if (!model.take(reader, into, mode === 'byte' ? 12 : SIZE, how) || gets === 0) return
     }
   })
 }
 
-/** The cells alone, with honest packets: all indexes and pending sizes, over a series of calls with signals and sleeps. */
-export function oracleCells({ RingReader }: Ring, mode: RingMode, loads: number): Count {
+/**
+ * The cells alone, with honest packets: all indexes and pending sizes, over a series of calls with signals and sleeps. Some of what is taken is lent in byte mode,
+ * or all of it is given after a look.
+ */
+export function oracleCells({ RingReader }: Ring, mode: RingMode, loads: number, given = false): Count {
   const into = new Uint8Array(SIZE)
   const choices = new Choices()
   const slab = new Slab()
@@ -148,25 +157,31 @@ export function oracleCells({ RingReader }: Ring, mode: RingMode, loads: number)
     model.reset()
     const reader = new RingReader(model, { mode, maxPayload: MAX, slab })
     for (let call = 0; left > 0 || call < 8; call++) {
+      const how = given ? 'given' : mode === 'byte' && call % 4 === 1 ? 'lent' : 'copied'
+      if (given && call % 4 < 2 && !model.look(reader)) return
       const going =
-        call % 4 < 2
-          ? model.readInto(reader, into, mode === 'byte' ? 7 : SIZE, mode === 'byte' && call % 4 === 1)
-          : model.settle(reader, call % 4 === 3)
+        call % 4 < 2 ? model.take(reader, into, mode === 'byte' ? 7 : SIZE, how) : model.settle(reader, call % 4 === 3)
       if (!going) return
     }
   })
 }
 
 /**
- * A writer whose reads of the read index give any value, and those of the mask any of `masks`: messages, publishing, waiting, the
- * end. After so many `loads` the other side does nothing.
+ * A writer whose reads of the read index give any value, and those of the mask any of `masks`: messages, or in byte mode more than the ring
+ * takes at once, publishing, waiting, asking for space, the end. After so many `loads` the other side does nothing.
  */
-export function oracleWrites({ RingWriter }: Ring, loads: number, masks: readonly number[] = MASKS): Count {
+export function oracleWrites(
+  { RingWriter }: Ring,
+  mode: RingMode,
+  loads: number,
+  masks: readonly number[] = MASKS,
+): Count {
   const choices = new Choices()
-  const messages = [1, 40, 9, 32, 8].map((length) => new Uint8Array(length))
+  const lengths = mode === 'message' ? [1, 40, 9, 32, 8] : [1, 90, 8, 60, 13]
+  const messages = lengths.map((length) => new Uint8Array(length))
   let left = 0
   let last = 0
-  const model = new WriterModel(SIZE, (place) => {
+  const model = new WriterModel(SIZE, mode, MAX, (place) => {
     if (place !== CELLS.READ_INDEX)
       return masks.length === 1 || left-- <= 0 ? 1 : (masks[choices.choose(masks.length)] as number)
     if (left-- > 0) last = INDEXES[choices.choose(INDEXES.length)] as number
@@ -176,11 +191,12 @@ export function oracleWrites({ RingWriter }: Ring, loads: number, masks: readonl
     left = loads
     last = 0
     model.reset()
-    const writer = new RingWriter(model, { mode: 'message', maxPayload: MAX })
+    const writer = new RingWriter(model, { mode, maxPayload: MAX })
     for (let call = 0; call < 9; call++) {
       const message = messages[call % messages.length] as Uint8Array
       if (!model.write(writer, message)) return
       if (call % 3 === 1 && !model.wait(writer, message.length)) return
+      if (call % 3 === 2 && !model.space(writer, message.length)) return
       if (call % 3 !== 1 && !model.publish(writer)) return
     }
     if (model.end(writer)) model.publish(writer)
