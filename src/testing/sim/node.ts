@@ -8,6 +8,8 @@ export class SimNode implements Owner {
   readonly id: number
   readonly name: string
   readonly env: Env
+  /** The same for plain RPC, of whose callers it is counted apart what they have: its limits are smaller. */
+  readonly plainEnv: Env
   /** It passes on what others write. */
   relays = false
   readonly #scheduler: Scheduler
@@ -29,6 +31,7 @@ export class SimNode implements Owner {
       },
     }
     this.env = plants.env?.(env) ?? env
+    this.plainEnv = { ...this.env }
   }
 
   get alive(): boolean {

@@ -42,7 +42,7 @@ export class RpcSession {
       world.report.sometimes('a caller left more answers unread than it may, on all its links')
     })
     this.server = new RpcServer(this.#access, {
-      env: node.env,
+      env: node.plainEnv,
       limits: { ...RPC_SERVER_LIMITS, ...world.plants.rpcLimits },
       groups: this.#groups,
       // Not the name under which its objects are served: whoever comes first says what limits a caller has.
