@@ -39,11 +39,16 @@ export class BuiltBus {
 
   /** Starts the bus; what it prints is JSON. */
   up(...options: string[]): void {
+    this.upWith({}, ...options)
+  }
+
+  /** The same with variables in its environment. */
+  upWith(variables: Readonly<Record<string, string>>, ...options: string[]): void {
     this.out = ''
     this.err = ''
     const args = [PROGRAM, 'up', '--socket', this.socket, '--json', ...options]
     // Logs go with the folder.
-    const env = { ...process.env, XDG_RUNTIME_DIR: this.directory }
+    const env = { ...process.env, XDG_RUNTIME_DIR: this.directory, ...variables }
     const bus = spawn(process.execPath, args, { cwd: this.directory, env })
     this.#process = bus
     bus.stdout.setEncoding('utf8').on('data', (text: string) => {

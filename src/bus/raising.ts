@@ -2,7 +2,7 @@ import { BusbarError } from '../errors/index.ts'
 import { type OwnPlaces, placeBetween, type PlaceAllocator, raiseToPlace, raiseWithBus } from './places.ts'
 import { RaisingTurns } from './raising-turns.ts'
 import type { Relay } from './relay.ts'
-import { type JoinedEnd, raiseToRings, type RingAllocator } from './rings.ts'
+import { captured, type JoinedEnd, raiseToRings, type RingAllocator } from './rings.ts'
 
 /** What there is to make rings with. */
 export interface RaisingMeans {
@@ -25,7 +25,11 @@ export class Raising {
   /** Settles when it is known, and shown by `joined`, what carries the bytes. `direct`: also from machine to machine. */
   async raise(joined: Relay, caller: JoinedEnd, service: JoinedEnd, direct: boolean): Promise<void> {
     const fromEndToEnd = this.#fromEndToEnd(joined, caller, service, direct)
-    if (fromEndToEnd === undefined) return this.#withBus(joined, [caller, service])
+    if (fromEndToEnd === undefined) {
+      await this.#withBus(joined, [caller, service])
+      if (joined.medium === 'stream') joined.refused ??= this.#whyNone(caller, service)
+      return
+    }
     joined.refused = await fromEndToEnd
     if (joined.refused !== undefined) return
     joined.medium = 'ring'
@@ -39,8 +43,8 @@ export class Raising {
     service: JoinedEnd,
     direct: boolean,
   ): Promise<BusbarError | undefined> | undefined {
-    const { rings, places, captured } = this.#means
-    const allowed = (): boolean => !captured()
+    const { rings, places } = this.#means
+    const allowed = (): boolean => !this.#means.captured()
     if (!allowed()) return undefined
     if (rings !== undefined && caller.session.hasRings && service.session.hasRings) {
       const partitions = [caller.session.partition, service.session.partition]
@@ -65,5 +69,17 @@ export class Raising {
     const refused = answers.find((answer) => answer !== undefined)
     if (refused === undefined) joined.medium = 'ring'
     joined.refused = refused ?? joined.refused
+  }
+
+  /** Why rings were not even tried. Where the bus makes none, whoever runs it knows why. */
+  #whyNone(caller: JoinedEnd, service: JoinedEnd): BusbarError | undefined {
+    if (this.#means.rings === undefined) return undefined
+    const without = [caller, service].find(({ session }) => !session.hasRings)
+    if (without === undefined) return captured()
+    const { partition } = without.session
+    return new BusbarError(
+      'UNAVAILABLE',
+      `"${partition}" has no rings: it turned them off, has no koffi, or shares no memory with the bus`,
+    )
   }
 }

@@ -14,7 +14,7 @@ export interface Relay {
   medium: PipeMedium
   /** They go from end to end, and do not pass here. */
   direct: boolean
-  /** Why there are no rings, or none from end to end, where there could have been. */
+  /** Why there are no rings, or none from end to end. */
   refused: BusbarError | undefined
   /** Payload that has passed, `bytes`. */
   passed(): { readonly toService: number; readonly toCaller: number }

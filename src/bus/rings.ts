@@ -107,7 +107,7 @@ export function useOrNot(
   allowed: () => boolean,
 ): BusbarError | undefined {
   let refused = reasonOf(answers)
-  if (!allowed()) refused ??= new BusbarError('CANCELLED', 'the bytes of this pipe are captured')
+  if (!allowed()) refused ??= captured()
   caller.session.useRing(caller.channel, refused)
   service.session.useRing(service.channel, refused)
   return refused
@@ -117,4 +117,9 @@ export function useOrNot(
 export function reasonOf(answers: readonly PromiseSettledResult<void>[]): BusbarError | undefined {
   const failed = answers.find((answer) => answer.status === 'rejected')
   return failed && BusbarError.from(failed.reason)
+}
+
+/** Why there are no rings while somebody hears what pipes carry. */
+export function captured(): BusbarError {
+  return new BusbarError('CANCELLED', 'the bytes of this pipe are captured')
 }

@@ -44,3 +44,22 @@ test('who may call what, with the rule that says so', () => {
     'storage/log          message  a plain stream   only the operator',
   ])
 })
+
+test('why a pipe is no ring, and why its ring is not from end to end, as much as fits', () => {
+  const counts = { bytesToService: 1, bytesToCaller: 2 }
+  const pipes = [
+    { caller: 'a', pipe: 's/x', medium: 'stream', noRings: 'BUSY: 64 channels are going over to rings', ...counts },
+    { caller: 'b', pipe: 's/x', medium: 'ring', notDirect: `UNAVAILABLE: ${'w'.repeat(100)}`, ...counts },
+    { caller: 'c', pipe: 's/x', medium: 'stream', ...counts },
+    { caller: 'd', pipe: 's/x', medium: 'ring' },
+  ]
+  const bus = { ...report.bus, offers: [], pipes }
+  assert.deepEqual(reportTables({ ...report, bus, rings: 'UNAVAILABLE: rings are turned off' }).slice(3), [
+    'PIPE      MEDIUM  TO SERVICE  TO CALLER  WHY',
+    'a -> s/x  stream  1 B         2 B        BUSY: 64 channels are going over to rings',
+    `b -> s/x  ring    1 B         2 B        UNAVAILABLE: ${'w'.repeat(46)}…`,
+    'c -> s/x  stream  1 B         2 B        UNAVAILABLE: rings are turned off',
+    'd -> s/x  ring    -           -',
+  ])
+  assert.equal(reportTables({ ...report, bus, rings: 'available' })[6], 'c -> s/x  stream  1 B         2 B')
+})
