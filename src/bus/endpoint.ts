@@ -217,6 +217,7 @@ export class Endpoint {
       offered: this.#offered.size,
       omitted,
       backlog,
+      rings: this.#rings.inspect(),
     }
   }
 

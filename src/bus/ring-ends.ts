@@ -25,6 +25,11 @@ export class RingEnds {
     this.#send = send
   }
 
+  /** What the means to have rings says of itself; `undefined` where there are none. */
+  inspect(): unknown {
+    return this.#medium?.inspect?.()
+  }
+
   /** The feature bit to ask for. */
   get feature(): number {
     if (this.#medium === undefined) return 0

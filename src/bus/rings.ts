@@ -37,6 +37,8 @@ export interface RingMedium {
   readonly maps?: 'descriptors' | 'places'
   /** Makes a stream one that can go over to rings. Takes it. */
   wrap(stream: ByteLink): RaisableLink
+  /** How it looks for what arrives, for operators. */
+  inspect?(): unknown
 }
 
 /** Memory for the rings of one channel, until both ends have it or will not. */

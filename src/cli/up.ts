@@ -40,6 +40,11 @@ export const up: Command = {
     'When a partition of kind process or qemu cannot be started, the bus ends. One of kind external may come later, or go and come',
     'again: it is connected to whenever it is there. Each decision of the policy is a line of JSON in the audit log, which `busbar up`',
     'names when it is up.',
+    '',
+    'Channels between programs of this host, and those of machines, go over to shared memory. In the environment of the bus, and in the',
+    '`env` of a partition for that one:',
+    '  BUSBAR_RINGS=off  no shared memory; `busbar ls` shows which medium a pipe has, and why',
+    '  BUSBAR_POLL=MS    how long to look for more before waiting for a doorbell, 0 to 1000; 0: never look',
   ],
   look: ({ stage }) =>
     stage === 'listen'

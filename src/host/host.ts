@@ -15,7 +15,9 @@ import {
   listenUnix,
   loadLibc,
   nodeEnv,
+  pollWindow,
   RingAllocator,
+  ringsSwitch,
   type UnixListener,
 } from '../transport/index.ts'
 import { whoMayOpen } from './access.ts'
@@ -66,7 +68,7 @@ export class BusHost implements AsyncDisposable {
   readonly #libc: Libc | BusbarError
   readonly #regions: SharedRegions
   /** The one that looks at all rings of this process: those that machines share with the bus. */
-  readonly #ringPoller = new DozingPoller(Number(process.env['BUSBAR_POLL'] ?? BUS_WINDOW))
+  readonly #ringPoller = new DozingPoller(pollWindow(process.env['BUSBAR_POLL']) ?? BUS_WINDOW)
   /** Partitions that run: settle when each has ended and its files are gone. */
   readonly #ending = new Set<Promise<void>>()
   #image: Promise<GuestImage> | undefined
@@ -100,9 +102,19 @@ export class BusHost implements AsyncDisposable {
     }
   }
 
-  /** A bus without any partition started yet. Rejects when the socket cannot be listened on. */
+  /**
+   * A bus without any partition started yet. Rejects when the socket cannot be listened on, and with `INVALID_ARGUMENT` when `BUSBAR_RINGS` or `BUSBAR_POLL` in
+   * the environment, or in that of a partition, says nothing that can be meant.
+   */
   static async open(options: BusHostOptions): Promise<BusHost> {
-    const host = new BusHost(options, await libcOrWhyNot(options.rings))
+    let host: BusHost
+    try {
+      checkSwitches(options.config)
+      host = new BusHost(options, await libcOrWhyNot(options.rings))
+    } catch (thrown) {
+      options.auditLog?.close()
+      throw thrown
+    }
     try {
       await mkdir(options.logDirectory, { recursive: true, mode: 0o700 })
       await host.#attachSelf()
@@ -298,8 +310,19 @@ function sharingWithBus({ partitions }: BusConfig): string[] {
   })
 }
 
+/** Throws `INVALID_ARGUMENT` for variables of a partition that it would be refused for. */
+function checkSwitches({ partitions }: BusConfig): void {
+  for (const [name, config] of partitions) {
+    if (config.kind === 'external') continue
+    ringsSwitch(config.env.get('BUSBAR_RINGS'), `BUSBAR_RINGS of "${name}"`)
+    pollWindow(config.env.get('BUSBAR_POLL'), `BUSBAR_POLL of "${name}"`)
+  }
+}
+
 /** What makes memory for rings, or why there is none. */
-async function libcOrWhyNot(wanted: boolean = process.env['BUSBAR_RINGS'] !== 'off'): Promise<Libc | BusbarError> {
+async function libcOrWhyNot(
+  wanted: boolean = ringsSwitch(process.env['BUSBAR_RINGS']) !== false,
+): Promise<Libc | BusbarError> {
   if (!wanted) return new BusbarError('UNAVAILABLE', 'rings are turned off')
   try {
     return await loadLibc()

@@ -29,6 +29,7 @@ export { type PlaceGrant, PlaceMedium, type PlaceSignals, PlacedStream } from '.
 export { type Polled, RingPoller } from './mapped/poller.ts'
 export { formatRegion, openRegion, regionBytes } from './mapped/region.ts'
 export { openRegionTo, regionAddress, regionPath } from './mapped/region-device.ts'
+export { checkedRingLimits, pollWindow, type ProgramRingLimits, ringsSwitch } from './mapped/settings.ts'
 export { SharedMemory, type SharedPlace } from './mapped/shared-memory.ts'
 export { type Rings, RingStream } from './mapped/stream.ts'
 export { DeviceOpener } from './serial/device.ts'

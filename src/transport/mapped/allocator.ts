@@ -5,6 +5,7 @@ import { type Libc, loadLibc } from './libc.ts'
 import { PRIVATE_RING_BYTES } from './limits.ts'
 import type { RingGrant } from './medium.ts'
 import { formatRegion, KEY_BYTES, regionBytes } from './region.ts'
+import { checkedRingBytes } from './settings.ts'
 
 /** Memory for the two rings of one channel, until both ends have it or will not. */
 export interface RingMemory {
@@ -25,9 +26,10 @@ export class RingAllocator {
   readonly #ringBytes: number
   #pending = 0
 
+  /** `ringBytes`: data of one ring, in whole pages; else `INVALID_ARGUMENT`. */
   constructor(libc: Libc, ringBytes: number = PRIVATE_RING_BYTES) {
     this.#libc = libc
-    this.#ringBytes = ringBytes
+    this.#ringBytes = checkedRingBytes(ringBytes)
   }
 
   /** Rejects with `UNAVAILABLE` where this machine has no rings. */

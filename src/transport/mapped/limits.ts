@@ -10,6 +10,8 @@ export interface RingLimits {
   readonly turn: number
   /** How long a process looks for more before it sleeps, `ms`; 0: never. */
   readonly window: number
+  /** How long it looks before the event loop has a turn, `ms`: everything else in the process waits meanwhile. */
+  readonly spin: number
 }
 
 export const RING_LIMITS: RingLimits = {
@@ -22,7 +24,14 @@ export const RING_LIMITS: RingLimits = {
   // About as long as a call takes whose other side must be woken first, or both would never come to look at once. With 0.3 and a third
   // process on two cores, a call took 354 µs, because the other side got its processor only when this one slept.
   window: 0.1,
+  // A turn of the event loop takes 2 µs.
+  spin: 0.03,
 }
+
+/** Longest window that can be set, `ms` (our choice: longer than any doorbell takes; who looks holds a processor). */
+export const MAX_WINDOW = 1000
+/** Most `bytes` that can be set where a limit counts those of one ring (our choice: as much as the largest ring holds). */
+export const MAX_UNREAD: number = 4096 * PAGE_BYTES
 
 /**
  * Data of one ring where nothing but the two ends shares the memory, `bytes`: between processes and between threads. Each time that a ring is full its

@@ -5,9 +5,10 @@ import { RingReader, RingWriter } from '../../ring/index.ts'
 import { BulkMemory } from '../bulk-memory.ts'
 import { PipeBell } from './bell.ts'
 import { type Libc, loadLibc, type Mapping } from './libc.ts'
-import { MAX_RING_BYTES, RING_OPTIONS } from './limits.ts'
+import { MAX_RING_BYTES, RING_LIMITS, RING_OPTIONS } from './limits.ts'
 import { RingPoller } from './poller.ts'
 import { openRegion, regionBytes } from './region.ts'
+import { checkedRingLimits, type ProgramRingLimits } from './settings.ts'
 import { type Rings, RingStream } from './stream.ts'
 
 /** Where the memory of two rings and their doorbells are: descriptors of the process that made them, which only its own user can open. */
@@ -30,8 +31,14 @@ export class MappedStream extends RingStream {
   readonly #memory: BulkMemory
 
   /** Takes the link. */
-  constructor(below: ByteLink, poller: RingPoller, libc: Libc, memory: BulkMemory = new BulkMemory()) {
-    super(below, poller)
+  constructor(
+    below: ByteLink,
+    poller: RingPoller,
+    libc: Libc,
+    memory: BulkMemory = new BulkMemory(),
+    limits: Partial<ProgramRingLimits> = {},
+  ) {
+    super(below, poller, limits)
     this.#libc = libc
     this.#memory = memory
   }
@@ -49,22 +56,30 @@ export class MappedStream extends RingStream {
 export class RingMedium {
   readonly #libc: Libc
   readonly #poller: RingPoller
+  readonly #limits: Partial<ProgramRingLimits>
   readonly #memory = new BulkMemory()
 
-  constructor(libc: Libc, poller: RingPoller = new RingPoller()) {
+  /** `limits` say how a poller of its own looks, and what its streams take. Throws `INVALID_ARGUMENT` for what is no limit. */
+  constructor(libc: Libc, poller?: RingPoller, limits: Partial<ProgramRingLimits> = {}) {
+    const { window = RING_LIMITS.window, spin } = checkedRingLimits(limits)
     this.#libc = libc
-    this.#poller = poller
-    poller.use(libc)
+    this.#poller = poller ?? new RingPoller(window, spin)
+    this.#limits = limits
+    this.#poller.use(libc)
   }
 
   /** Rejects with `UNAVAILABLE` where this machine has no rings. */
-  static async load(poller?: RingPoller): Promise<RingMedium> {
-    return new RingMedium(await loadLibc(), poller)
+  static async load(poller?: RingPoller, limits?: Partial<ProgramRingLimits>): Promise<RingMedium> {
+    return new RingMedium(await loadLibc(), poller, limits)
   }
 
   /** Makes a stream one that can go over to rings. Takes it. */
   wrap(below: ByteLink): MappedStream {
-    return new MappedStream(below, this.#poller, this.#libc, this.#memory)
+    return new MappedStream(below, this.#poller, this.#libc, this.#memory, this.#limits)
+  }
+
+  inspect(): unknown {
+    return { ...this.#poller.inspect(), limits: this.#limits }
   }
 }
 

@@ -8,6 +8,7 @@ import { MACHINE_WINDOW, MAX_RING_BYTES, RING_OPTIONS } from './limits.ts'
 import { RingPoller } from './poller.ts'
 import { openRegion, regionBytes } from './region.ts'
 import { regionPath } from './region-device.ts'
+import { checkedRingLimits, type ProgramRingLimits } from './settings.ts'
 import { RingStream } from './stream.ts'
 
 /** Where two rings are in memory that this machine shares with another. */
@@ -58,8 +59,14 @@ export class PlacedStream extends RingStream {
   #bell: MessageBell | undefined
 
   /** Takes the link. */
-  constructor(below: ByteLink, poller: RingPoller, libc: Libc, pathOf: (region: number) => string) {
-    super(below, poller)
+  constructor(
+    below: ByteLink,
+    poller: RingPoller,
+    libc: Libc,
+    pathOf: (region: number) => string,
+    limits: Partial<ProgramRingLimits> = {},
+  ) {
+    super(below, poller, limits)
     this.#libc = libc
     this.#pathOf = pathOf
   }
@@ -105,22 +112,34 @@ export class PlaceMedium {
   readonly #libc: Libc
   readonly #poller: RingPoller
   readonly #pathOf: (region: number) => string
+  readonly #limits: Partial<ProgramRingLimits>
 
-  /** `pathOf`: the file of the memory of a region. */
-  constructor(libc: Libc, poller: RingPoller, pathOf: (region: number) => string = regionPath) {
+  /** `pathOf`: the file of the memory of a region. `limits`: as for `RingMedium`. */
+  constructor(
+    libc: Libc,
+    poller?: RingPoller,
+    pathOf: (region: number) => string = regionPath,
+    limits: Partial<ProgramRingLimits> = {},
+  ) {
+    const { window = MACHINE_WINDOW, spin } = checkedRingLimits(limits)
     this.#libc = libc
-    this.#poller = poller
+    this.#poller = poller ?? new RingPoller(window, spin)
     this.#pathOf = pathOf
+    this.#limits = limits
   }
 
   /** Rejects with `UNAVAILABLE` where this machine has no rings. */
-  static async load(poller: RingPoller = new RingPoller(MACHINE_WINDOW)): Promise<PlaceMedium> {
-    return new PlaceMedium(await loadLibc(), poller)
+  static async load(poller?: RingPoller, limits?: Partial<ProgramRingLimits>): Promise<PlaceMedium> {
+    return new PlaceMedium(await loadLibc(), poller, regionPath, limits)
   }
 
   /** Makes a stream one that can go over to rings. Takes it. */
   wrap(below: ByteLink): PlacedStream {
-    return new PlacedStream(below, this.#poller, this.#libc, this.#pathOf)
+    return new PlacedStream(below, this.#poller, this.#libc, this.#pathOf, this.#limits)
+  }
+
+  inspect(): unknown {
+    return { ...this.#poller.inspect(), limits: this.#limits }
   }
 }
 

@@ -99,7 +99,7 @@ test('arrivals that follow each other make it look by itself, and it stops when 
   const idle = new RingPoller(1e-6)
   const quiet = new Source()
   idle.wake(quiet)
-  assert.deepEqual(idle.inspect(), { awake: 0, polls: false, rung: 0 })
+  assert.deepEqual(idle.inspect(), { window: 1e-6, awake: 0, polls: false, rung: 0 })
   poller.remove(source)
   const { looks } = source
   await new Promise((resolve) => setImmediate(resolve))
@@ -172,7 +172,7 @@ test('where others run that bring nothing it stays, and stops looking', async ()
     return !poller.inspect().polls
   })
   assert.equal(crowded.moves, 0)
-  assert.deepEqual(poller.inspect(), { awake: 0, polls: false, rung: 0 })
+  assert.deepEqual(poller.inspect(), { window: 1, awake: 0, polls: false, rung: 0 })
 })
 
 /** Whose clock moves when it is told to: what else the machine does is no time. */

@@ -11,8 +11,6 @@ const FIRST_TRIAL = 2
 const LAST_TRIAL = 1024
 /** Arrivals count as following each other closely when so many windows lie between them: woken by doorbells they take longer (our choice). */
 const CLOSE = 4
-/** How long it looks without a turn of the event loop, `ms`: such a turn takes 2 µs, and everything else in the process waits meanwhile (our choice). */
-const TURN = 0.03
 /** Giving way that takes so long let somebody run, `ms`: alone it takes less than 1 µs. */
 const CROWDED = 0.008
 /** Least time between two moves to another processor, `ms` (our choice: the system moves processes itself, later). */
@@ -46,6 +44,7 @@ export interface Polled {
  */
 export class RingPoller {
   readonly #window: number
+  readonly #spinTime: number
   /** Who is looked at, and when it last had something. */
   readonly #awake = new Map<Polled, { at: number }>()
   #processor: Processor | undefined
@@ -67,9 +66,10 @@ export class RingPoller {
   #turn = 0
   #rung = 0
 
-  /** `window`: how long to look for more before sleeping, `ms`; 0 turns looking off. */
-  constructor(window: number = RING_LIMITS.window) {
+  /** `window`: how long to look for more before sleeping, `ms`; 0 turns looking off. `spin`: how long without a turn of the event loop, `ms`. */
+  constructor(window: number = RING_LIMITS.window, spin: number = RING_LIMITS.spin) {
     this.#window = window
+    this.#spinTime = spin
   }
 
   /** Without one it looks all the same. */
@@ -114,9 +114,9 @@ export class RingPoller {
     this.#bulkAt = this.now()
   }
 
-  /** How many rings are looked at now, whether they are looked at between arrivals, and how many times another side had to be woken so far. */
-  inspect(): { awake: number; polls: boolean; rung: number } {
-    return { awake: this.#awake.size, polls: this.#polls(), rung: this.#rung }
+  /** How long it looks for more, how many rings it looks at now, whether also between arrivals, and how many times another side had to be woken so far. */
+  inspect(): { window: number; awake: number; polls: boolean; rung: number } {
+    return { window: this.#window, awake: this.#awake.size, polls: this.#polls(), rung: this.#rung }
   }
 
   #polls(): boolean {
@@ -168,7 +168,7 @@ export class RingPoller {
     const start = this.now()
     let now = start
     let moved = this.#look(now)
-    while (!moved && this.#awake.size > 0 && this.#polls() && now - this.#turn < TURN) {
+    while (!moved && this.#awake.size > 0 && this.#polls() && now - this.#turn < this.#spinTime) {
       for (let i = 1; i < LOOKS && !moved; i++) moved = this.#look(now)
       if (moved) break
       const before = this.now()
@@ -182,7 +182,7 @@ export class RingPoller {
       if (moved) this.#told(now)
     } else if (moved) this.#found(now)
     else this.#missed(now - start)
-    if (moved && this.#polls() && now - this.#turn < TURN) queueMicrotask(this.#again)
+    if (moved && this.#polls() && now - this.#turn < this.#spinTime) queueMicrotask(this.#again)
     else this.#rest(now)
   }
 

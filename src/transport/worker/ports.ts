@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { MessageChannel, type MessagePort, type Transferable } from 'node:worker_threads'
 import { BusbarError } from '../../errors/index.ts'
-import { PAGE_BYTES, RingReader, RingWriter } from '../../ring/index.ts'
-import { MAX_RING_BYTES, PRIVATE_RING_BYTES, RING_PAYLOAD } from '../mapped/limits.ts'
+import { RingReader, RingWriter } from '../../ring/index.ts'
+import { PRIVATE_RING_BYTES, RING_PAYLOAD } from '../mapped/limits.ts'
 import { RingPoller } from '../mapped/poller.ts'
 import { formatRegion, KEY_BYTES, openRegion, regionBytes } from '../mapped/region.ts'
+import { checkedRingBytes } from '../mapped/settings.ts'
 import { RingStream } from '../mapped/stream.ts'
 import { SignalLink } from './signals.ts'
 
@@ -28,12 +29,7 @@ const RING_OPTIONS = { mode: 'byte', maxPayload: RING_PAYLOAD } as const
  * `INVALID_ARGUMENT`. Whoever takes an end calls `workerLink` with it, once, in the thread where it is used.
  */
 export function workerPorts(ringBytes: number = PRIVATE_RING_BYTES): [WorkerPort, WorkerPort] {
-  if (ringBytes < PAGE_BYTES || ringBytes > MAX_RING_BYTES || ringBytes % PAGE_BYTES !== 0) {
-    throw new BusbarError(
-      'INVALID_ARGUMENT',
-      `rings of ${ringBytes} bytes: whole pages of ${PAGE_BYTES} bytes are needed, at most ${MAX_RING_BYTES}`,
-    )
-  }
+  checkedRingBytes(ringBytes)
   const memory = new SharedArrayBuffer(regionBytes(ringBytes))
   const key = new Uint8Array(randomBytes(KEY_BYTES))
   formatRegion(new Uint8Array(memory), ringBytes, key)
