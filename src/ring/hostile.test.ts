@@ -113,6 +113,12 @@ describe('ring: two honest sides in every order', () => {
         t.diagnostic(`${states} states`)
         assert.ok(states > 1_000)
       })
+
+      test(`${mode} mode, ${lengths.join(' and ')} bytes${batch ? ' at once' : ''}: either is killed at any access`, (t) => {
+        const states = checkInterleavings(RING, mode, batch, lengths, true)
+        t.diagnostic(`${states} states`)
+        assert.ok(states > 10_000)
+      })
     }
   }
 })

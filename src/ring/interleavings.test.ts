@@ -3,7 +3,7 @@
  * given to it, and the first access beyond stops it. Plain writes of data stay invisible until the next atomic store, as the store
  * buffer of a processor may keep them.
  */
-import type { Mem, RingMode } from './index.ts'
+import { CELLS, type Mem, type RingMode } from './index.ts'
 import { Violation } from './watched.test.ts'
 import { MAX, type Ring, SIZE } from './schedules.test.ts'
 
@@ -31,6 +31,13 @@ interface Data {
 }
 
 type Program = (peer: Peer) => void
+
+interface State {
+  readonly world: World
+  readonly peers: readonly [Peer, Peer]
+  /** Who was killed. */
+  readonly dead: 0 | 1 | undefined
+}
 
 /** A peer at one of its accesses. Each way that it came there is one of these, and runs once. */
 class Peer implements Mem {
@@ -67,6 +74,7 @@ class Peer implements Mem {
   }
 
   #access(next: Access): string {
+    if (this.#at > RESTLESS) throw new Violation('never comes to rest')
     const known = this.#history[this.#at++]
     if (known !== undefined) return known
     this.next = next
@@ -115,14 +123,19 @@ class Peer implements Mem {
   }
 }
 
-/** Every state that two programs can come to. */
+/** Accesses of one peer, above any that comes to rest here. */
+const RESTLESS = 500
+
+/** Every state that two programs can come to. With `stops` one of them may be killed before any of its accesses. */
 class Search {
   readonly #programs: readonly [Program, Program]
+  readonly #stops: boolean
   readonly #contents = new Map<string, Data>()
   #peers = 0
 
-  constructor(programs: readonly [Program, Program]) {
+  constructor(programs: readonly [Program, Program], stops: boolean) {
     this.#programs = programs
+    this.#stops = stops
   }
 
   #data(bytes: Uint8Array): Data {
@@ -144,28 +157,55 @@ class Search {
       owed: 0,
     }
     const begin = (who: 0 | 1): Peer => new Peer(this.#peers++, []).run(this.#programs[who])
-    const open: { world: World; peers: readonly [Peer, Peer] }[] = [{ world: first, peers: [begin(0), begin(1)] }]
+    const open: State[] = [{ world: first, peers: [begin(0), begin(1)], dead: undefined }]
+    const add = (state: State): void => {
+      const { world, peers, dead } = state
+      const { cells, bells, data, owed } = world
+      const key = `${peers[0].id} ${peers[1].id} ${cells.join()} ${data.id} ${bells.join()} ${owed} ${dead}`
+      if (seen.has(key)) return
+      seen.add(key)
+      open.push(state)
+    }
     for (let state = open.pop(); state !== undefined; state = open.pop()) {
-      const { peers } = state
+      const { peers, dead } = state
+      if (this.#stops && dead === undefined) for (const each of this.#killed(state)) add(each)
       let moved = false
       for (const who of [0, 1] as const) {
+        if (who === dead) continue
         const done = this.#step(state.world, who, peers[who])
         if (done === undefined) continue
         moved = true
         const next = this.#after(peers[who], done.read, who)
         const after: readonly [Peer, Peer] = who === 0 ? [next, peers[1]] : [peers[0], next]
-        const { cells, bells, data, owed } = done.world
-        const key = `${after[0].id} ${after[1].id} ${cells.join()} ${data.id} ${bells.join()} ${owed}`
-        if (seen.has(key)) continue
-        seen.add(key)
-        open.push({ world: done.world, peers: after })
+        add({ world: done.world, peers: after, dead })
       }
-      if (!moved && peers.some(({ next }) => next !== undefined)) {
+      if (moved) continue
+      if (dead === 0 && state.world.cells[CELLS.WRITE_INDEX] !== state.world.cells[CELLS.READ_INDEX]) {
+        throw new Violation('leaves what was published before the other side died')
+      }
+      if (dead === undefined && peers.some(({ next }) => next !== undefined)) {
         const asleep = peers.map(({ next }, who) => (next === undefined ? '' : who === 0 ? 'writer' : 'reader'))
         throw new Violation(`asleep for ever: ${asleep.join(' ')}`)
       }
     }
     return seen.size
+  }
+
+  /**
+   * One of them dies before its next access, and the link tells the other. What it has written since its last store may come to be visible, and may
+   * not.
+   */
+  #killed({ world, peers }: State): State[] {
+    const all: State[] = []
+    for (const dead of [0, 1] as const) {
+      if (peers[dead].next === undefined) continue
+      const bells = dead === 0 ? ([world.bells[0], true] as const) : ([true, world.bells[1]] as const)
+      const stored = this.#flushed(world.data, peers[dead])
+      for (const data of stored === world.data ? [stored] : [stored, world.data]) {
+        all.push({ world: { ...world, bells, data }, peers, dead })
+      }
+    }
+    return all
   }
 
   #after(peer: Peer, read: string, who: 0 | 1): Peer {
@@ -226,13 +266,15 @@ class Search {
 
 /**
  * All orders of a writer of two messages and the end, and a reader, which sleep as they should; how many states. With `lengths` of 40 and 9
- * the second must wait for space, and the end lies across the end of the ring.
+ * the second must wait for space, and the end lies across the end of the ring. With `stops` either may be killed before any access: the reader has whole
+ * messages then, all that were published and nothing else, and both come to rest.
  */
 export function checkInterleavings(
   { RingReader, RingWriter }: Ring,
   mode: RingMode,
   batch: boolean,
   lengths: readonly number[],
+  stops = false,
 ): number {
   const messages = lengths.map((length, at) => Uint8Array.from({ length }, (_, byte) => at * 50 + byte + 1))
   const sent = messages.flatMap((message) => [...message])
@@ -280,5 +322,5 @@ export function checkInterleavings(
     release()
     if (bytes !== sent.length) throw new Violation('ends before all was delivered')
   }
-  return new Search([writing, reading]).run()
+  return new Search([writing, reading], stops).run()
 }
