@@ -12,12 +12,19 @@ export class LineSplitter {
 
   push(text: string): void {
     const lines = (this.#rest + text).split('\n')
-    this.#rest = lines.pop() ?? ''
-    for (const line of lines) this.#onLine(line.endsWith('\r') ? line.slice(0, -1) : line)
-    while (this.#rest.length > MAX_LINE) {
-      this.#onLine(this.#rest.slice(0, MAX_LINE))
-      this.#rest = this.#rest.slice(MAX_LINE)
+    const rest = lines.pop() ?? ''
+    for (const line of lines) {
+      const last = this.#cut(line)
+      this.#onLine(last.endsWith('\r') ? last.slice(0, -1) : last)
     }
+    this.#rest = this.#cut(rest)
+  }
+
+  /** Hands out whole pieces of what is too long, and returns the rest. */
+  #cut(line: string): string {
+    let at = 0
+    for (; line.length - at > MAX_LINE; at += MAX_LINE) this.#onLine(line.slice(at, at + MAX_LINE))
+    return at === 0 ? line : line.slice(at)
   }
 
   /** The last line may lack its end. */
