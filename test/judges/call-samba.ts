@@ -1,9 +1,9 @@
 /**
  * A client of Samba's server: plain calls to interfaces of Windows, over a Unix socket and over TCP.
  *
- *   call-samba.ts SERVICES MAPPER      the Unix sockets of the services and of the endpoint mapper
+ *   call-samba.ts SERVICES MAPPER CAPTURE      the Unix sockets of the services and of the endpoint mapper
  *
- * Prints one line of JSON.
+ * Prints one line of JSON, and records what was said.
  */
 import net from 'node:net'
 import { BusbarError } from '../../src/errors/index.ts'
@@ -19,6 +19,7 @@ import {
   VERSIONS,
 } from '../../src/services/index.ts'
 import { connectUnix, nodeEnv, socketLink } from '../../src/transport/index.ts'
+import { recording } from './recorder.ts'
 
 const { idl } = t
 
@@ -133,6 +134,8 @@ const WorkstationService = contract(
 
 const NDR20 = { uuid: '8a885d04-1ceb-11c9-9fe8-08002b104860', major: 2, minor: 0 }
 const env = nodeEnv()
+const [, , socket = '', mapperSocket = '', capture = ''] = process.argv
+const recorded = recording(capture)
 
 async function connectTcp(port: number): Promise<ByteLink> {
   const socket = net.connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true })
@@ -140,7 +143,7 @@ async function connectTcp(port: number): Promise<ByteLink> {
     socket.once('connect', resolve)
     socket.once('error', reject)
   })
-  return socketLink(socket)
+  return recorded.tap(socketLink(socket), 'client')
 }
 
 /** What the services behind one link say. */
@@ -219,11 +222,11 @@ async function endpoints(link: ByteLink): Promise<{ known: number; readable: boo
   }
 }
 
-const [, , socket = '', mapperSocket = ''] = process.argv
 const overTcp = await endpoints(await connectTcp(135))
 const result = {
-  unix: await services(await connectUnix(socket)),
-  endpoints: { overTcp, overUnix: await endpoints(await connectUnix(mapperSocket)) },
+  unix: await services(recorded.tap(await connectUnix(socket), 'client')),
+  endpoints: { overTcp, overUnix: await endpoints(recorded.tap(await connectUnix(mapperSocket), 'client')) },
   tcp: overTcp.srvsvc === 0 ? 'srvsvc is not served over TCP' : await services(await connectTcp(overTcp.srvsvc)),
 }
+await recorded.keep()
 process.stdout.write(`${JSON.stringify(result)}\n`)

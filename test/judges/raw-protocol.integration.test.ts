@@ -1,7 +1,11 @@
 /** Our server, judged by Samba's tests of the raw protocol, which Samba holds against Windows as well as against itself. */
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { missing, ours, PYTHON, run, start, type Started } from './judges.ts'
+import { wiresharkReads } from './wireshark.ts'
 
 /** Parts of the names of those tests that need no authentication. */
 const PARTS = [
@@ -26,12 +30,19 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
 /** Each sends 4 MiB in fragments and waits behind every one of them: they run beside the others. */
 const SLOW = ['test_fragmented_requests01', 'test_fragmented_requests02', 'test_fragmented_requests03']
 
-describe("Samba's tests of the raw protocol", { skip: missing(['Samba for Python']) }, () => {
+describe("Samba's tests of the raw protocol", { skip: missing(['Samba for Python', 'tshark']) }, () => {
+  let folder: string
+  let capture: string
   let server: Started
   before(async () => {
-    server = await start(ours('test/judges/judged-server.ts'), /listening on/)
+    folder = await mkdtemp(join(tmpdir(), 'busbar-raw-'))
+    capture = join(folder, 'raw.pcapng')
+    server = await start(ours('test/judges/judged-server.ts', '127.0.0.1:135', capture), /listening on/)
   })
-  after(() => server.stop())
+  after(async () => {
+    await server.stop()
+    await rm(folder, { recursive: true, force: true })
+  })
 
   test('what needs no authentication passes, but for the exceptions', async () => {
     const judge = (...args: string[]): ReturnType<typeof run> =>
@@ -56,5 +67,13 @@ describe("Samba's tests of the raw protocol", { skip: missing(['Samba for Python
       [],
     )
     assert.equal(passed.length, apart.length)
+  })
+
+  test('tshark reads everything they said: nothing malformed, nothing left unassembled', async () => {
+    await server.stop()
+    const output = await wiresharkReads(capture)
+    for (const type of ['Bind_nak', 'Alter_context_resp', 'Fault', 'Orphaned', 'Co_cancel']) {
+      assert.match(output, new RegExp(`Packet type: ${type} \\(`), type)
+    }
   })
 })

@@ -1,42 +1,49 @@
-/** Records what judges and the server that they judge say to each other. */
+/** Records what judges and those whom they judge say to each other. */
 import { writeFile } from 'node:fs/promises'
 import { Capture, type PipeTap } from '../../src/capture/index.ts'
 import type { ByteLink } from '../../src/link/index.ts'
 
-/** Records every link; the file is complete when the server was asked to end. */
-export function recorder(path: string): (link: ByteLink) => ByteLink {
+export interface Recording {
+  /** The same link, with what crosses it recorded; `ours` is what this end of it is. */
+  tap(link: ByteLink, ours?: 'client' | 'server'): ByteLink
+  /** Writes the file. */
+  keep(): Promise<void>
+}
+
+export function recording(path: string): Recording {
   const capture = new Capture({
     now: () => Date.now() * 1_000,
-    application: 'judged server',
+    application: 'judged program',
     limits: { queue: 1 << 30 },
   })
-  process.once('SIGTERM', () => {
-    capture.finish()
-    void keep(capture, path).then(() => process.exit(0))
-  })
   let links = 0
-  return (link) => {
-    const pipe = { caller: `judge-${++links}`, callerEpoch: 1, partition: 'server', service: 'rpc' } as const
-    const tap = capture.opened({ ...pipe, mode: 'byte', joinedLate: false, packets: undefined })
-    return tap === undefined ? link : tapped(link, tap)
+  return {
+    tap(link, ours = 'server') {
+      const pipe = { caller: `judge-${++links}`, callerEpoch: 1, partition: 'server', service: 'rpc' } as const
+      const tap = capture.opened({ ...pipe, mode: 'byte', joinedLate: false, packets: undefined })
+      return tap === undefined ? link : tapped(link, tap, ours === 'client')
+    },
+    async keep() {
+      capture.finish()
+      const blocks: Uint8Array[] = []
+      for (let block = await capture.read(); block !== undefined; block = await capture.read()) blocks.push(block)
+      await writeFile(path, blocks)
+    },
   }
 }
 
-async function keep(capture: Capture, path: string): Promise<void> {
-  const blocks: Uint8Array[] = []
-  for (;;) {
-    const block = await capture.read()
-    if (block === undefined) break
-    blocks.push(block)
-  }
-  await writeFile(path, blocks)
+/** Records every link; the file is complete when the server was asked to end. */
+export function recorder(path: string): (link: ByteLink) => ByteLink {
+  const made = recording(path)
+  process.once('SIGTERM', () => void made.keep().then(() => process.exit(0)))
+  return (link) => made.tap(link)
 }
 
 /** The same link, with what crosses it told to the tap. */
-function tapped(link: ByteLink, tap: PipeTap): ByteLink {
+function tapped(link: ByteLink, tap: PipeTap, calls: boolean): ByteLink {
   const heard = (chunk: Uint8Array | undefined): Uint8Array | undefined => {
-    if (chunk === undefined) tap.ended(true)
-    else tap.bytes(true, chunk)
+    if (chunk === undefined) tap.ended(!calls)
+    else tap.bytes(!calls, chunk)
     return chunk
   }
   void link.closed.then((reason) => tap.closed(reason))
@@ -47,11 +54,11 @@ function tapped(link: ByteLink, tap: PipeTap): ByteLink {
       return chunk instanceof Promise ? chunk.then(heard) : heard(chunk)
     },
     write(chunk) {
-      tap.bytes(false, chunk)
+      tap.bytes(calls, chunk)
       return link.write(chunk)
     },
     end() {
-      tap.ended(false)
+      tap.ended(calls)
       return link.end()
     },
     close: (reason) => link.close(reason),

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { jsonLine, missing, ours, PYTHON, run, start, type Started } from './judges.ts'
+import { wiresharkReads } from './wireshark.ts'
 
 /** A Samba that keeps everything in one folder and starts nothing by itself. */
 function configuration(folder: string): string {
@@ -38,7 +39,7 @@ const asRoot = process.getuid?.() === 0
 const notRoot = asRoot || process.env['CI'] !== undefined ? false : 'Samba serves as root only'
 
 describe("our client against Samba's server", {
-  skip: missing(['samba-dcerpcd', 'rpcd_classic', 'impacket']) || notRoot,
+  skip: missing(['samba-dcerpcd', 'rpcd_classic', 'impacket', 'tshark']) || notRoot,
 }, () => {
   let folder: string
   let samba: Started
@@ -69,7 +70,8 @@ describe("our client against Samba's server", {
 
   test('srvsvc, wkssvc, epmapper and mgmt, over its Unix socket and over TCP', async () => {
     const sockets = ['rpcd_classic', 'EPMAPPER'].map((name) => join(folder, 'ncalrpc', name))
-    const { output } = await run(ours('test/judges/call-samba.ts', ...sockets), samba)
+    const capture = join(folder, 'calls.pcapng')
+    const { output } = await run(ours('test/judges/call-samba.ts', ...sockets, capture), samba)
     const services = {
       clock: true,
       shares: ['IPC$ 2147483651 IPC Service (a judge)', 'files 0 some files'],
@@ -89,6 +91,18 @@ describe("our client against Samba's server", {
     assert.deepEqual(endpoints.overTcp, endpoints.overUnix)
     const { known, readable, srvsvc } = endpoints.overTcp
     assert.ok(known > 10 && readable && srvsvc >= 49_152 && srvsvc <= 49_172, output)
+
+    const read = await wiresharkReads(capture)
+    // Question and answer, over both transports.
+    for (const name of [
+      'Server Service, NetRemoteTOD',
+      'Server Service, NetShareEnumAll',
+      'Workstation Service, NetWkstaGetInfo',
+      'DCE/RPC Remote Management, rpc__mgmt_inq_if_ids',
+      'DCE/RPC Endpoint Mapper, Map',
+    ]) {
+      assert.equal(read.split('\n').filter((line) => line === name).length, 4, name)
+    }
   })
 
   test('what our server says to a context id for other interfaces is what Samba says', async () => {
