@@ -122,15 +122,19 @@ test('Wireshark reads the return channel, extents, IRemUnknown and its queries',
     for (const expected of [
       /RPC-over-HTTP RTS/,
       /RTS Command: Cookie/,
-      /IRemUnknown, RemQueryInterface/,
-      /IRemUnknown, RemRelease/,
-      /HResult: S_OK/,
-      /HResult: E_NOINTERFACE/,
+      /^IRemUnknown, RemQueryInterface\n    Operation: RemQueryInterface \(3\)\n/m,
+      /^IRemUnknown, RemRelease\n    Operation: RemRelease \(5\)\n/m,
+      // What was found, with a reference, and what was not.
+      /QIResult\[1\]: S_OK\n        HResult: S_OK \(0x00000000\)\n        STDOBJREF: PublicRefs=1 IPID=.*\n[^]*?\n    HResult: S_OK \(/,
+      /QIResult\[1\]: E_NOINTERFACE\n        HResult: E_NOINTERFACE \(0x80004002\)\n/,
       // A query within a call: deadline, trace and chain, and then its own arguments.
       /Extension Count: 3\n[^]*?13e37dc4-dba5-5596-81fc-3101884bc115\n[^]*?5c9d57e4-7c84-5ae1-8ab8-921c14384cea\n[^]*?Extension\[4\]: NULL\n.*\n    IPID:/,
     ]) {
       assert.match(text, expected)
     }
+    // What Wireshark takes for plain data it does not complain of.
+    const plain = ['-2', '-Y', 'tcp.len > 0 && !dcerpc && !tcp.reassembled_in']
+    assert.equal(execFileSync('tshark', ['-r', file, ...plain], { encoding: 'utf8' }), '')
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -11,7 +11,10 @@ from impacket.dcerpc.v5.dcomrt import (
     DCOMCALL,
     FLAGS_OBJREF_CUSTOM,
     IActivation,
+    IID,
+    IID_ARRAY,
     IID_IClassFactory,
+    IID_IRemUnknown2,
     INTERFACE,
     IObjectExporter,
     IRemoteSCMActivator,
@@ -19,8 +22,9 @@ from impacket.dcerpc.v5.dcomrt import (
     OBJREF_CUSTOM,
     OBJREF_STANDARD,
     PMInterfacePointer,
+    PMInterfacePointer_ARRAY,
 )
-from impacket.dcerpc.v5.dtypes import DOUBLE, GUID, LONG, LPWSTR, SHORT, ULONG, ULONGLONG, WSTR
+from impacket.dcerpc.v5.dtypes import DOUBLE, GUID, LONG, LPWSTR, SHORT, ULONG, ULONGLONG, USHORT, WSTR
 from impacket.dcerpc.v5.ndr import NDRBOOLEAN, NDRPOINTER, NDRSTRUCT, NDRUniConformantArray, NDRUSMALL
 from impacket.dcerpc.v5.rpcrt import RPC_C_AUTHN_LEVEL_NONE, DCERPCException
 from impacket.uuid import generate, string_to_bin, uuidtup_to_bin
@@ -160,6 +164,17 @@ class HeardResponse(DCOMANSWER):
     structure = (("ErrorCode", ULONG),)
 
 
+class RemQueryInterface2(DCOMCALL):
+    """MS-DCOM 3.1.1.5.7.1.1, which impacket has not."""
+
+    opnum = 6
+    structure = (("ripid", GUID), ("cIids", USHORT), ("iids", IID_ARRAY))
+
+
+class RemQueryInterface2Response(DCOMANSWER):
+    structure = (("phr", Longs), ("ppMIF", PMInterfacePointer_ARRAY), ("ErrorCode", ULONG))
+
+
 class CreateInstance(DCOMCALL):
     opnum = 3
     structure = (("iid", GUID),)
@@ -269,6 +284,30 @@ def queried(sampler):
     return answer
 
 
+def queried_again(sampler):
+    """By the method of IRemUnknown2, which answers with references."""
+
+    def ask(*iids):
+        request = RemQueryInterface2()
+        request["ripid"] = sampler.get_iPid()
+        request["cIids"] = len(iids)
+        for wanted in iids:
+            iid = IID()
+            iid["Data"] = wanted[:-4]
+            request["iids"].append(iid)
+        return sampler.request(request, IID_IRemUnknown2, sampler.get_ipidRemUnknown())
+
+    answer = ask(LISTENER, SAMPLER)
+    listener, same = (interface_of(sampler, reference(each)) for each in answer["ppMIF"])
+    return {
+        "results": list(answer["phr"]),
+        "heard": call(listener, LISTENER, Heard(), text="this too\0")["ErrorCode"],
+        "greet": call(same, SAMPLER, Greet(), name="again\0")["result"],
+        "missing": refusal(lambda: ask(NOBODY)),
+        "released": [each.RemRelease()["ErrorCode"] for each in (listener, same)],
+    }
+
+
 def ping():
     """What its timer does every two minutes."""
     DCOMConnection.PINGTIMER.cancel()
@@ -341,6 +380,7 @@ def main():
         "values": values(sampler),
         "references": references(sampler),
         "queried": queried(sampler),
+        "queriedAgain": queried_again(sampler),
         "pings": pings(),
     }
     # The connection of the resolver was replaced with each ping; the object is still there.
