@@ -11,6 +11,11 @@ import { filesUnder, type Layer, readLayers } from './layers.ts'
 /** Pure layers have no dependencies, with one exception: `policy` reads YAML with a parser that is pure JavaScript itself. */
 const PURE_LAYER_PACKAGES: ReadonlyMap<string, ReadonlySet<string>> = new Map([['policy', new Set(['yaml'])]])
 
+/** Layers that are pure but for these files, which stand between them and Node; the compiler knows no such thing. */
+const ADAPTERS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['pipe', ['duplex.ts', 'stream-adapters.ts', 'web-streams.ts']],
+])
+
 /** Names that say nothing about what a file provides. */
 const EMPTY_NAMES = /^(utils?|common|base|helpers?|misc|shared|stuff)$/
 
@@ -52,6 +57,14 @@ function packageOf(specifier: string): string {
   return specifier.startsWith('@') ? parts.slice(0, 2).join('/') : (parts[0] ?? '')
 }
 
+/** Why a file has no Node APIs and no dependencies, as the beginning of a sentence; `undefined` when it may have them. */
+function purity(path: string, layer: Layer | undefined): string | undefined {
+  if (layer?.pure) return `layer ${layer.name} has no`
+  const adapters = layer === undefined ? undefined : ADAPTERS.get(layer.name)
+  if (layer === undefined || adapters === undefined || adapters.includes(path.split('/').slice(2).join('/'))) return
+  return `layer ${layer.name}, but for its adapters, has no`
+}
+
 /** What is wrong with one import of one file in `src`; `undefined` when it is allowed. */
 function importFault(
   path: string,
@@ -74,12 +87,13 @@ function importFault(
     return rest.join('/') === 'index.ts' ? undefined : `reaches past the door: import src/${folder}/index.ts`
   }
   if (test) return undefined
+  const pure = purity(path, layer)
   if (isNodeModule(specifier)) {
-    return layer?.pure ? `layer ${layer.name} has no Node APIs, so it may not import ${specifier}` : undefined
+    return pure === undefined ? undefined : `${pure} Node APIs, so it may not import ${specifier}`
   }
-  if (layer?.pure) {
-    const allowed = PURE_LAYER_PACKAGES.get(layer.name)?.has(packageOf(specifier))
-    return allowed ? undefined : `layer ${layer.name} has no dependencies, so it may not import ${specifier}`
+  if (pure !== undefined) {
+    const allowed = PURE_LAYER_PACKAGES.get(layer?.name ?? '')?.has(packageOf(specifier))
+    return allowed ? undefined : `${pure} dependencies, so it may not import ${specifier}`
   }
   if (specifier === '(computed)') return undefined
   return dependencies.has(packageOf(specifier)) ? undefined : `${specifier} is not in dependencies of package.json`
@@ -106,7 +120,7 @@ function nameFaults(path: string): string[] {
 function textFaults(path: string, text: string, layer: Layer | undefined): string[] {
   const faults: string[] = []
   if (/^export \* from/m.test(text)) faults.push('`export *` hides what the door lets through: name each export')
-  if (layer?.pure && !path.endsWith('.test.ts') && /\bnew Date\(\)/.test(text)) {
+  if (purity(path, layer) !== undefined && !path.endsWith('.test.ts') && /\bnew Date\(\)/.test(text)) {
     faults.push('`new Date()` reads the clock: it comes in through Env')
   }
   if (
@@ -121,15 +135,27 @@ function textFaults(path: string, text: string, layer: Layer | undefined): strin
 /** The lint rules for pure layers must name exactly the pure layers. */
 function lintConfigFaults(root: string, layers: ReadonlyMap<string, Layer>): string[] {
   const text = readFileSync(join(root, '.oxlintrc.json'), 'utf8').replace(/^\s*\/\/.*$/gm, '')
-  const config = JSON.parse(text) as { overrides: { files: string[]; rules: Record<string, unknown> }[] }
-  const listed = config.overrides
-    .filter(({ rules }) => Array.isArray(rules['no-restricted-globals']))
-    .flatMap(({ files }) => files)
-    .toSorted()
-  const pure = [...layers.values()].filter((layer) => layer.pure).map((layer) => `src/${layer.name}/**`)
-  return listed.join() === pure.toSorted().join()
-    ? []
-    : [`.oxlintrc.json: the override for pure layers lists ${listed.join(' ')}, the tsconfig files ${pure.join(' ')}`]
+  const config = JSON.parse(text) as {
+    overrides: { files: string[]; excludeFiles?: string[]; rules: Record<string, unknown> }[]
+  }
+  const overrides = config.overrides.filter(({ rules }) => Array.isArray(rules['no-restricted-globals']))
+  const faults: string[] = []
+  const compare = (what: string, listed: readonly string[], expected: readonly string[]): void => {
+    if (listed.toSorted().join() === expected.toSorted().join()) return
+    faults.push(`.oxlintrc.json: the override for pure layers ${what} ${listed.join(' ')}, not ${expected.join(' ')}`)
+  }
+  const pure = [...layers.values()].filter((layer) => layer.pure || ADAPTERS.has(layer.name))
+  compare(
+    'lists',
+    overrides.flatMap(({ files }) => files),
+    pure.map((layer) => `src/${layer.name}/**`),
+  )
+  compare(
+    'leaves out',
+    overrides.flatMap(({ excludeFiles }) => excludeFiles ?? []),
+    [...ADAPTERS].flatMap(([layer, files]) => files.map((file) => `src/${layer}/${file}`)),
+  )
+  return faults
 }
 
 /** Every broken wall, as `path:line: what is wrong`. */
