@@ -30,6 +30,11 @@ export interface Carrier {
    * it may still come, and is waited for until `unwanted` aborts.
    */
   claim(id: number, unwanted: AbortSignal): Awaitable<ByteLink>
+  /**
+   * Settles when the other end has shown that it is there; rejects when the carrier is over. Absent where the medium has nothing to ask with: then it is asked
+   * on the control stream.
+   */
+  ping?(): Promise<unknown>
   /** Closes everything at once; every stream fails with `reason`. */
   close(reason?: BusbarError): void
   readonly closed: Promise<BusbarError | undefined>

@@ -81,6 +81,8 @@ const VECTORS: readonly [Message, string][] = [
   ],
   [{ kind: 'ringBell', channelId: 7 }, '08000000 48000000 07000000'],
   [{ kind: 'releasePlace', channelId: 7 }, '08000000 49000000 07000000'],
+  [{ kind: 'ping' }, '04000000 4a000000'],
+  [{ kind: 'pingResult' }, '04000000 4b000000'],
 ]
 
 const utf8 = (max: number): fc.Arbitrary<string> =>

@@ -8,6 +8,8 @@ export const FEATURES = {
   RINGS: 1,
   /** Channels may go over to rings in memory that machines share: the partition has such memory. */
   PLACES: 2,
+  /** The partition answers `ping`. */
+  PING: 4,
 } as const
 
 /** The newest version both ranges hold; 0 when they share none. */

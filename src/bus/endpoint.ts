@@ -3,7 +3,7 @@ import { Closing, type Env } from '../link/index.ts'
 import type { Carrier } from './carrier.ts'
 import type { Caller, Channel } from './channel.ts'
 import { ChannelTable, type Incoming } from './channel-table.ts'
-import { NEWEST_VERSION, OLDEST_VERSION } from './contact.ts'
+import { FEATURES, NEWEST_VERSION, OLDEST_VERSION } from './contact.ts'
 import { ControlStream } from './control.ts'
 import { type BusLimits, DEFAULT_BUS_LIMITS } from './limits.ts'
 import type { Message, Messages, PipeMode } from './messages.ts'
@@ -113,7 +113,7 @@ export class Endpoint {
     void carrier.closed.then((reason) =>
       this.close(reason ?? new BusbarError('LINK_LOST', 'the link to the bus ended')),
     )
-    const { feature: features } = this.#rings
+    const features = this.#rings.feature | FEATURES.PING
     this.#control.send({ kind: 'initiateContact', oldest: OLDEST_VERSION, newest: NEWEST_VERSION, features })
   }
 
@@ -254,6 +254,8 @@ export class Endpoint {
           ?.settle(message.code === 0 ? undefined : reasonFrom(message.code, message.text))
       case 'unloadResponse':
         return this.#unloaded()
+      case 'ping':
+        return this.#control.send({ kind: 'pingResult' })
       case 'offerRing':
       case 'offerPlace':
       case 'useRing':
@@ -267,6 +269,7 @@ export class Endpoint {
       case 'attachStream':
       case 'ringResult':
       case 'releasePlace':
+      case 'pingResult':
         throw new BusbarError('PROTOCOL', `${message.kind} is not for a partition`)
       default:
         message satisfies never

@@ -55,6 +55,11 @@ export class TestEnv implements Env {
     setImmediate(run)
   }
 
+  /** Time passes in which nothing runs. */
+  suspend(ms: number): void {
+    this.#now += ms
+  }
+
   async advance(ms: number): Promise<void> {
     await turns()
     const until = this.#now + ms
@@ -62,7 +67,7 @@ export class TestEnv implements Env {
       const due = [...this.#timers].filter(({ at }) => at <= until).sort((a, b) => a.at - b.at)[0]
       if (due === undefined) break
       this.#timers.delete(due)
-      this.#now = due.at
+      this.#now = Math.max(this.#now, due.at)
       due.run()
       await turns()
     }
@@ -152,12 +157,13 @@ export const everyone: AccessPolicy = { decide: () => ({ allowed: true, rule: 't
 
 const LOST: BusbarError = new BusbarError('LINK_LOST', 'cut')
 
-/** `alsoObserve` may throw. */
+/** `alsoObserve` may throw. Nobody is asked whether it is there, unless `chosen` says how often: a live session then has no timer. */
 export function newBus(
   policy: AccessPolicy = everyone,
-  limits: Partial<BusLimits> = {},
+  chosen: Partial<BusLimits> = {},
   alsoObserve: (event: BusEvent) => unknown = () => {},
 ): Bus {
+  const limits = { keepAliveInterval: 0, ...chosen }
   const env = new TestEnv()
   const events: BusEvent[] = []
   const observe = (event: BusEvent): unknown => {
@@ -326,6 +332,8 @@ export const ONE_OF_EACH: { readonly [K in MessageKind]: Message } = {
   offerPlace: { kind: 'offerPlace', channelId: 77, region: 0, offset: 0, length: 8192, side: 0, key: NO_TOKEN },
   ringBell: { kind: 'ringBell', channelId: 77 },
   releasePlace: { kind: 'releasePlace', channelId: 77 },
+  ping: { kind: 'ping' },
+  pingResult: { kind: 'pingResult' },
 }
 
 /** Offers `echo`; gives the channels that were accepted. */

@@ -23,6 +23,13 @@ export interface BusLimits {
   openTime: number
   /** Milliseconds that a reset stream waits for the control message that says why. */
   reasonTime: number
+  /** Milliseconds between an answer of an attached partition and the next question whether it is there; 0: nothing is ever asked. */
+  keepAliveInterval: number
+  /**
+   * Milliseconds that a partition may take to answer that: then its session ends. Far more than an emulated machine on a busy host needs, or a program that
+   * computes; the time in which this process itself did not run does not count.
+   */
+  keepAliveTime: number
 }
 
 export const DEFAULT_BUS_LIMITS: BusLimits = {
@@ -36,4 +43,6 @@ export const DEFAULT_BUS_LIMITS: BusLimits = {
   contactTime: 10_000,
   openTime: 10_000,
   reasonTime: 1000,
+  keepAliveInterval: 30_000,
+  keepAliveTime: 120_000,
 }

@@ -72,6 +72,10 @@ export interface Messages {
   ringBell: { channelId: number }
   /** This end does not have the place any more, or never had it. */
   releasePlace: { channelId: number }
+  /** Asks whether the partition is there, where the carrier cannot. */
+  ping: Record<never, never>
+  /** The answer to `ping`. */
+  pingResult: Record<never, never>
 }
 
 export type MessageKind = keyof Messages
@@ -157,6 +161,8 @@ export const MESSAGES: { readonly [K in MessageKind]: MessageSpec<K> } = {
   },
   ringBell: { number: 72, direction: 'both', since: 1, fields: { channelId: ID } },
   releasePlace: { number: 73, direction: 'up', since: 1, fields: { channelId: ID } },
+  ping: { number: 74, direction: 'down', since: 1, fields: {} },
+  pingResult: { number: 75, direction: 'up', since: 1, fields: {} },
 }
 
 const kinds = Object.keys(MESSAGES) as MessageKind[]

@@ -65,6 +65,10 @@ export class MuxCarrier implements Carrier {
     return stream
   }
 
+  ping(): Promise<number> {
+    return this.#mux.ping()
+  }
+
   close(reason?: BusbarError): void {
     this.#unclaimed.clear()
     this.#mux.close(reason)

@@ -6,6 +6,7 @@ import type { Channel } from './channel.ts'
 import { ChannelTable, type Incoming, type OpenRequest } from './channel-table.ts'
 import { chooseVersion, FEATURES } from './contact.ts'
 import { ControlStream } from './control.ts'
+import { KeepAlive } from './keep-alive.ts'
 import { type BusLimits, DEFAULT_BUS_LIMITS } from './limits.ts'
 import type { Message, Messages } from './messages.ts'
 import { isContractText, isServiceName } from './names.ts'
@@ -92,6 +93,7 @@ export class ServerSession implements RingSession {
   readonly #ringOffers: RingOffers
   readonly #placed = new PlacedEnds()
   readonly #bells: Bells
+  readonly #keepAlive: KeepAlive
   readonly #goesWithLink: boolean
   /** Feature bits that this side can grant, then those that both have. */
   #features: number
@@ -108,7 +110,9 @@ export class ServerSession implements RingSession {
     this.#carrier = carrier
     this.#host = host
     this.#limits = { ...DEFAULT_BUS_LIMITS, ...limits }
-    this.#features = (rings === true ? FEATURES.RINGS : 0) | (places === undefined ? 0 : FEATURES.PLACES)
+    this.#features = FEATURES.PING
+    if (rings === true) this.#features |= FEATURES.RINGS
+    if (places !== undefined) this.#features |= FEATURES.PLACES
     this.#goesWithLink = places === 'program'
     this.#ringOffers = new RingOffers(env, this.#limits.openTime)
     this.#control = new ControlStream(
@@ -140,6 +144,12 @@ export class ServerSession implements RingSession {
         new BusbarError('DEADLINE', `said nothing within ${this.#limits.contactTime} ms`, { stage: 'contact' }),
       )
     })
+    this.#keepAlive = new KeepAlive(
+      env,
+      this.#limits,
+      () => this.#ping(),
+      (reason) => this.close(reason),
+    )
     void carrier.closed.then((reason) => this.#lost(reason ?? new BusbarError('LINK_LOST', 'the link ended')))
   }
 
@@ -207,6 +217,7 @@ export class ServerSession implements RingSession {
     this.#state = 'over'
     const reason = this.#mismatch ?? cause
     this.#contactTimer.cancel()
+    this.#keepAlive.stop()
     this.#control.stop()
     this.#bells.stop()
     this.#channels.fail(new BusbarError('PEER_DIED', `${this.#peer} is gone`, { cause: reason }))
@@ -272,6 +283,7 @@ export class ServerSession implements RingSession {
     }
     this.#contactTimer.cancel()
     this.#state = 'attached'
+    if (this.#carrier.ping !== undefined || (features & FEATURES.PING) !== 0) this.#keepAlive.begin()
     this.#host.attached(this)
   }
 
@@ -301,6 +313,9 @@ export class ServerSession implements RingSession {
       case 'unload':
         this.#control.send({ kind: 'unloadResponse' })
         return
+      case 'pingResult':
+        if ((this.#features & FEATURES.PING) === 0) throw new BusbarError('PROTOCOL', 'pings were not agreed on')
+        return this.#keepAlive.answered()
       case 'initiateContact':
       case 'versionResponse':
       case 'offer':
@@ -312,10 +327,20 @@ export class ServerSession implements RingSession {
       case 'offerRing':
       case 'useRing':
       case 'offerPlace':
+      case 'ping':
         throw new BusbarError('PROTOCOL', `${message.kind} is not for the bus in this state`)
       default:
         message satisfies never
     }
+  }
+
+  #ping(): void {
+    if (this.#carrier.ping === undefined) return this.#control.send({ kind: 'ping' })
+    // What it rejects with, the carrier closes with.
+    this.#carrier.ping().then(
+      () => this.#keepAlive.answered(),
+      () => {},
+    )
   }
 
   async #decided(offered: Promise<void>): Promise<void> {

@@ -1,6 +1,14 @@
 import { mkdir } from 'node:fs/promises'
 import { Bus } from '../agent/index.ts'
-import { type AccessPolicy, Broker, CarrierListener, Endpoint, MuxCarrier, SystemObject } from '../bus/index.ts'
+import {
+  type AccessPolicy,
+  Broker,
+  type BusLimits,
+  CarrierListener,
+  Endpoint,
+  MuxCarrier,
+  SystemObject,
+} from '../bus/index.ts'
 import type { CaptureFilter } from '../capture/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { type Env, memoryPair } from '../link/index.ts'
@@ -43,6 +51,8 @@ export interface BusHostOptions {
   socket?: string
   /** Whether channels between programs of this host, and between machines, may go over to shared memory. Default: unless `BUSBAR_RINGS` is `off`. */
   rings?: boolean
+  /** What a partition may make the bus hold, and how long it may not answer. */
+  limits?: Partial<BusLimits>
   /** Records each decision; the host takes it. */
   auditLog?: AuditLog
   /** Stops building an image and connecting to partitions. */
@@ -88,6 +98,7 @@ export class BusHost implements AsyncDisposable {
     this.#broker = new Broker({
       env: this.#env,
       policy: options.policy,
+      limits: options.limits ?? {},
       rings: libc instanceof BusbarError ? undefined : new RingAllocator(libc),
       places: this.#regions,
       ownPlaces: this.#regions.withBus(this.#ringPoller),
@@ -287,7 +298,7 @@ export class BusHost implements AsyncDisposable {
     await this.#bus.offer(BusCapture, captureService(this.#broker))
     const { socket } = this.#options
     if (socket === undefined) return
-    const system = new SystemObject(endpoint, env)
+    const system = new SystemObject(endpoint, env, this.#options.limits)
     const carriers = new CarrierListener({ env, onCarrier: (carrier) => void system.attach(carrier) })
     this.#listener = await listenUnix(socket, { onLink: (link) => carriers.accept(link) })
   }

@@ -66,7 +66,8 @@ export class Wiring {
     this.#report = report
     this.#declared = machines.map(({ name }) => name)
     this.#tainted = new Set(machines.filter(({ kind }) => kind === 'hostile').map(({ name }) => name))
-    this.limits = { channels }
+    // A run is over when nothing is left to happen, and links here end: nobody has to be asked.
+    this.limits = { channels, keepAliveInterval: 0 }
     const { scheduler } = network
     this.rings = rings ? new SimRings({ scheduler, random: random.fork('rings'), report, plants }) : undefined
     this.#muxLimits = {
