@@ -2,6 +2,7 @@
 export { linkSuite, messageSuite } from './link-suite.ts'
 export { BYTE_CHECKS, COMMON_CHECKS, type LinkCheck, MESSAGE_CHECKS, runCheck } from './link/checks.ts'
 export { flowing } from './link/flowing.ts'
+export { type FencedLink, RingPairs } from './link/ring-pairs.ts'
 export { type LinkPair, type LinkTraits, Probe } from './link/probe.ts'
 export { MemoryLink, memoryPair } from '../link/index.ts'
 export { type ApartResult, runApart } from './sim/apart.ts'

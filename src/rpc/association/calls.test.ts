@@ -21,6 +21,7 @@ import {
   TestEnv,
   type World,
   world,
+  linkPair,
 } from './harness.test.ts'
 import { fragmentSize } from './negotiation.ts'
 import { Reassembly } from './reassembly.ts'
@@ -47,7 +48,7 @@ describe('fragments', () => {
   })
 
   test('every fragment but the last holds a multiple of 8 and none is too long', async () => {
-    const [mine, theirs] = memoryPair()
+    const [mine, theirs] = linkPair()
     const raw = new RawPeer(theirs)
     const client = new RpcClient(new RpcAccess(mine), { env: new TestEnv() })
     const binding = client.bind(ECHO)
@@ -230,7 +231,7 @@ describe('cancelling', () => {
 
   test('without keep-on-orphan: the slot waits when calls may overlap, else the link goes', async () => {
     for (const flags of [WHOLE | PFC.CONC_MPX, WHOLE]) {
-      const [mine, theirs] = memoryPair()
+      const [mine, theirs] = linkPair()
       const raw = new RawPeer(theirs)
       const env = new TestEnv()
       const client = new RpcClient(new RpcAccess(mine), { env, limits: { cancelGrace: 10 } })
@@ -265,7 +266,7 @@ describe('cancelling', () => {
 
 describe('taking turns', () => {
   test('without multiplexing one call at a time, in order, and a queued one can be cancelled', async () => {
-    const [mine, theirs] = memoryPair()
+    const [mine, theirs] = linkPair()
     const raw = new RawPeer(theirs)
     const client = new RpcClient(new RpcAccess(mine), { env: new TestEnv() })
     const binding = client.bind(ECHO)
@@ -356,7 +357,7 @@ describe('misuse', () => {
     }
     client.close()
     other.client.close()
-    const access = new RpcAccess(memoryPair()[0])
+    const access = new RpcAccess(linkPair()[0])
     const env = new TestEnv()
     new RpcClient(access, { env }).close()
     assert.throws(() => new RpcClient(access, { env }), { code: 'INVALID_ARGUMENT' })
@@ -461,7 +462,7 @@ describe('the end of a link', () => {
   })
 
   test('a server that ends with a call pending is a dead peer', async () => {
-    const [mine, theirs] = memoryPair()
+    const [mine, theirs] = linkPair()
     const raw = new RawPeer(theirs)
     const client = new RpcClient(new RpcAccess(mine), { env: new TestEnv() })
     const binding = assert.rejects(client.bind(ECHO), { code: 'PEER_DIED' })
@@ -472,7 +473,7 @@ describe('the end of a link', () => {
   })
 
   test('a client that ends aborts what runs', async () => {
-    const { server, echo } = serve(new TestEnv(), memoryPair()[0])
+    const { server, echo } = serve(new TestEnv(), linkPair()[0])
     server.close()
     assert.equal(echo.calls.length, 0)
     const live = await open()

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { memoryPair } from '../../link/index.ts'
 import { RpcAccess } from '../access.ts'
 import { RpcClient } from './client.ts'
 import { AssociationGroups } from './groups.ts'
-import { bytes, Echo, ECHO, settle, TestEnv } from './harness.test.ts'
+import { bytes, Echo, ECHO, settle, TestEnv, linkPair } from './harness.test.ts'
 import type { Lookup } from './server-binding.ts'
 import { RpcServer } from './server.ts'
 
 describe('association groups', () => {
   function connect(env: TestEnv, groups: AssociationGroups, group = 0): RpcClient {
-    const [mine, theirs] = memoryPair()
+    const [mine, theirs] = linkPair()
     new RpcServer(new RpcAccess(theirs), { env, groups, lookup: () => new Echo() })
     return new RpcClient(new RpcAccess(mine), { env, group })
   }
@@ -44,7 +43,7 @@ describe('association groups', () => {
     const groups = new AssociationGroups(env, { ended: (group) => over.push(group) })
     const asked: number[] = []
     const connect = (group = 0): RpcClient => {
-      const [mine, theirs] = memoryPair()
+      const [mine, theirs] = linkPair()
       const lookup: Lookup = (_, of) => {
         asked.push(of)
         return new Echo()

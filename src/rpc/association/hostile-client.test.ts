@@ -19,6 +19,7 @@ import {
   serve,
   settle,
   TestEnv,
+  linkPair,
 } from './harness.test.ts'
 import type { RpcServer } from './server.ts'
 
@@ -36,7 +37,7 @@ interface Peer {
 }
 
 function peer(limits: Partial<RpcLimits> = {}, env = new TestEnv(), groups?: AssociationGroups): Peer {
-  const [mine, theirs] = memoryPair()
+  const [mine, theirs] = linkPair()
   return { env, raw: new RawPeer(mine), ...serve(env, theirs, limits, groups) }
 }
 
@@ -318,7 +319,7 @@ describe('refusals that leave the link alone', () => {
       const contexts = Array.from({ length: Math.min(255, 65_536 - id) }, (_, i) => ({ ...OFFER, id: id + i }))
       void raw.link.write(bind({ contexts }, 14, id))
     }
-    await settle()
+    while (raw.pdus.length < 257) await settle()
     assert.equal(raw.pdus.length, 257)
     assert.equal(server.inspect().contexts.length, 64)
     const last = raw.pdus.at(-1) as RawPdu

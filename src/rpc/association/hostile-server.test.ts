@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { BusbarError, CODES } from '../../errors/index.ts'
-import { memoryPair } from '../../link/index.ts'
 import { RpcAccess } from '../access.ts'
 import type { RpcLimits } from '../limits.ts'
 import { encodeBindAck, encodeBindNak, RESULT } from '../pdu/bind.ts'
@@ -10,7 +9,19 @@ import { encodeBare, PFC, WHOLE } from '../pdu/header.ts'
 import { NDR20, NO_SYNTAX } from '../pdu/syntax.ts'
 import { RpcClient } from './client.ts'
 import type { PresentationContext } from './client-binding.ts'
-import { ack, bytes, ECHO, fault, OTHER, RawPeer, request, response, settle, TestEnv } from './harness.test.ts'
+import {
+  ack,
+  bytes,
+  ECHO,
+  fault,
+  OTHER,
+  RawPeer,
+  request,
+  response,
+  settle,
+  TestEnv,
+  linkPair,
+} from './harness.test.ts'
 
 interface Scene {
   raw: RawPeer
@@ -19,7 +30,7 @@ interface Scene {
 }
 
 function scene(limits: Partial<RpcLimits> = {}): Scene {
-  const [mine, theirs] = memoryPair()
+  const [mine, theirs] = linkPair()
   const env = new TestEnv()
   return { raw: new RawPeer(theirs), client: new RpcClient(new RpcAccess(mine), { env, limits }), env }
 }

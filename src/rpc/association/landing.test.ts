@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { memoryPair } from '../../link/index.ts'
 import { RpcAccess } from '../access.ts'
 import { PFC } from '../pdu/header.ts'
 import { RpcClient } from './client.ts'
@@ -18,6 +17,7 @@ import {
   serve,
   settle,
   TestEnv,
+  linkPair,
 } from './harness.test.ts'
 import type { RpcServer } from './server.ts'
 
@@ -25,7 +25,7 @@ const seed = 20_261_123
 const { FIRST, LAST } = PFC
 
 async function bound(): Promise<{ raw: RawPeer; server: RpcServer; echo: Echo }> {
-  const [mine, theirs] = memoryPair()
+  const [mine, theirs] = linkPair()
   const made = { raw: new RawPeer(mine), ...serve(new TestEnv(), theirs) }
   await made.raw.send(bind())
   assert.deepEqual(made.raw.take(), ['bind_ack 1'])
@@ -33,7 +33,7 @@ async function bound(): Promise<{ raw: RawPeer; server: RpcServer; echo: Echo }>
 }
 
 async function answering(): Promise<{ raw: RawPeer; client: RpcClient; context: PresentationContext }> {
-  const [mine, theirs] = memoryPair()
+  const [mine, theirs] = linkPair()
   const raw = new RawPeer(theirs)
   const client = new RpcClient(new RpcAccess(mine), { env: new TestEnv() })
   const binding = client.bind(ECHO)

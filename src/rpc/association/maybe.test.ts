@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { BusbarError } from '../../errors/index.ts'
-import { memoryPair } from '../../link/index.ts'
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from '../limits.ts'
 import { encodeBare, PFC, WHOLE } from '../pdu/header.ts'
 import { PDUS } from '../pdu/table.ts'
-import { bind, bytes, type Echo, RawPeer, request, serve, TestEnv } from './harness.test.ts'
+import { bind, bytes, type Echo, RawPeer, request, serve, TestEnv, linkPair } from './harness.test.ts'
 import type { RpcServer } from './server.ts'
 
 const BUSY = '1c010014'
@@ -22,7 +21,7 @@ interface Peer {
 
 async function bound(limits: Partial<RpcLimits> = {}): Promise<Peer> {
   const env = new TestEnv()
-  const [mine, theirs] = memoryPair()
+  const [mine, theirs] = linkPair()
   const made = { env, raw: new RawPeer(mine), ...serve(env, theirs, limits) }
   await made.raw.send(bind())
   assert.deepEqual(made.raw.take(), ['bind_ack 1'])
@@ -39,7 +38,7 @@ describe('a client that wants no answer', () => {
 
   test('may make the next call meanwhile, without multiplexing too, as one may that orphaned a call', async () => {
     const env = new TestEnv()
-    const [mine, theirs] = memoryPair()
+    const [mine, theirs] = linkPair()
     const raw = new RawPeer(mine)
     const { server, echo } = serve(env, theirs)
     await raw.send(bind({ flags: WHOLE }))

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Reader, Writer } from '../../bytes/index.ts'
-import { memoryPair } from '../../link/index.ts'
 import { StillEnv } from '../../testing/index.ts'
 import { RpcAccess } from '../access.ts'
 import { RpcClient } from '../association/client.ts'
+import { linkPair } from '../association/harness.test.ts'
 import type { IncomingCall } from '../association/incoming-call.ts'
 import { RpcServer } from '../association/server.ts'
 import { contract } from '../contract/contract.ts'
@@ -50,7 +50,7 @@ function implementation(calls: IncomingCall[] = []): PlainImplementation<typeof 
 }
 
 async function connected(calls: IncomingCall[] = []) {
-  const [mine, theirs] = memoryPair()
+  const [mine, theirs] = linkPair()
   const served = plainInterface(Counter, implementation(calls))
   const env = new StillEnv()
   new RpcServer(new RpcAccess(theirs), { env, lookup: ({ uuid }) => (uuid === served.id.uuid ? served : undefined) })
@@ -204,7 +204,7 @@ describe('a client by plain calls', () => {
     const served = plainInterface(Mixed, {
       same: ({ a, b, c }) => [a, b, c].every((bytes, i) => all(bytes, lengths[i] as number, i + 1)),
     })
-    const [mine, theirs] = memoryPair()
+    const [mine, theirs] = linkPair()
     const env = new StillEnv()
     new RpcServer(new RpcAccess(theirs), { env, lookup: () => served })
     const rpc = new RpcClient(new RpcAccess(mine), { env })
