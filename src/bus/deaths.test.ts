@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { BusbarError, type ErrorCode } from '../errors/index.ts'
 import type { Channel } from './channel.ts'
 import type { Incoming } from './channel-table.ts'
-import { type Bus, KINDS, type Kind, newBus, openChannel, rejects, turns } from './harness.test.ts'
+import { type Bus, KINDS, type Kind, newBus, openChannel, raised, rejects, turns } from './harness.test.ts'
 import { DEFAULT_BUS_LIMITS } from './limits.ts'
 
 /** What a promise came to: a code, or that it gave something. */
@@ -43,7 +43,9 @@ async function scene(kind: Kind): Promise<Scene> {
   const incoming = await arrived
   const accept = async (): Promise<{ web: Channel; storage: Channel }> => {
     const accepted = await incoming.accept({ partition: 'web', epoch: 1 })
-    return { web: await opening, storage: accepted }
+    const web = await opening
+    await raised(kind, bus.broker)
+    return { web, storage: accepted }
   }
   return { bus, sides: { web, storage }, opening, incoming, accept }
 }
@@ -161,7 +163,7 @@ for (const kind of KINDS) {
         const cancel = new AbortController()
         const opening = web.endpoint.open('storage/it', { signal: cancel.signal })
         const { channelId } = await raw.control.next('openChannel')
-        if (kind === 'links') raw.control.send({ kind: 'openResult', channelId, code: 0, text: '' })
+        if (kind !== 'mux') raw.control.send({ kind: 'openResult', channelId, code: 0, text: '' })
         const expected = rejects(opening, death === 'none' ? 'DEADLINE' : 'CANCELLED')
         await turns()
         if (death === 'none') await bus.env.advance(DEFAULT_BUS_LIMITS.openTime)

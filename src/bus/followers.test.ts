@@ -18,7 +18,8 @@ class Ear {
   }
 }
 
-for (const kind of KINDS) {
+// What went over to rings before anybody followed is not heard: `test/rings.test.ts`.
+for (const kind of KINDS.filter((one) => one !== 'rings')) {
   describe(`following pipes, ${kind}`, () => {
     test('a pipe is heard from its opening to its end', async () => {
       const bus = newBus()

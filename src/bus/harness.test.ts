@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { BusbarError, type ErrorCode } from '../errors/index.ts'
 import { type ByteLink, type Env, type MemoryLink, memoryPair, PacketStream, type Timer } from '../link/index.ts'
 import { MuxSession } from '../mux/index.ts'
+import { RingAllocator, RingMedium } from '../transport/index.ts'
 import { type AccessPolicy, Broker, type BusEvent } from './broker.ts'
 import { CarrierListener } from './carrier-listener.ts'
 import type { Channel } from './channel.ts'
@@ -13,9 +14,18 @@ import { type BusLimits, DEFAULT_BUS_LIMITS } from './limits.ts'
 import type { Message, MessageKind, Messages } from './messages.ts'
 import { MuxCarrier } from './mux-carrier.ts'
 
-/** How a session travels. */
-export type Kind = 'mux' | 'links'
-export const KINDS: readonly Kind[] = ['mux', 'links']
+/** How a session travels; `rings` are links whose channels go over to rings where both ends are honest. */
+export type Kind = 'mux' | 'links' | 'rings'
+export const KINDS: readonly Kind[] = ['mux', 'links', 'rings']
+
+const allocator = await RingAllocator.load()
+const medium = await RingMedium.load()
+
+/** Settles when every pipe has gone over to rings, if that is what it does. */
+export async function raised(kind: Kind, broker: Broker): Promise<void> {
+  const media = (): string[] => (broker.inspect() as { pipes: { medium: string }[] }).pipes.map((pipe) => pipe.medium)
+  while (kind === 'rings' && !media().every((one) => one === 'ring')) await turns(1)
+}
 
 /** Lets the world go on for some macrotasks. */
 export async function turns(count = 20): Promise<void> {
@@ -170,7 +180,7 @@ export function newBus(
     events.push(event)
     return alsoObserve(event)
   }
-  const broker = new Broker({ env, policy, limits, observe })
+  const broker = new Broker({ env, policy, limits, observe, rings: allocator })
   const muxes: MuxCarrier[] = []
   const listeners = new Map<string, CarrierListener>()
   const bus: Bus = {
@@ -179,7 +189,7 @@ export function newBus(
     events,
     muxes,
     raw: (kind, partition, reads) => {
-      if (kind === 'links') return rawLinks(bus.listener(partition), reads)
+      if (kind !== 'mux') return rawLinks(bus.listener(partition), reads)
       return rawMux(attachMux(partition), reads)
     },
     honest: async (kind, partition) => {
@@ -188,12 +198,14 @@ export function newBus(
         kind === 'mux'
           ? new MuxCarrier(near, { side: 'partition', env })
           : new DialledCarrier(near, async () => dialler(bus.listener(partition))())
-      return { endpoint: await Endpoint.attach(carrier, { env, limits }), cut: () => near.close(LOST) }
+      const rings = kind === 'rings' ? medium : undefined
+      return { endpoint: await Endpoint.attach(carrier, { env, limits, rings }), cut: () => near.close(LOST) }
     },
     listener: (partition) => {
       const known = listeners.get(partition)
       if (known !== undefined) return known
-      const onCarrier = (carrier: Parameters<Broker['attach']>[1]): void => void broker.attach(partition, carrier)
+      const onCarrier = (carrier: Parameters<Broker['attach']>[1]): void =>
+        void broker.attach(partition, carrier, { here: true })
       const listener = new CarrierListener({ env, limits, onCarrier })
       listeners.set(partition, listener)
       return listener
