@@ -6,10 +6,10 @@ import { checkInterleavings } from './interleavings.test.ts'
 import { checkPlaces } from './places.test.ts'
 import { checkRefusals } from './refusals.test.ts'
 import { hostileWrites, WRITTEN } from './hostile-writes.test.ts'
-import { oracleCells, oracleReads, oracleWrites } from './schedules.test.ts'
+import { oracleCells, oracleReads, oracleSecond, oracleWrites } from './schedules.test.ts'
 
 const RING = { Block, RingReader, RingWriter }
-/** `npm run ring:nightly` goes deeper, for hours; without it this takes some ten seconds. */
+/** `npm run ring:nightly` goes deeper, for hours; without it this takes some twenty seconds. */
 const NIGHTLY = process.env['RING_NIGHTLY'] === 'yes'
 /** Schedules that are all run by themselves: with so many hostile writes at most, of these values. */
 const ALONE = [
@@ -33,10 +33,13 @@ describe('ring: a hostile other side', () => {
   test('refuses its own user too', () => checkRefusals(RING))
 
   for (const mode of MODES) {
-    test(`${mode} mode: all values of two headers`, (t) => {
-      const runs = oracleReads(RING, mode, NIGHTLY ? 'rich' : 'few')
-      t.diagnostic(`${runs} runs`)
-      assert.ok(runs > 300_000)
+    test(`${mode} mode: all values of two headers, the second in each state that a first one leaves`, (t) => {
+      const all = oracleSecond(RING, mode, 'all')
+      const few = oracleSecond(RING, mode, 'few')
+      t.diagnostic(`${all.runs} runs, ${all.states} states, which ${few.runs} runs show to be all that counts`)
+      assert.ok(all.states > 400 && all.states === few.states)
+      assert.ok(all.runs > 500_000 && few.runs > 400_000)
+      if (NIGHTLY) t.diagnostic(`${oracleReads(RING, mode, 'rich')} runs behind every first header`)
     })
 
     test(`${mode} mode: all values of the cells`, (t) => {

@@ -72,6 +72,11 @@ export class ReaderModel extends Watched {
     this.#copied = new Int32Array(dataBytes)
   }
 
+  /** Bytes that the call under way has copied. */
+  get copies(): number {
+    return this.#copies
+  }
+
   /** For another run. */
   reset(): void {
     this.lied = false

@@ -2,6 +2,7 @@
 import { Slab } from '../bytes/index.ts'
 import { type Block, CELLS, type RingMode, type RingReader, type RingWriter } from './index.ts'
 import { type How, ReaderModel } from './reader-model.test.ts'
+import { checkWith } from './watched.test.ts'
 import { WriterModel } from './writer-model.test.ts'
 
 /** The classes under test: the real ones, or those of a mutant. */
@@ -30,6 +31,11 @@ export class Choices {
       this.#widths.push(width)
     }
     return this.#path[at] as number
+  }
+
+  /** The choices that this run has made so far. */
+  get taken(): string {
+    return this.#path.slice(0, this.#at).join(' ')
   }
 
   /** The choices of this run, to tell. */
@@ -128,6 +134,82 @@ export function oracleReads(
       if (!model.take(reader, into, mode === 'byte' ? 12 : SIZE, how) || gets === 0) return
     }
   })
+}
+
+/** A run that another one stands for. */
+const KNOWN = Symbol('known')
+
+/**
+ * As `oracleReads`, with all classes for both packets. What comes behind the first packet depends on the state that it left, so each state meets all values of a second
+ * one once, behind the first packet that led to it. `few` runs those values alone that change the outcome, but behind every first packet, and throws when two of one
+ * state go on in another way: that this is so is checked, and not believed.
+ */
+export function oracleSecond(ring: Ring, mode: RingMode, values: 'all' | 'few'): { runs: Count; states: number } {
+  const { RingReader } = ring
+  const into = new Uint8Array(SIZE)
+  const choices = new Choices()
+  const slab = new Slab()
+  const classes = [FIRST, SECOND, KINDS, PAYLOADS, ...(values === 'all' ? RICH : FEW)]
+  /** The states, and the first packet that led to each. */
+  const states = new Map<string, { number: number; path: string }>()
+  /** How it went on, by the state and the values of the second packet. */
+  const ways = new Map<string, string>()
+  let reader: RingReader
+  let gets = 0
+  let index = 0
+  let call = 0
+  let way = ''
+  let seconds = ''
+  let state = -1
+  const pick = (from: readonly number[]): number => from[choices.choose(from.length)] as number
+  /** At the first word of the second packet. */
+  const between = (place: number): void => {
+    const { available, unreleased } = reader.inspect()
+    const key = [place, index, available, unreleased, call, model.copies].join()
+    const path = choices.taken
+    const known = states.get(key) ?? { number: states.size, path }
+    states.set(key, known)
+    state = known.number
+    if (values === 'all' && known.path !== path) throw KNOWN
+  }
+  const model: ReaderModel = new ReaderModel(SIZE, mode, MAX, (place) => {
+    if (place === CELLS.WRITE_INDEX) {
+      index = pick(INDEXES)
+      if (state >= 0) seconds += `i${index} `
+      return index
+    }
+    if (place < 32) return 0
+    if (gets === 4) between(place)
+    const value = pick(classes[gets++] ?? NONE)
+    if (state >= 0) {
+      seconds += `${value} `
+      way += `${place} `
+    }
+    return value
+  })
+  const runs = everyWay(choices, () => {
+    gets = index = 0
+    state = -1
+    way = seconds = ''
+    model.reset()
+    reader = new RingReader(model, { mode, maxPayload: MAX, slab })
+    try {
+      for (call = 0; gets < 8 && call < 6; call++) {
+        if (!model.take(reader, into, mode === 'byte' ? 12 : SIZE) || gets === 0) break
+      }
+    } catch (thrown) {
+      if (thrown === KNOWN) return
+      throw thrown
+    }
+    if (values === 'all' || state < 0) return
+    const { available, unreleased, ended, fault } = reader.inspect()
+    const key = `${state}: ${seconds}`
+    const now = [way, available, unreleased, ended, fault, call, model.copies].join()
+    const before = ways.get(key)
+    if (before === undefined) ways.set(key, now)
+    else checkWith(before === now, 'goes on in another way from the same state', key, before, now)
+  })
+  return { runs, states: states.size }
 }
 
 /**
