@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -76,6 +76,23 @@ async function interrupt(child: ChildProcess): Promise<void> {
   await once(child, 'exit')
 }
 
+/** Runs a program to its end, and gives all that it said. */
+async function run(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+): Promise<{ status: number | null; output: string }> {
+  const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+    })
+  }
+  await once(child, 'close')
+  return { status: child.exitCode, output }
+}
+
 const transcripts = blocks.filter(({ language, text }) => language === 'text' && text.startsWith('$ '))
 
 for (const { text } of transcripts) {
@@ -100,6 +117,56 @@ test('every JavaScript block is a file that a transcript runs', () => {
     const imported = programs.some((other) => other.text.includes(`'./${file}'`))
     assert.ok(imported || configs.some((config) => config.includes(file)), `${file} is not run`)
   }
+})
+
+test('every JavaScript block is right by the types of the package', { timeout: 120_000 }, async () => {
+  const compilerOptions = {
+    ...{
+      allowJs: true,
+      checkJs: true,
+      strict: true,
+      noImplicitAny: false,
+      noEmit: true,
+      target: 'ES2022',
+      module: 'NodeNext',
+    },
+    ...{ types: ['node'], typeRoots: [join(root, 'node_modules/@types')], skipLibCheck: true },
+  }
+  const files = blocks.flatMap(({ language, file }) => (language === 'js' && file !== undefined ? [file] : []))
+  assert.ok(files.length >= 4)
+  const check = async (...more: string[]): Promise<{ status: number | null; output: string }> => {
+    await writeFile(join(directory, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [...files, ...more] }))
+    return run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', directory], directory)
+  }
+  const { status, output } = await check()
+  assert.equal(status, 0, output)
+  // A wrong name of a method is an error, so the types are there.
+  await writeFile(join(directory, 'wrong.mjs'), "import { attach } from 'busbar'\nawait (await attach()).ofer('x')\n")
+  assert.match((await check('wrong.mjs')).output, /wrong\.mjs.*'ofer' does not exist/)
+})
+
+test('what is installed from a tarball of the package works, with nothing but its dependency', {
+  timeout: 300_000,
+}, async () => {
+  const folder = join(directory, 'installed')
+  await mkdir(folder)
+  const npm = async (...args: string[]): Promise<string> => {
+    const { status, output } = await run('npm', [...args, '--offline', '--ignore-scripts', '--no-audit'], folder)
+    assert.equal(status, 0, output)
+    return output
+  }
+  // No registry is asked: its one dependency that is not optional comes as it is installed here.
+  await npm('pack', root, join(root, 'node_modules/yaml'), '--silent')
+  const tarballs = (await readdir(folder)).filter((name) => name.endsWith('.tgz')).map((name) => `./${name}`)
+  assert.equal(tarballs.length, 2)
+  await writeFile(join(folder, 'package.json'), '{ "private": true, "type": "module" }')
+  await npm('install', ...tarballs, '--omit=optional')
+  const help = await run('npx', ['--offline', '--no-install', 'busbar', '--help'], folder)
+  assert.equal(help.status, 0, help.output)
+  assert.match(help.output, /busbar up/)
+  const program = "import { attach, contract } from 'busbar'; console.log(typeof attach, typeof contract)"
+  const imported = await run(process.execPath, ['--input-type=module', '--eval', program], folder)
+  assert.equal(imported.output, 'function function\n')
 })
 
 test('its line of requirements names every program that virtual machines need', async () => {
