@@ -1,7 +1,7 @@
 import { baseCodec, enumCodec, guidCodec, handleCodec } from './scalar.ts'
 import type { Codec } from './codec.ts'
 import { countedCodec, jsonCodec, mapCodec } from './counted.ts'
-import { type Items, shapedCodec } from './counts.ts'
+import { type Counts, countsOf, type Items, shapedCodec } from './counts.ts'
 import { itemsOf, octets } from './items.ts'
 import { boxed, nullable, pointed } from './pointer.ts'
 import { optionalReference, referenceCodec } from './reference.ts'
@@ -76,6 +76,12 @@ function unionOf(type: WireUnion, path: string): Codec {
   const arms = type.arms.map((arm) => armOf(arm.label, arm.type))
   const fallback = type.fallback === undefined ? undefined : armOf('default', type.fallback)
   return unionCodec(type, codecOf(type.tag, path), arms, fallback, path)
+}
+
+/** The items of an array and what its counts must say. */
+export function shapedOf(type: WireArray, path: string): { readonly items: Items; readonly counts: Counts } {
+  const items = itemsIn(type, path)
+  return { items, counts: countsOf(type.shape, items, path) }
 }
 
 /** Codecs that were built, each once. */

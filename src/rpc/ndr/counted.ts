@@ -62,24 +62,36 @@ export function confirmRoom(reader: Reader, count: number, room: number, least: 
   if (count * least > reader.left) throw malformed(path, `${count} items cannot be in ${reader.left} bytes`)
 }
 
+interface Entry {
+  readonly key: unknown
+  readonly value: unknown
+}
+
+/** The entries of a Map. */
+export function entriesOf(value: unknown, path: string): Entry[] {
+  if (!(value instanceof Map)) throw badValue(path, 'a Map', value)
+  return Array.from(value as Map<unknown, unknown>, ([key, of]) => ({ key, value: of }))
+}
+
+/** The Map of entries that were read; `MALFORMED` when a key comes twice. */
+export function mapFrom(entries: readonly Entry[], path: string): Map<unknown, unknown> {
+  const map = new Map<unknown, unknown>()
+  for (const { key, value } of entries) map.set(key, value)
+  if (map.size !== entries.length) throw malformed(path, 'a map with a key that comes twice')
+  return map
+}
+
 /** Entries as `{ key, value }`, in the order of the Map; a key that comes twice is refused. */
 export function mapCodec(entries: Codec, path: string): Codec {
-  const listed = (value: unknown): unknown => {
-    if (!(value instanceof Map)) throw badValue(path, 'a Map', value)
-    return Array.from(value as Map<unknown, unknown>, ([key, of]) => ({ key, value: of }))
-  }
   return {
     ...entries,
     zero: new Map(),
-    measure: (value) => (value instanceof Map ? entries.measure(listed(value)) : 0),
-    write: (writer: Writer, value: unknown, port: RefPort) => entries.write(writer, listed(value), port, undefined),
-    writeLater: (writer, value, port) => entries.writeLater?.(writer, listed(value), port, undefined),
+    measure: (value) => (value instanceof Map ? entries.measure(entriesOf(value, path)) : 0),
+    write: (writer: Writer, value: unknown, port: RefPort) =>
+      entries.write(writer, entriesOf(value, path), port, undefined),
+    writeLater: (writer, value, port) => entries.writeLater?.(writer, entriesOf(value, path), port, undefined),
     readLater(reader, begun, port) {
-      const list = entries.readLater?.(reader, begun, port, undefined) as { key: unknown; value: unknown }[]
-      const map = new Map<unknown, unknown>()
-      for (const { key, value } of list) map.set(key, value)
-      if (map.size !== list.length) throw malformed(path, 'a map with a key that comes twice')
-      return map
+      return mapFrom(entries.readLater?.(reader, begun, port, undefined) as Entry[], path)
     },
   }
 }
@@ -96,7 +108,8 @@ export function jsonCodec(bytes: Codec, path: string): Codec {
   }
 }
 
-function toJson(value: unknown, path: string): Uint8Array {
+/** The text of a value as bytes; `BAD_VALUE` for what JSON cannot say. */
+export function toJson(value: unknown, path: string): Uint8Array {
   const text = jsonText(value)
   if (text === undefined) throw badValue(path, 'what JSON can say', value)
   return utf8Encode(text)
@@ -111,7 +124,7 @@ function jsonText(value: unknown): string | undefined {
   }
 }
 
-function fromJson(bytes: Uint8Array, path: string): unknown {
+export function fromJson(bytes: Uint8Array, path: string): unknown {
   try {
     return JSON.parse(utf8Decode(bytes)) as unknown
   } catch {

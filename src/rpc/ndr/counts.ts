@@ -1,5 +1,6 @@
 import type { Reader, Writer } from '../../bytes/index.ts'
 import type { ArrayShape, Count } from '../contract/type.ts'
+import { isAnnounced, isVarying } from './wire.ts'
 import { badValue, type Codec, disagrees, type Failure, malformed, type Owner, type RefPort, WORD } from './codec.ts'
 
 /** The items of an array, whatever stands in front of them. */
@@ -54,15 +55,22 @@ function agreeOn(count: Count | undefined, owner: Owner, is: number, path: strin
   if (wanted !== undefined && wanted !== is) throw fail(path, `${is} where ${nameOf(count)} says ${wanted}`)
 }
 
-/** An array of any shape: the counts in front of the items, each compared with what a sibling says about it. */
-export function shapedCodec(shape: ArrayShape, items: Items, path: string): Codec {
+/** What the counts in front of the items of an array say, each compared with what a sibling says about it. */
+export interface Counts {
+  /** How many items travel, after all that can be wrong with it. */
+  readonly counted: (value: unknown, owner: Owner) => number
+  /** The maximum count to announce for so many. */
+  readonly room: (count: number, owner: Owner) => number
+  /** Refuses counts that were read, and more items than there are bytes for. */
+  readonly confirm: (reader: Reader, owner: Owner, room: number, offset: number, count: number) => void
+  readonly agree: (value: unknown, owner: Owner, fail: Failure) => void
+}
+
+export function countsOf(shape: ArrayShape, items: Items, path: string): Counts {
   const { form } = shape
   const sizeIs = form === 'conformant' || form === 'conformant-varying' ? shape.sizeIs : undefined
   const lengthIs = form === 'varying' || form === 'conformant-varying' ? shape.lengthIs : undefined
-  const most = form === 'varying' ? shape.most : form === 'fixed' ? shape.length : Number.POSITIVE_INFINITY
-  const announced = form === 'conformant' || form === 'conformant-varying'
-  const varying = form === 'varying' || form === 'conformant-varying'
-  const headBytes = (announced ? WORD : 0) + (varying ? 2 * WORD : 0)
+  const most = mostOf(shape)
 
   function agree(value: unknown, owner: Owner, fail: Failure): void {
     const is = value === undefined ? 0 : items.travelled(value)
@@ -75,15 +83,49 @@ export function shapedCodec(shape: ArrayShape, items: Items, path: string): Code
     agreeOn(lengthIs, owner, is, path, fail)
   }
 
-  /** How many items travel, after all that can be wrong with it. */
-  function counted(value: unknown, owner: Owner): number {
-    const count = items.count(value)
-    if (count > most || (form === 'fixed' && !items.fills && count !== most)) {
-      throw badValue(path, `${form === 'fixed' && !items.fills ? 'exactly' : 'at most'} ${most} items`, value)
-    }
-    if (sizeIs !== undefined || lengthIs !== undefined) agree(value, owner, disagrees)
-    return form === 'fixed' ? most : count
+  return {
+    counted(value, owner) {
+      const count = items.count(value)
+      if (count > most || (form === 'fixed' && !items.fills && count !== most)) {
+        throw badValue(path, `${form === 'fixed' && !items.fills ? 'exactly' : 'at most'} ${most} items`, value)
+      }
+      if (sizeIs !== undefined || lengthIs !== undefined) agree(value, owner, disagrees)
+      return form === 'fixed' ? most : count
+    },
+    room: (count, owner) => (form === 'conformant-varying' ? (said(sizeIs, owner) ?? count) : count),
+    confirm(reader, owner, room, offset, count) {
+      if (offset !== 0 || count > room) throw malformed(path, `${count} items at ${offset} in room for ${room}`)
+      agreeOn(lengthIs, owner, count, path, malformed)
+      agreeOn(sizeIs, owner, room, path, malformed)
+      if (count * items.least > reader.left) {
+        throw malformed(path, `${count} items cannot be in ${reader.left} bytes`)
+      }
+    },
+    agree,
   }
+}
+
+function mostOf(shape: ArrayShape): number {
+  return shape.form === 'varying' ? shape.most : shape.form === 'fixed' ? shape.length : Number.POSITIVE_INFINITY
+}
+
+/** Most `bytes` of what stands in front of the items with its padding, and of the items that a fixed length always has. */
+export function headMost(shape: ArrayShape, least: number): number {
+  const fixed = shape.form === 'fixed' ? shape.length * least : 0
+  return headBytes(shape) + WORD + fixed
+}
+
+function headBytes(shape: ArrayShape): number {
+  return (isAnnounced(shape) ? WORD : 0) + (isVarying(shape) ? 2 * WORD : 0)
+}
+
+/** An array of any shape: the counts in front of the items. */
+export function shapedCodec(shape: ArrayShape, items: Items, path: string): Codec {
+  const { counted, room, confirm, agree } = countsOf(shape, items, path)
+  const announced = isAnnounced(shape)
+  const varying = isVarying(shape)
+  const most = mostOf(shape)
+  const fixed = shape.form === 'fixed' ? most : 0
 
   function writeBody(writer: Writer, value: unknown, port: RefPort, owner: Owner): void {
     const count = counted(value, owner)
@@ -95,37 +137,27 @@ export function shapedCodec(shape: ArrayShape, items: Items, path: string): Code
     items.write(writer, value, count, port)
   }
 
-  function readBody(reader: Reader, port: RefPort, owner: Owner, room: number): unknown {
-    let count = room
+  function readBody(reader: Reader, port: RefPort, owner: Owner, of: number): unknown {
+    let [offset, count] = [0, of]
     if (varying) {
       reader.align(WORD)
-      const offset = reader.u32()
+      offset = reader.u32()
       count = reader.u32()
-      if (offset !== 0 || count > room) {
-        throw malformed(path, `${count} items at ${offset} in room for ${room}`)
-      }
-      agreeOn(lengthIs, owner, count, path, malformed)
     }
-    if (announced) agreeOn(sizeIs, owner, room, path, malformed)
-    if (count * items.least > reader.left) {
-      throw malformed(path, `${count} items cannot be in ${reader.left} bytes`)
-    }
+    confirm(reader, owner, of, offset, count)
     return items.read(reader, count, port)
   }
 
-  const room = (value: unknown, owner: Owner): number => {
-    const count = counted(value, owner)
-    return form === 'conformant-varying' ? (said(sizeIs, owner) ?? count) : count
-  }
+  const roomFor = (value: unknown, owner: Owner): number => room(counted(value, owner), owner)
 
   return {
-    least: Math.max(1, headBytes + (form === 'fixed' ? most * items.least : 0)),
-    zero: items.zero(form === 'fixed' ? most : 0),
+    least: Math.max(1, headBytes(shape) + fixed * items.least),
+    zero: items.zero(fixed),
     refs: items.refs,
-    measure: (value) => items.measure(value) + headBytes + WORD + (form === 'fixed' ? most * items.least : 0),
+    measure: (value) => items.measure(value) + headMost(shape, items.least),
     write(writer, value, port, owner) {
       if (announced) {
-        const announce = room(value, owner)
+        const announce = roomFor(value, owner)
         writer.align(WORD)
         writer.u32(announce)
       }
@@ -138,7 +170,7 @@ export function shapedCodec(shape: ArrayShape, items: Items, path: string): Code
       return readBody(reader, port, owner, reader.u32())
     },
     readLater: items.readLater,
-    agree: sizeIs === undefined && lengthIs === undefined ? undefined : agree,
-    body: announced ? { room, write: writeBody, read: readBody } : undefined,
+    agree: 'sizeIs' in shape || 'lengthIs' in shape ? agree : undefined,
+    body: announced ? { room: roomFor, write: writeBody, read: readBody } : undefined,
   }
 }

@@ -122,6 +122,17 @@ export class Layout {
     this.#run = undefined
   }
 
+  /** Ends the run where ways part. What it gives goes back to what is known here, for the next way. */
+  fork(): () => void {
+    this.end()
+    const [modulus, rest] = [this.#modulus, this.#rest]
+    return () => {
+      this.end()
+      this.#modulus = modulus
+      this.#rest = rest
+    }
+  }
+
   /** Ends the run where nothing is known about what follows, but that it is a multiple of `modulus`. */
   forget(modulus = 1): void {
     this.end()

@@ -1,48 +1,85 @@
 import { countedArray } from './build.ts'
-import { alignOf, type WireArray, type WireStruct, type WireType } from './wire.ts'
+import { alignOf, type WireArray, type WireMember, type WireStruct, type WireType, type WireUnion } from './wire.ts'
 
 /** The everyday string: `[string] wchar_t`, which agrees with nobody about its counts. */
-function isPlainString({ shape, string, item }: WireArray): boolean {
+export function isPlainString({ shape, string, item }: WireArray): boolean {
   if (!string || item.kind !== 'base' || item.base !== 'wchar_t' || shape.form !== 'conformant-varying') return false
   return shape.sizeIs === undefined && shape.lengthIs === undefined
 }
 
-/**
- * Whether a type is compiled to straight code. Everything else (what only existing interfaces have, maps, unions,
- * references) is left to the codecs of build.ts, inside or around compiled code.
- */
+/** Whether a type is compiled to straight code. Context handles and references are left to the codecs of build.ts. */
 export function isPlain(type: WireType): boolean {
+  return type.kind !== 'handle' && type.kind !== 'interface'
+}
+
+function someArm({ arms, fallback }: WireUnion, is: (type: WireType) => boolean): boolean {
+  const types = [...arms.map(({ type }) => type), fallback ?? null]
+  return types.some((type) => type !== null && is(type))
+}
+
+/** Whether something of the type is behind a pointer. */
+export function defers(type: WireType): boolean {
   switch (type.kind) {
-    case 'base':
-    case 'enum':
-    case 'guid':
-      return true
-    case 'array':
-      return isPlainString(type)
-    case 'struct':
-      return type.as === 'object' ? !type.conformant : type.as === 'items'
     case 'pointer':
-      return type.as === 'value' && isPlain(type.to)
+    case 'interface':
+      return true
+    case 'struct':
+      return type.as !== 'object' || type.members.some((member) => defers(member.type))
+    case 'array':
+      return type.as === 'array' && defers(type.item)
+    case 'union':
+      return someArm(type, defers)
     default:
       return false
   }
 }
 
-/** Whether something of the type is behind a pointer. Only asked of plain types. */
-export function defers(type: WireType): boolean {
-  if (type.kind === 'pointer') return true
-  if (type.kind !== 'struct') return false
-  return type.as === 'items' || type.members.some((member) => !isPlain(member.type) || defers(member.type))
+/** Whether there is something to do once what stands around a value was read: what is deferred, or compared with siblings. */
+export function finishes(type: WireType): boolean {
+  switch (type.kind) {
+    case 'struct':
+      return type.as !== 'object' || type.members.some((member) => agrees(member.type) || finishes(member.type))
+    case 'array':
+      return type.as === 'array' && finishes(type.item)
+    case 'union':
+      return someArm(type, finishes)
+    default:
+      return defers(type)
+  }
 }
 
-/** The inline size of a plain type at a position that is aligned to 8, `bytes`; `undefined` when it varies. */
+/** Whether a value is compared with what siblings say of it. */
+export function agrees(type: WireType): boolean {
+  switch (type.kind) {
+    case 'array':
+      return 'sizeIs' in type.shape || 'lengthIs' in type.shape
+    case 'union':
+      return type.switchIs !== undefined
+    case 'pointer':
+      return agrees(type.to)
+    default:
+      return false
+  }
+}
+
+/** Whether siblings have to be known where a value is read: an arm of a union has those of the union. */
+function asks(type: WireType): boolean {
+  if (type.kind === 'union') return agrees(type) || someArm(type, asks)
+  return type.kind === 'pointer' ? asks(type.to) : agrees(type)
+}
+
+/** The same of any of the members. */
+export function asksSiblings(members: readonly WireMember[]): boolean {
+  return members.some(({ type }) => asks(type))
+}
+
+/** The inline size of a type at a position that is aligned to 8, `bytes`; `undefined` when it varies. */
 export function inlineSize(type: WireType): number | undefined {
   return end(type, 0)
 }
 
 function end(type: WireType, from: number): number | undefined {
   const start = from + (-from & (alignOf(type) - 1))
-  if (!isPlain(type)) return undefined
   switch (type.kind) {
     case 'base':
     case 'enum':
@@ -52,7 +89,8 @@ function end(type: WireType, from: number): number | undefined {
     case 'pointer':
       return start + 4
     case 'struct':
-      return type.as === 'items' ? start + 8 : membersEnd(type, start)
+      if (type.conformant) return undefined
+      return type.as === 'object' ? membersEnd(type, start) : start + 8
     default:
       return undefined
   }
@@ -68,4 +106,9 @@ function membersEnd({ members }: WireStruct, start: number): number | undefined 
 export function countedItem(type: WireStruct): { readonly item: WireType; readonly bytes: boolean } {
   const { item, as } = countedArray(type)
   return { item, bytes: as === 'bytes' }
+}
+
+/** The name of the property that holds the discriminant of a union. */
+export function labelOf({ as }: WireUnion): string {
+  return as.form === 'flat' ? as.tag : 'case'
 }

@@ -90,17 +90,104 @@ const sized: Kind[] = [
   ],
 ]
 
-const { any } = fc.letrec<{ any: Kind }>((tie) => ({
+const DEPTH = { maxDepth: 4, depthIdentifier: 'type' } as const
+const few = { maxLength: 4 } as const
+
+/** Types that may stand anywhere, and `open` ones that end in a conformant array: at an end, or behind a pointer. */
+const { any, open } = fc.letrec<{ any: Kind; open: Kind }>((tie) => ({
+  open: fc.oneof(
+    DEPTH,
+    {
+      weight: 3,
+      arbitrary: fc.constantFrom<Kind[]>(
+        [idl.bytes({ size: true }), fc.uint8Array(few)],
+        [idl.text(16, { size: true }), text],
+        [idl.text(8, { size: true, length: true }), latin],
+        [idl.string8, latin],
+        ...sized.filter(([type]) => isOpen(type)),
+      ),
+    },
+    tie('any').map(([type, values]): Kind => [idl.array(type, { size: true }), fc.array(values, few)]),
+    tie('any').map(([type, values]): Kind => [idl.array(type, { size: true, length: true }), fc.array(values, few)]),
+    fc
+      .tuple(tie('any'), tie('any'))
+      .map(
+        ([a, b]): Kind => [
+          t.struct({ n: t.uint16, a: a[0], m: t.uint8, items: idl.array(b[0], { size: 'n', length: 'm - 1' }) }),
+          fc
+            .tuple(a[1], fc.array(b[1], few), fc.nat(3))
+            .map(([value, items, more]) => ({ n: items.length + more, a: value, m: items.length + 1, items })),
+        ],
+      ),
+    fc
+      .tuple(tie('any'), tie('open'))
+      .map(
+        ([a, b]): Kind => [
+          t.struct({ a: a[0], last: b[0] }),
+          fc.record({ a: a[1], last: b[1] }, { noNullPrototype: true }),
+        ],
+      ),
+  ),
   any: fc.oneof(
-    { maxDepth: 4 },
+    DEPTH,
     { weight: 6, arbitrary: fc.constantFrom(...leaves) },
     fc.constantFrom(...sized.filter(([type]) => !isOpen(type))),
+    tie('open').map(([type, values]): Kind => [t.optional(type), fc.option(values, { nil: undefined })]),
+    tie('open').map(([type, values]): Kind => [idl.ref(type), values]),
+    tie('any').map(([type, values]): Kind => [t.map(t.uint32, type), fc.array(fc.tuple(u32, values), few).map(mapOf)]),
+    tie('any').map(
+      ([type, values]): Kind => [idl.array(type, { fixed: 3, length: true }), fc.array(values, { maxLength: 3 })],
+    ),
+    fc.tuple(tie('any'), tie('any')).map(
+      ([a, b]): Kind => [
+        idl.union(t.uint16, { 1: a[0], 7: t.void, 9: b[0] }, { fallback: t.string }),
+        fc.oneof(
+          a[1].map((value) => ({ case: 1, value })),
+          fc.constant({ case: 7, value: undefined }),
+          b[1].map((value) => ({ case: 9, value })),
+          text.map((value) => ({ case: 200, value })),
+        ),
+      ],
+    ),
+    fc.tuple(tie('any'), tie('any')).map(
+      ([a, b]): Kind => [
+        idl.union(numbers, { one: a[0], five: b[0] }),
+        fc.oneof(
+          a[1].map((value) => ({ case: 'one', value })),
+          b[1].map((value) => ({ case: 'five', value })),
+        ),
+      ],
+    ),
+    tie('any').map(
+      ([type, values]): Kind => [
+        t.struct({
+          n: t.uint8,
+          k: numbers,
+          u: idl.union(
+            numbers,
+            {
+              one: t.optional(idl.array(type, { size: 'n' })),
+              five: idl.box(idl.array(type, { size: 'm', length: 'n' })),
+            },
+            { switchIs: 'k' },
+          ),
+          m: t.uint16,
+          v: idl.union(t.uint8, { 3: t.optional(idl.bytes({ size: 'n' })), 4: t.void }),
+        }),
+        fc.tuple(fc.boolean(), fc.array(values, few)).map(([one, items]) => ({
+          n: items.length,
+          k: one ? 'one' : 'five',
+          u: one ? { case: 'one', value: items } : { case: 'five', value: { value: items } },
+          m: items.length,
+          v: one ? { case: 3, value: new Uint8Array(items.length) } : { case: 4, value: undefined },
+        })),
+      ],
+    ),
     tie('any').map(([type, values]): Kind => [t.array(type), fc.array(values, { maxLength: 5 })]),
     tie('any').map(([type, values]): Kind => [idl.array(type, { fixed: 2 }), fc.tuple(values, values)]),
     tie('any')
       .filter(([type]) => !['optional', 'pointer', 'box'].includes(type.node.kind))
       .map(([type, values]): Kind => [t.optional(type), fc.option(values, { nil: undefined })]),
-    fc.constantFrom(...sized).map(([type, values]): Kind => [t.optional(type), fc.option(values, { nil: undefined })]),
     tie('any')
       .filter(([type]) => type.node.kind !== 'pointer')
       .map(([type, values]): Kind => [idl.ref(type), values]),
@@ -124,6 +211,10 @@ const { any } = fc.letrec<{ any: Kind }>((tie) => ({
   ),
 }))
 
+function mapOf(entries: [unknown, unknown][]): Map<unknown, unknown> {
+  return new Map(entries)
+}
+
 function isOpen({ node }: Type): boolean {
   return (
     node.kind === 'struct' &&
@@ -141,5 +232,5 @@ function structOf(kinds: readonly Kind[]): Kind {
 
 /** Types of every kind, nested, each with one value. */
 export const samples: fc.Arbitrary<Sample> = fc
-  .oneof({ weight: 9, arbitrary: any }, fc.constantFrom(...sized))
+  .oneof({ weight: 9, arbitrary: any }, { weight: 2, arbitrary: open }, fc.constantFrom(...sized))
   .chain(([type, values]) => values.map((value) => ({ type, value })))

@@ -1,4 +1,5 @@
 import type { Reader } from '../../bytes/index.ts'
+import type { BusbarError } from '../../errors/index.ts'
 import { badValue, type Codec, disagrees, type Failure, isRecord, malformed, type Owner } from './codec.ts'
 import type { WireUnion } from './wire.ts'
 
@@ -6,6 +7,16 @@ import type { WireUnion } from './wire.ts'
 export interface Arm {
   readonly label: number | string
   readonly codec: Codec | undefined
+}
+
+/** What the discriminant of a value should have been: completes "expected ...". */
+export function oneOf(labelAt: string, arms: readonly { readonly label: number | string }[]): string {
+  return `"${labelAt}" to be one of: ${arms.map(({ label }) => label).join(', ')}`
+}
+
+/** The error for a discriminant without an arm. */
+export function noSuchCase(path: string, label: unknown): BusbarError {
+  return malformed(path, `discriminant ${String(label)} of a union without such a case`)
 }
 
 /** What was read of a union before what its arm points to. */
@@ -35,7 +46,7 @@ export function unionCodec(
 
   const armOf = (label: unknown): Arm => byLabel.get(label) ?? fallback ?? unknown(label)
   const unknown = (label: unknown): never => {
-    throw badValue(path, `"${labelAt}" to be one of: ${arms.map((arm) => arm.label).join(', ')}`, label)
+    throw badValue(path, oneOf(labelAt, arms), label)
   }
   const contents = (value: Record<string, unknown>): unknown => (flat === undefined ? value['value'] : value)
 
@@ -77,7 +88,7 @@ export function unionCodec(
     read(reader, port, owner) {
       const label = tag.read(reader, port, undefined)
       const arm = byLabel.get(label) ?? fallback
-      if (arm === undefined) throw malformed(path, `discriminant ${String(label)} of a union without such a case`)
+      if (arm === undefined) throw noSuchCase(path, label)
       if (switchIs !== undefined) agree({ [labelAt]: label }, owner, malformed)
       const value = arm.codec?.read(reader, port, owner)
       return later ? { arm, label, value } : finish(label, value)

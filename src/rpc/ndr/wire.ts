@@ -154,7 +154,7 @@ export function alignOf(type: WireType): number {
     case 'union':
       return type.align
     case 'array':
-      return hasOffset(type) ? Math.max(4, alignOf(type.item)) : alignOf(type.item)
+      return isVarying(type.shape) ? Math.max(4, alignOf(type.item)) : alignOf(type.item)
     default:
       return 4
   }
@@ -163,10 +163,15 @@ export function alignOf(type: WireType): number {
 /** Whether it ends in a conformant array that a structure around it has to announce. */
 export function isConformant(type: WireType): boolean {
   if (type.kind === 'struct') return type.conformant
-  return type.kind === 'array' && (type.shape.form === 'conformant' || type.shape.form === 'conformant-varying')
+  return type.kind === 'array' && isAnnounced(type.shape)
 }
 
-/** Whether an offset and an actual count stand in front of the items; a maximum count stands in front of a structure. */
-function hasOffset({ shape }: WireArray): boolean {
-  return shape.form === 'varying' || shape.form === 'conformant-varying'
+/** Whether a maximum count stands in front of the items, or of the structure that ends in them. */
+export function isAnnounced({ form }: ArrayShape): boolean {
+  return form === 'conformant' || form === 'conformant-varying'
+}
+
+/** Whether an offset and an actual count stand in front of the items. */
+export function isVarying({ form }: ArrayShape): boolean {
+  return form === 'varying' || form === 'conformant-varying'
 }
