@@ -37,6 +37,7 @@ import { type Terms, termsOf } from './terms.ts'
 /** Calls the objects of the peer on one association. When it is over, every pending call and stream settles at once. */
 export class ObjectCaller implements Taker, PipelinedCalls {
   readonly imports: ImportTable
+  readonly watched: Set<Held> = new Set<Held>()
   readonly #env: Env
   readonly #guards: Guards
   readonly #limits: ObjectLimits
@@ -71,7 +72,10 @@ export class ObjectCaller implements Taker, PipelinedCalls {
     this.#bare = { give, take: (contract, reference) => exchange.receive(contract, decodeObjRef(reference)) }
     this.#pipelining = new Pipelining(this, this.#requests, this.#front, options.intercept ?? [])
     exchange.taker = this
-    void this.#requests.closed.then(() => this.imports.clear())
+    void this.#requests.closed.then((reason) => {
+      this.imports.clear()
+      for (const held of this.watched) held.lost(reason)
+    })
   }
 
   /** Settles once: `undefined` when the association ended in order, else why it did not. */

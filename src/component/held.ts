@@ -1,5 +1,5 @@
 import type { Guid } from '../bytes/index.ts'
-import type { BusbarError } from '../errors/index.ts'
+import { BusbarError } from '../errors/index.ts'
 import type { CallCounter, CallOptions, Contract } from '../rpc/index.ts'
 import type { Interface, Operation } from './interface.ts'
 import type { ObjRef } from './objref.ts'
@@ -12,6 +12,8 @@ export interface Via {
   /** Nothing can be called any more, and `closed` has settled or is about to: with the reason, or `undefined` when all ended in order. */
   readonly over: boolean
   readonly closed: Promise<BusbarError | undefined>
+  /** Those of its references whose end somebody waits for: they are told of the end of the pipe. */
+  readonly watched: Set<Held>
   /** Makes a call: a promise of its result, or a stream. */
   invoke(held: Held, operation: Operation, args: unknown, options: CallOptions | undefined): unknown
   /** The same for a third party: `took` is told of the references in the result, which this side has only to pass them on. */
@@ -48,6 +50,8 @@ export class Held implements CallCounter {
   #pins = 0
   #forgotten = false
   #released: Promise<void> | undefined
+  #closed: Promise<BusbarError | undefined> | undefined
+  #settle: (reason: BusbarError | undefined) => void = () => {}
 
   constructor(via: Via, served: Interface, { ipid, references, oxid, oid }: Omit<ObjRef, 'iid'>, base?: Held) {
     this.via = via
@@ -77,7 +81,30 @@ export class Held implements CallCounter {
     if (this.#released !== undefined) return this.#released
     this.#released = this.#pins === 0 ? this.via.letGo(this) : Promise.resolve()
     this.ended?.()
+    if (this.#closed !== undefined) this.#over(undefined)
     return this.#released
+  }
+
+  /** Settles once: `undefined` when it was released, else why nothing can be called through it any more. */
+  get closed(): Promise<BusbarError | undefined> {
+    if (this.#closed !== undefined) return this.#closed
+    this.#closed = new Promise((resolve) => {
+      this.#settle = resolve
+    })
+    if (this.released) this.#over(undefined)
+    else if (this.via.over) void this.via.closed.then((reason) => this.lost(reason))
+    else this.via.watched.add(this)
+    return this.#closed
+  }
+
+  /** The pipe is over. */
+  lost(reason: BusbarError | undefined): void {
+    this.#over(reason ?? new BusbarError('CLOSED', 'the pipe to the object was closed in order'))
+  }
+
+  #over(reason: BusbarError | undefined): void {
+    this.via.watched.delete(this)
+    this.#settle(reason)
   }
 
   /** Nobody can reach the proxy any more: released as soon as no call is pending on it. */

@@ -1,6 +1,7 @@
 /** Objects across VMs: identity, activation, interfaces, references, lifetime, streams. */
 export type { CallContext, Caller, CallOptions, Client, Hop, Implementation } from '../rpc/index.ts'
 export { ClassTable, type ClassView, type Source } from './classes.ts'
+export { closedOf } from './closed-of.ts'
 export { ObjectClient, type ObjectClientOptions, type ObjectClientView, type ReturnOptions } from './client.ts'
 export type { ExportedCounts } from './exports.ts'
 export {
