@@ -66,7 +66,8 @@ export class ObjectCaller implements Taker, PipelinedCalls {
     const late = (operation: Operation, reply: RpcReply): void => this.#giveBack(operation, reply)
     this.#requests = new Requests(access, env, limits, late, options.group)
     this.#front = new CallFront(env.random(new Uint8Array(16)), new Slab())
-    this.imports = new ImportTable(limits.objects, this, (refs) => this.#release(refs))
+    const release = (refs: InterfaceRefs[]): Promise<void> => this.#release(refs)
+    this.imports = new ImportTable(limits.objects, this, release, exchange.usage, limits.peerLent)
     const give = (contract: Contract, value: unknown): Uint8Array => exchange.lend(contract, value)
     this.#proxies = { give, take: (contract, reference) => exchange.received(contract, reference) }
     this.#bare = { give, take: (contract, reference) => exchange.receive(contract, decodeObjRef(reference)) }

@@ -82,6 +82,7 @@ export class ExportTable {
   readonly #objects = new Identities<ExportedObject>()
   readonly #interfaces = new Map<Guid, Interface>()
   #size = 0
+  #references = 0
   #streams = 0
   #given = 0
   #failures = 0
@@ -162,11 +163,15 @@ export class ExportTable {
   give(served: Interface, offering: Offering, references = 1): Uint8Array {
     const many = 'too many references to one object'
     if (references > MAX_REFERENCES) throw new BusbarError('LIMIT', many)
+    if (this.#hasTooMany(references)) {
+      const { peerReferences } = this.#limits
+      throw tooMany('peerReferences', `the peer holds ${peerReferences} references on all its pipes; release some`)
+    }
     const object = this.#objects.get(offering.key) ?? this.#enter(offering)
     const exported =
       object.interfaces.find((each) => each.interface.uuid === served.uuid) ?? this.#open(object, served, offering.key)
     if (exported.references + references > MAX_REFERENCES) throw new BusbarError('LIMIT', many)
-    exported.references += references
+    this.#count(exported, references)
     this.#journal.push({ exported, references })
     const { ipid } = exported
     const ref = { iid: served.uuid, ipid, references, oxid: this.oxid, oid: object.oid }
@@ -202,8 +207,8 @@ export class ExportTable {
   /** References more, for a holder that already has one. */
   addReferences(ipid: Guid, count: number): boolean {
     const exported = this.#byIpid.get(ipid)
-    if (exported === undefined || exported.references + count > MAX_REFERENCES) return false
-    exported.references += count
+    if (exported === undefined || exported.references + count > MAX_REFERENCES || this.#hasTooMany(count)) return false
+    this.#count(exported, count)
     return true
   }
 
@@ -230,6 +235,8 @@ export class ExportTable {
     this.#interfaces.clear()
     this.#usage.objects -= this.#size
     this.#size = 0
+    this.#usage.references -= this.#references
+    this.#references = 0
     this.#streams = 0
     this.#journal = []
     for (const object of all) {
@@ -259,6 +266,16 @@ export class ExportTable {
     return object
   }
 
+  #hasTooMany(more: number): boolean {
+    return this.#usage.references + more > this.#limits.peerReferences
+  }
+
+  #count(exported: Exported, more: number): void {
+    exported.references += more
+    this.#references += more
+    this.#usage.references += more
+  }
+
   /** Another interface of an object. A proxy is held on to for as long as somebody may call through it. */
   #open(object: ExportedObject, served: Interface, key: Methods | Held): Exported {
     const share = key instanceof Held ? key.share() : undefined
@@ -271,8 +288,9 @@ export class ExportTable {
   }
 
   #drop(exported: Exported, count: number): void {
-    if (exported.references === 0) return
-    exported.references = Math.max(0, exported.references - count)
+    // What is there without being given is not counted.
+    if (exported.references === 0 || exported.references === Number.POSITIVE_INFINITY) return
+    this.#count(exported, -Math.min(count, exported.references))
     if (exported.references > 0) return
     this.#byIpid.delete(exported.ipid)
     void exported.share?.release()

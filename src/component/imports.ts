@@ -2,8 +2,9 @@ import type { Guid } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { Held, type Via } from './held.ts'
 import type { Interface } from './interface.ts'
-import { MAX_RELEASES } from './limits.ts'
+import { DEFAULT_OBJECT_LIMITS, MAX_RELEASES } from './limits.ts'
 import type { ObjRef } from './objref.ts'
+import { PeerUsage } from './peer-usage.ts'
 import type { InterfaceRefs } from './rem-unknown.ts'
 
 interface Releasing {
@@ -18,6 +19,8 @@ interface Releasing {
 export class ImportTable {
   readonly #max: number
   readonly #via: Via
+  readonly #usage: PeerUsage
+  readonly #maxOfPeer: number
   readonly #send: (refs: InterfaceRefs[]) => Promise<void>
   readonly #held = new Set<Held>()
   /** Those that went home in an answer, until the other side says that they arrived. */
@@ -28,9 +31,17 @@ export class ImportTable {
   #taken = 0
   #over = false
 
-  /** At most `max` at a time. `send` tells the peer what was released; it may fail only when the pipe is over. */
-  constructor(max: number, via: Via, send: (refs: InterfaceRefs[]) => Promise<void>) {
+  /** At most `max` at a time, and `maxOfPeer` on all pipes that count in `usage`. `send` tells the peer what was released; it may fail only when the pipe is over. */
+  constructor(
+    max: number,
+    via: Via,
+    send: (refs: InterfaceRefs[]) => Promise<void>,
+    usage: PeerUsage = new PeerUsage(),
+    maxOfPeer: number = DEFAULT_OBJECT_LIMITS.peerLent,
+  ) {
     this.#max = max
+    this.#usage = usage
+    this.#maxOfPeer = maxOfPeer
     this.#via = via
     this.#send = send
   }
@@ -67,9 +78,16 @@ export class ImportTable {
     if (this.#held.size >= this.#max) {
       throw new BusbarError('LIMIT', `limit objects: ${this.#max} references are held on this pipe; release some`)
     }
+    if (this.#usage.lent >= this.#maxOfPeer) {
+      const what = `${this.#maxOfPeer} references of this peer are held on all its pipes; release some`
+      throw new BusbarError('LIMIT', `limit peerLent: ${what}`)
+    }
     const held = new Held(this.#via, wanted, ref)
     // An answer that was here before the pipe was over, and is read after.
-    if (!this.#over) this.#held.add(held)
+    if (!this.#over) {
+      this.#held.add(held)
+      this.#usage.lent++
+    }
     this.#journal.push(held)
     this.#taken++
     return held
@@ -89,7 +107,7 @@ export class ImportTable {
 
   /** The message that brought the last references is refused as a whole: whoever sent it takes them back by itself. */
   disown(): void {
-    for (const held of this.#journal) this.#held.delete(held)
+    for (const held of this.#journal) this.#forget(held)
     this.#journal = []
   }
 
@@ -127,6 +145,7 @@ export class ImportTable {
   /** The pipe is over: nothing is held any more. */
   clear(): void {
     this.#over = true
+    this.#usage.lent -= this.#held.size
     this.#held.clear()
     this.#loans.clear()
     this.#journal = []
@@ -134,8 +153,15 @@ export class ImportTable {
   }
 
   release(held: Held): Promise<void> {
-    if (!this.#held.delete(held)) return Promise.resolve()
+    if (!this.#forget(held)) return Promise.resolve()
     return this.giveBack({ ipid: held.target.object, references: held.references })
+  }
+
+  /** False when it was not in the table any more. */
+  #forget(held: Held): boolean {
+    const there = this.#held.delete(held)
+    if (there) this.#usage.lent--
+    return there
   }
 
   /** Gives references back that are not, or no longer, in the table. */

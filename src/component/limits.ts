@@ -13,6 +13,10 @@ export interface ObjectLimits {
   readonly pageBytes: number
   /** Objects that one peer holds, on all its pipes together, `objects`. */
   readonly peerObjects: number
+  /** References to those, `references`: an object may be held many times. */
+  readonly peerReferences: number
+  /** References of one peer that this side holds, on all its pipes together: lent in arguments, or given in results, `references`. */
+  readonly peerLent: number
   /** Calls of one peer that run at the same time, on all its pipes together, `calls`. */
   readonly peerCalls: number
   /** Arguments of those calls, `bytes`. A call that runs alone is only bound by what one request may be. */
@@ -32,6 +36,10 @@ export const DEFAULT_OBJECT_LIMITS: ObjectLimits = {
   pageBytes: 266_240,
   /** Our choice: what four pipes of one peer may hold. */
   peerObjects: 262_144,
+  /** Our choice: sixteen for each object; foreign peers ask for five at a time. */
+  peerReferences: 4_194_304,
+  /** Our choice: what four pipes of one peer may lend. */
+  peerLent: 262_144,
   /** Our choice: four times what one pipe takes at a time. */
   peerCalls: 4_096,
   /** Our choice: 64 requests of the largest default size. */
@@ -48,6 +56,8 @@ export function objectLimits(chosen: Partial<ObjectLimits> = {}): ObjectLimits {
     'pageItems',
     'pageBytes',
     'peerObjects',
+    'peerReferences',
+    'peerLent',
     'peerCalls',
     'peerBytes',
   ] as const) {

@@ -6,6 +6,10 @@ import type { ObjectLimits } from './limits.ts'
 export class PeerUsage {
   /** Objects that it holds. */
   objects = 0
+  /** References to those. */
+  references = 0
+  /** References of its own that this side holds. */
+  lent = 0
   /** Calls of it that run. */
   calls = 0
   /** Arguments of those, `bytes`. */

@@ -5,6 +5,8 @@ import { ClassTable } from './classes.ts'
 import { code, end, FileStore, settle, world } from './harness.test.ts'
 import { objectLimits } from './limits.ts'
 import { PeerUsage, PeerUsages } from './peer-usage.ts'
+import { Raw } from './raw.test.ts'
+import { REM_UNKNOWN } from './rem-unknown.ts'
 
 const Work = contract(
   'test.Work',
@@ -93,6 +95,76 @@ test('objects that one peer holds, on all its pipes', async () => {
   assert.equal(usage.objects, 0)
 })
 
+test('references that one peer adds to what it holds, on all its pipes, however few objects', async () => {
+  const usage = new PeerUsage()
+  const all = world()
+  const limits = { peerReferences: 1000 }
+  const [one, two] = [new Raw(all, { limits, usage }), new Raw(all, { limits, usage })]
+  const [a, b] = [await one.activate(FileStore), await two.activate(FileStore)]
+  const add = (raw: Raw, { remUnknown, object: { ipid } }: typeof a, references: number): Promise<unknown> =>
+    raw.call(REM_UNKNOWN, remUnknown, 1, [{ ipid, references }])
+  assert.equal(usage.references, 2)
+  assert.deepEqual(await add(one, a, 997), [0])
+  assert.deepEqual(await add(two, b, 2), [0x8007_0057])
+  assert.deepEqual(await add(two, b, 1), [0])
+  for (const many of [0x7fff_ffff, 0xffff_ffff]) assert.deepEqual(await add(one, a, many), [0x8007_0057])
+  await assert.rejects(two.activate(FileStore))
+  assert.equal(usage.references, 1000)
+  // A count above what it holds gives back no more than that.
+  await two.call(REM_UNKNOWN, b.remUnknown, 2, [{ ipid: b.object.ipid, references: 0xffff_ffff }])
+  assert.deepEqual([usage.references, usage.objects], [998, 1])
+  const again = await two.activate(FileStore)
+  assert.deepEqual(await add(two, again, 1), [0])
+  await one.close()
+  assert.equal(usage.references, 2)
+  await two.close()
+  assert.deepEqual([usage.references, usage.objects], [0, 0])
+})
+
+test('references that one peer holds to an object that it is given again and again', async () => {
+  const usage = new PeerUsage()
+  const one = world({ usage, server: { peerReferences: 5 } })
+  const store = await one.client.activate(FileStore)
+  for (let again = 0; again < 4; again++) await store.open({ path: '/shared' })
+  assert.deepEqual([usage.references, usage.objects], [5, 2])
+  const refused = code('LIMIT', /limit peerReferences: .* 5 references/)
+  await assert.rejects(store.open({ path: '/shared' }), refused)
+  await assert.rejects(store.list({ path: '/' }).next(), refused)
+  assert.deepEqual([usage.references, usage.objects], [5, 2])
+  await end(one)
+  assert.equal(usage.references, 0)
+})
+
+test('references that one peer lends in arguments, on all its pipes', async () => {
+  const usage = new PeerUsage()
+  const Idle = contract('test.Idle', { version: '1.0' }, { idle: method({}, t.void) })
+  const Box = contract('test.Box', { version: '1.0' }, { put: method({ all: t.array(t.ref(Idle)) }, t.void) })
+  const kept: Disposable[] = []
+  const classes = new ClassTable()
+  classes.offer(Box, { put: ({ all }) => void kept.push(...all) })
+  const settings = { classes, usage, server: { peerLent: 5 } }
+  const one = world(settings)
+  const two = world({ env: one.env, ...settings })
+  const [a, b] = [await one.client.activate(Box), await two.client.activate(Box)]
+  const some = (count: number) => ({ all: Array.from({ length: count }, () => ({ idle: () => {} })) })
+  await a.put(some(3))
+  await b.put(some(1))
+  assert.equal(usage.lent, 4)
+  // All or nothing: what does not fit as a whole is taken back as a whole.
+  await assert.rejects(b.put(some(2)), code('BUSY'))
+  assert.deepEqual([usage.lent, two.client.inspect().objects], [4, 1])
+  await b.put(some(1))
+  await assert.rejects(a.put(some(1)), code('BUSY'))
+  kept[0]?.[Symbol.dispose]()
+  await settle()
+  await b.put(some(1))
+  assert.deepEqual([usage.lent, kept.length], [5, 6])
+  await end(two)
+  assert.equal(usage.lent, 2)
+  await end(one)
+  assert.equal(usage.lent, 0)
+})
+
 test('calls that never end do not count any more when their pipe is over', async () => {
   const { usage, one, two, waiting } = pipes({ peerCalls: 2 })
   const [a, b] = [await one.client.activate(Work), await two.client.activate(Work)]
@@ -125,7 +197,7 @@ test('an attachment of a partition is one peer, for as long as it has pipes', ()
 })
 
 test('limits that cannot be are refused by name', () => {
-  for (const name of ['peerObjects', 'peerCalls', 'peerBytes'] as const) {
+  for (const name of ['peerObjects', 'peerReferences', 'peerLent', 'peerCalls', 'peerBytes'] as const) {
     assert.throws(() => objectLimits({ [name]: 0 }), code('INVALID_ARGUMENT', new RegExp(name)))
   }
 })

@@ -9,11 +9,13 @@ import { FIRST_OPNUM } from './interface.ts'
 import { decodeObjRef, encodeObjRef, type ObjRef } from './objref.ts'
 import type { ObjectLimits } from './limits.ts'
 import { CallFront, readThat } from './orpc.ts'
+import type { PeerUsage } from './peer-usage.ts'
 import type { REM_UNKNOWN } from './rem-unknown.ts'
 import { ObjectServer } from './server.ts'
 
 interface RawOptions {
   readonly limits?: Partial<ObjectLimits>
+  readonly usage?: PeerUsage
   /** Says that it calls what other calls are going to give. */
   readonly pipelines?: boolean
 }
@@ -27,8 +29,8 @@ export class Raw {
   constructor({ env, classes, channels }: Pick<World, 'env' | 'classes' | 'channels'>, more: RawOptions = {}) {
     const [mine, theirs] = memoryPair()
     const caller = { partition: 'raw', epoch: 1 }
-    const { limits, pipelines = false } = more
-    const options = { env, classes, caller, returns: channels }
+    const { limits, usage, pipelines = false } = more
+    const options = { env, classes, caller, returns: channels, ...(usage === undefined ? {} : { usage }) }
     this.server = new ObjectServer(new RpcAccess(theirs), { ...options, ...(limits === undefined ? {} : { limits }) })
     this.rpc = new RpcClient(new RpcAccess(mine), { env, pipelines })
   }
