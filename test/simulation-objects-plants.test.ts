@@ -186,6 +186,23 @@ const PLANTS: readonly { bug: string; rule: string; plants: () => Plants }[] = [
       },
     }),
   },
+  { bug: 'an item of a stream is given twice', rule: 'I11', plants: () => streaming(twice) },
+  { bug: 'a stream that broke is said to be at its end', rule: 'I1', plants: () => streaming(quietly) },
+  { bug: 'a producer is not told that its reader left', rule: 'I9', plants: () => streaming(endless) },
+  {
+    bug: 'who reads a stream that was cut waits for ever',
+    rule: 'I12',
+    plants: () => ({
+      objectHooks: {
+        calls: [
+          (call, next) => {
+            const made = next(call)
+            return call.method === 'flow' ? silent(made as Items) : made
+          },
+        ],
+      },
+    }),
+  },
   {
     bug: 'a call leaves a listener on its signal',
     rule: 'I9',
@@ -219,6 +236,54 @@ const PLANTS: readonly { bug: string; rule: string; plants: () => Plants }[] = [
     }),
   },
 ]
+
+type Items = AsyncIterable<unknown>
+
+/** Serves something in place of the streams that components give. */
+function streaming(change: (items: Items) => Items): Plants {
+  return {
+    objectHooks: {
+      serves: [
+        (call, next) => {
+          const answer = next(call)
+          return call.method === 'flow' ? change(answer as Items) : answer
+        },
+      ],
+    },
+  }
+}
+
+async function* twice(items: Items): Items & AsyncGenerator<unknown, void, void> {
+  for await (const item of items) {
+    yield item
+    yield item
+  }
+}
+
+async function* quietly(items: Items): Items & AsyncGenerator<unknown, void, void> {
+  try {
+    yield* items
+  } catch {
+    // It ends as if that were all.
+  }
+}
+
+/** Without a way to leave it. */
+function endless(items: Items): Items {
+  const iterator = items[Symbol.asyncIterator]()
+  return { [Symbol.asyncIterator]: () => ({ next: () => iterator.next() }) }
+}
+
+/** Fails by never going on. */
+function silent(items: Items): Items {
+  const iterator = items[Symbol.asyncIterator]()
+  const silently: AsyncIterator<unknown> & Items = {
+    [Symbol.asyncIterator]: () => silently,
+    next: () => iterator.next().catch(() => new Promise<never>(() => {})),
+    return: async () => (await iterator.return?.()) ?? { done: true, value: undefined },
+  }
+  return silently
+}
 
 function share(proxy: object): void {
   query(proxy, Thing).catch(() => {})

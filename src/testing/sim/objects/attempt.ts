@@ -12,6 +12,9 @@ export interface Attempt {
   readonly way: Passing['path']
   readonly target: Passing['target']
   readonly sent?: readonly Reference[]
+  readonly stream?: Passing['stream']
+  /** The stream is among the arguments. */
+  readonly lends?: boolean
   /** The proxy that it is made on was released: it must be refused here. */
   readonly released?: boolean
   /** Told what came of it: a code, or nothing when it was done. */
@@ -44,13 +47,13 @@ export async function attempt<T>(
   planned: Attempt,
   make: (call: number, options: CallOptions) => Promise<T>,
 ): Promise<Outcome<T> | undefined> {
-  const { method, way, target, sent = [], released = false, deadline, cancelAfter } = planned
+  const { method, way, target, sent = [], stream, released = false, deadline, cancelAfter } = planned
   const { report, calls } = table
   const { node } = holder
   const last = way.at(-1)
   if (last === undefined) throw new Error('a call without a way')
   const call = calls.add(last.caller, released || way.some((end) => end.broken))
-  const passing: Passing = { path: way, target, sent, returned: [] }
+  const passing: Passing = { path: way, target, sent, stream, returned: [] }
   table.passes(call, passing)
   for (const end of way) end.busy++
   for (const { holder: between } of way.slice(1)) between.passedOn ||= method === 'swap'
@@ -77,7 +80,7 @@ export async function attempt<T>(
     const { code, message } = BusbarError.from(thrown)
     report.note(`${what} failed: ${code} ${message}`)
     planned.ended?.(code)
-    const lends = sent.length > 0 && way.some(({ role }) => role === 'client')
+    const lends = (sent.length > 0 || planned.lends === true) && way.some(({ role }) => role === 'client')
     const noWayBack = lends && NO_WAY_BACK.has(code)
     const asked = (code === 'CANCELLED' && abort.signal.aborted) || (code === 'DEADLINE' && deadline !== undefined)
     const broke = (BROKEN.has(code) && code !== 'FAULT') || code === way[0]?.reason?.code

@@ -5,17 +5,22 @@ import {
   type Implementation,
   type Method,
   method,
+  type StreamType,
   t,
   type Type,
 } from '../../../rpc/index.ts'
 
 type Num = Type<number>
 type Call = { readonly call: Num }
+type Numbers = StreamType<number, number>
 
 // Written out, because a library's declarations are made file by file. Programs need not do this.
 type ThingMethods = {
   readonly who: Method<Call, Num>
   readonly wait: Method<Call & { readonly ms: Num }, Num>
+  readonly flow: Method<Call, Numbers>
+  readonly pour: Method<Call & { readonly items: Numbers }, Num>
+  readonly relay: Method<Call & { readonly items: Numbers }, Numbers>
 }
 type ThingContract = Contract<ThingMethods>
 type Things = Type<readonly Implementation<ThingContract>[], Client<ThingContract>[]>
@@ -44,6 +49,12 @@ export const Thing: ThingContract = contract(
     who: method({ call: t.uint32 }, t.uint32),
     /** The same after so many virtual `ms`, or when it is cancelled. */
     wait: method({ call: t.uint32, ms: t.uint32 }, t.uint32),
+    /** The items of the stream that the model has for the call. */
+    flow: method({ call: t.uint32 }, t.stream(t.uint32)),
+    /** Reads them, and answers how many it had. */
+    pour: method({ call: t.uint32, items: t.stream(t.uint32) }, t.uint32),
+    /** Gives back what it was lent, read or unread. */
+    relay: method({ call: t.uint32, items: t.stream(t.uint32) }, t.stream(t.uint32)),
   },
 )
 

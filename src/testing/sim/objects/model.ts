@@ -1,6 +1,7 @@
 import type { Caller, RpcClientView, RpcServerView } from '../../../rpc/index.ts'
 import type { BusbarError } from '../../../errors/index.ts'
 import type { Holder } from './holder.ts'
+import type { PlannedStream } from './streams.ts'
 
 /** An object of the model: what implements it lives in one process. */
 export interface ThingModel {
@@ -81,6 +82,8 @@ export interface Passing {
   readonly target: ThingModel | undefined
   /** As the caller holds them. */
   readonly sent: readonly Reference[]
+  /** What the call lends, or gives. */
+  readonly stream?: PlannedStream | undefined
   /** As the object's side holds them. */
   returned: readonly Reference[]
 }

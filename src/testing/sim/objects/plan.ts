@@ -14,11 +14,26 @@ export type ObjectAct =
   | 'call'
   /** Swaps what is in a box that it holds. */
   | 'swap'
+  /** Calls such an object for a stream: in the result, in the arguments, in both. */
+  | 'flow'
+  | 'pour'
+  | 'relay'
   | 'query'
   | 'same'
   | 'release'
   /** Calls what it has released. */
   | 'misuse'
+
+/** A stream of numbers, and how it is read. */
+export interface StreamPlan {
+  readonly items: number
+  /** It breaks behind the last of them. */
+  readonly breaks: boolean
+  /** The reader leaves after so many. */
+  readonly takes?: number
+  /** Virtual `ms` that both of them take a rest for now and then. */
+  readonly pause: number
+}
 
 /** One step of a session with objects. */
 export interface ObjectStep {
@@ -31,6 +46,7 @@ export interface ObjectStep {
   readonly other: number
   /** Things, times, virtual `ms` or `bytes`, as the act has it. */
   readonly size: number
+  readonly stream?: StreamPlan
   readonly deadline?: number
   readonly cancelAfter?: number
   /** The next step does not wait for this one. */
@@ -60,6 +76,12 @@ const ACTS: readonly ObjectAct[] = [
     'call',
     'swap',
     'swap',
+    'flow',
+    'flow',
+    'pour',
+    'pour',
+    'relay',
+    'relay',
     'query',
     'query',
     'same',
@@ -69,6 +91,9 @@ const ACTS: readonly ObjectAct[] = [
   ] as const),
   'misuse',
 ]
+
+/** Most items of one stream: more than two pages are given at once. */
+const MOST_STREAMED = 300
 
 /** Most references that one act passes. */
 const MOST_THINGS = 3
@@ -102,5 +127,16 @@ function drawStep(random: SimRandom): ObjectStep {
     ...(random.chance(0.1) ? { deadline: random.sized(200) } : {}),
     ...(random.chance(0.15) ? { cancelAfter: random.below(40) } : {}),
     overlaps: random.chance(0.25),
+    ...(act === 'flow' || act === 'pour' || act === 'relay' ? { stream: drawStream(random) } : {}),
+  }
+}
+
+function drawStream(random: SimRandom): StreamPlan {
+  const items = random.chance(0.3) ? random.sized(MOST_STREAMED) : random.below(12)
+  return {
+    items,
+    breaks: random.chance(0.25),
+    ...(random.chance(0.25) && items > 0 ? { takes: random.between(1, items) } : {}),
+    pause: random.chance(0.5) ? random.below(40) : 0,
   }
 }

@@ -6,9 +6,13 @@ import { attempt } from './attempt.ts'
 import { type Box, Hub, type Thing } from './contracts.ts'
 import type { Holder } from './holder.ts'
 import { arrivalBack, type Passing, PipeEnd, type Reference, sameReference } from './model.ts'
+import { streamOn } from './streams.ts'
 import type { ObjectTable } from './table.ts'
 
 type ThingProxy = Client<typeof Thing>
+
+/** What objects are called back with, besides. */
+const STREAMED = ['flow', 'pour', 'relay'] as const
 
 /** The serving side of one pipe with objects. */
 export class HubSession {
@@ -78,7 +82,13 @@ export class HubSession {
       },
       ask: async ({ call, things, times }, context) => {
         const arrived = table.received(holder, begin(call, context), things)
-        for (const reference of arrived) for (let time = 0; time < times; time++) await this.#askBack(reference)
+        for (const reference of arrived) {
+          for (let time = 0; time < times; time++) await this.#askBack(reference)
+          if (call % 2 === 0) {
+            const plan = { items: call % 40, breaks: call % 5 === 0, pause: call % 7 }
+            await streamOn(table, holder, reference, STREAMED[call % 3] ?? 'flow', plan)
+          }
+        }
         return times
       },
       stuff: async ({ call, box, pick }, context) => {

@@ -11,6 +11,7 @@ import type { Holder } from './holder.ts'
 import { PipeEnd, type Reference } from './model.ts'
 import type { ObjectsOp, ObjectStep } from './plan.ts'
 import { checkAnswer, compareReferences, swapThings, takeReturned } from './serving.ts'
+import { streamOn } from './streams.ts'
 import type { ObjectTable } from './table.ts'
 
 type HubProxy = Client<typeof Hub>
@@ -185,6 +186,15 @@ class ObjectSession {
       case 'swap': {
         const box = holder.pickRemote(pick, 'sim.Box')
         if (box !== undefined) await swapThings(table, holder, box, this.#pick(other, size % 2), terms)
+        return
+      }
+      case 'flow':
+      case 'pour':
+      case 'relay': {
+        const reference = holder.pickRemote(pick, 'sim.Thing')
+        const { stream } = step
+        if (reference !== undefined && stream !== undefined)
+          await streamOn(table, holder, reference, act, stream, terms)
         return
       }
       case 'query':

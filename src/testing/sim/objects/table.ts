@@ -7,6 +7,8 @@ import type { Report } from '../report.ts'
 import type { SimNode } from '../node.ts'
 import { Holder } from './holder.ts'
 import { arrivalThere, type Passing, type PipeEnd, type Reference, type ThingModel } from './model.ts'
+import type { StreamPlan } from './plan.ts'
+import { PlannedStream } from './streams.ts'
 import { makeThing } from './thing.ts'
 
 /** All objects, references, and pipes with objects of a run. */
@@ -15,6 +17,7 @@ export class ObjectTable {
   readonly plants: Plants
   readonly calls: CallTable
   readonly things: ThingModel[] = []
+  readonly streams: PlannedStream[] = []
   readonly ends: PipeEnd[] = []
   readonly #holders = new Map<SimNode, Holder>()
   readonly #passing = new Map<number, Passing>()
@@ -53,6 +56,13 @@ export class ObjectTable {
     const thing = makeThing(this, home, this.things.length + 1, isBox, pure)
     this.things.push(thing)
     return thing
+  }
+
+  /** A stream more, whose items are made in the process of `home`. */
+  stream(home: Holder, plan: StreamPlan): PlannedStream {
+    const stream = new PlannedStream(this.streams.length + 1, home, plan)
+    this.streams.push(stream)
+    return stream
   }
 
   /** A call is about to be made. */

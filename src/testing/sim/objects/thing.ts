@@ -4,6 +4,7 @@ import type { CallContext, Client, Implementation } from '../../../rpc/index.ts'
 import { Box, Thing } from './contracts.ts'
 import type { Holder } from './holder.ts'
 import type { Passing, Reference, ThingModel } from './model.ts'
+import { type PlannedStream, readPlanned, reread } from './streams.ts'
 import type { ObjectTable } from './table.ts'
 
 type ThingProxy = Client<typeof Thing>
@@ -15,6 +16,12 @@ export function makeThing(table: ObjectTable, home: Holder, id: number, isBox: b
     const passing = table.invoked(call, context, model)
     if (passing === undefined) throw new BusbarError('INTERNAL', `there is no call ${call}`)
     return passing
+  }
+  const streamOf = (call: number, context: CallContext): PlannedStream => {
+    const { stream } = invoked(call, context)
+    if (stream === undefined) throw new BusbarError('INTERNAL', `call ${call} has no stream`)
+    table.answered(call)
+    return stream
   }
   const impl: Implementation<typeof Thing> & Disposable = {
     who: ({ call }, context) => {
@@ -29,6 +36,12 @@ export function makeThing(table: ObjectTable, home: Holder, id: number, isBox: b
       await Promise.race([home.node.sleep(ms), cancelled])
       table.answered(call)
       return id
+    },
+    flow: ({ call }, context) => streamOf(call, context),
+    pour: ({ call, items }, context) => readPlanned(table, home, streamOf(call, context), items),
+    relay: ({ call, items }, context) => {
+      streamOf(call, context)
+      return call % 2 === 0 ? items : reread(items)
     },
     [Symbol.dispose]: () => {
       model.disposed++
