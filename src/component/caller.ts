@@ -98,6 +98,11 @@ export class ObjectCaller implements Taker, PipelinedCalls {
     this.#requests.expect(through)
   }
 
+  /** The same for an object that is being activated, through `first`, and for what its methods give. */
+  foresee(first: Interface, contract: Contract): void {
+    this.#requests.foresee(first, contract)
+  }
+
   /** An object that is there without being given. */
   wellKnown(served: Interface, ipid: string): Held {
     return new Held(this, served, { ipid, references: 0, oxid: 0n, oid: 0n })

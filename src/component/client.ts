@@ -168,6 +168,7 @@ export class ObjectClient {
 
   async #activate(contract: Contract, options: CallOptions | undefined): Promise<Held> {
     const ids = { classId: contract.uuid, interfaceId: contract.uuid }
+    this.#caller.foresee(ACTIVATOR, contract)
     const made = await this.#caller.call(this.#activator, ACTIVATE, ids, options, {
       give: () => refuse(),
       // The reference that comes back must be to the contract that was asked for.

@@ -43,6 +43,20 @@ export function referenceOf({ result }: Operation): Contract | undefined {
   return node.kind === 'ref' ? node.contract() : undefined
 }
 
+/** `contract`, and the interfaces that its methods give as whole results, of objects and of streams, and theirs: the nearest `most`. */
+export function likely(contract: Contract, most: number): readonly Interface[] {
+  const found = new Map<string, Interface>([[contract.uuid, contract]])
+  for (const { procedures } of found.values()) {
+    for (const operation of procedures) {
+      const given = operation.pull ?? referenceOf(operation)
+      if (given === undefined) continue
+      if (found.size >= most) break
+      found.set(given.uuid, found.get(given.uuid) ?? given)
+    }
+  }
+  return [...found.values()]
+}
+
 /** All interfaces that calls on objects of `contract` can lead to: itself, its streams, and what its results refer to. */
 export function reachable(contract: Contract, into: Map<string, Interface>): void {
   if (into.has(contract.uuid)) return

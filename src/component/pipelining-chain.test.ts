@@ -119,18 +119,18 @@ export interface Chained extends World {
   readonly root: Client<Link>
 }
 
-/** A world with an activated link in it. One that is not pipelined has somebody in between who takes the offer out of the bind. */
+/** A world with an activated link in it, through which a call was made unless it is only `activated`. One that is not pipelined has somebody in between who takes the offer out of the bind. */
 export async function chained(
-  settings: Parameters<typeof world>[0] & { readonly pipelined?: boolean } = {},
+  settings: Parameters<typeof world>[0] & { readonly pipelined?: boolean; readonly activated?: boolean } = {},
 ): Promise<Chained> {
   const chain = new Chain()
   const classes = new ClassTable()
   classes.offer(Link, () => new LinkComponent(chain))
-  const { pipelined = true, ...others } = settings
+  const { pipelined = true, activated = false, ...others } = settings
   const made = pipelined ? world({ classes, ...others }) : withoutPipelining(world({ classes, ...others }))
   const root = await made.client.activate(Link)
-  // Its interface is agreed on from now on.
-  await root.name()
+  // Its interface is agreed on from now on, whoever the peer is.
+  if (!activated) await root.name()
   chain.served.splice(0)
   return { ...made, chain, root }
 }
@@ -182,7 +182,7 @@ export function taken({ server }: Pick<World, 'server'>): number {
 }
 
 /** Keeps back what the server sends while `calls` are made, until they have all reached it; gives how many those were. */
-export async function unanswered(all: Chained, calls: () => void): Promise<number> {
+export async function unanswered(all: Pick<World, 'server' | 'links'>, calls: () => void): Promise<number> {
   await settle()
   const before = taken(all)
   all.links[1].fence()

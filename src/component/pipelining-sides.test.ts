@@ -109,7 +109,7 @@ describe('pipelined calls and other partitions', () => {
     const root = await all.client.activate(Link)
     await root.name()
     let name: Promise<string> | undefined
-    const left = await unanswered({ ...all, chain: third.chain, root }, () => {
+    const left = await unanswered(all, () => {
       name = root.next({ how: '' }).next({ how: 'on' }).name()
     })
     assert.equal(left, 3)

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { BusbarError } from '../errors/index.ts'
-import type { Client } from '../rpc/index.ts'
-import { code, counts, end, settle } from './harness.test.ts'
+import { type Client, contract, method, t } from '../rpc/index.ts'
+import { ClassTable } from './classes.ts'
+import { code, counts, end, settle, world } from './harness.test.ts'
 import { Chain, chained, type Chained, Link, LinkComponent, taken, unanswered } from './pipelining-chain.test.ts'
 import { query } from './query.ts'
 
@@ -23,6 +24,70 @@ describe('a call on a reference that is not there yet', () => {
     assert.equal(counts(all)['held'], 5)
     await end(all)
     assert.equal(all.chain.live, 0)
+  })
+
+  test('takes one round trip right after activation', async () => {
+    const classes = new ClassTable()
+    const chain = new Chain()
+    classes.offer(Link, new LinkComponent(chain))
+    const all = { ...world({ classes }), chain }
+    const root = await all.client.activate(Link)
+    let name: Promise<string> | undefined
+    let items: Promise<unknown> | undefined
+    const left = await unanswered(all, () => {
+      const two = root.next({ how: 'a' }).next({ how: 'b' })
+      name = two.name()
+      items = two.items({ count: 1 }).next()
+    })
+    assert.deepEqual([left, chain.served], [4, ['root next a', 'root/a next b', 'root/a/b name', 'root/a/b items']])
+    all.links[1].release()
+    assert.equal(await name, 'root/a/b')
+    assert.deepEqual(await items, { done: false, value: 'root/a/b 0' })
+    await end(all)
+  })
+
+  test('goes through interfaces that were agreed on with the activation', async () => {
+    const [Leaf, Far] = [
+      contract('test.Leaf', { version: '1.0' }, { read: method({}, t.string) }),
+      contract('test.Far', { version: '1.0' }, { unused: method({}, t.void) }),
+    ]
+    const Branch = contract('test.Branch', { version: '1.0' }, { leaf: method({}, t.ref(Leaf)) })
+    const fields = t.array(t.ref(Far))
+    const Tree = contract(
+      'test.Tree',
+      { version: '1.0' },
+      { branch: method({}, t.ref(Branch)), all: method({}, fields) },
+    )
+    const classes = new ClassTable()
+    classes.offer(Tree, { branch: () => ({ leaf: () => ({ read: () => 'green' }) }), all: () => [] })
+    const all = world({ classes })
+    const tree = await all.client.activate(Tree)
+    const contexts = all.client.inspect().rpc.contexts.map(({ interface: name }) => name.split(' ')[0])
+    assert.deepEqual(contexts.slice(1), [Tree.uuid, Branch.uuid, Leaf.uuid])
+    let read: Promise<string> | undefined
+    const left = await unanswered(all, () => {
+      read = tree.branch().leaf().read()
+    })
+    assert.equal(left, 3)
+    all.links[1].release()
+    assert.equal(await read, 'green')
+    await end(all)
+  })
+
+  test('a peer that does not know of them is asked for no interface beforehand', async () => {
+    const all = await chained({ pipelined: false, activated: true })
+    assert.equal(all.client.inspect().rpc.contexts.length, 1)
+    await end(all)
+  })
+
+  test('a peer that lacks the class is asked once, and goes on', async () => {
+    const classes = new ClassTable()
+    classes.offer(Link, new LinkComponent(new Chain()))
+    const all = world({ classes })
+    const None = contract('test.None', { version: '1.0' }, { unused: method({}, t.void) })
+    await assert.rejects(all.client.activate(None), code('NO_SUCH_CLASS'))
+    assert.equal(await (await all.client.activate(Link)).name(), 'root')
+    await end(all)
   })
 
   test('reaches the object when that is there, in the order of the calls', async () => {

@@ -1,5 +1,6 @@
 import type { BusbarError } from '../errors/index.ts'
 import {
+  type Contract,
   type Env,
   type Packaging,
   type PresentationContext,
@@ -10,8 +11,11 @@ import {
 } from '../rpc/index.ts'
 import type { Guard } from './guard.ts'
 import type { Held } from './held.ts'
-import { FIRST_OPNUM, type Interface, type Operation, referenceOf } from './interface.ts'
+import { FIRST_OPNUM, type Interface, likely, type Operation, referenceOf } from './interface.ts'
 import type { ObjectLimits } from './limits.ts'
+
+/** Most interfaces that are asked for before they are needed, on one association (our choice: a quarter of what it takes). */
+const MOST_FORESEEN = 16
 
 /** Sends the calls of one association; agrees on each interface the first time that it is called through. */
 export class Requests {
@@ -21,6 +25,8 @@ export class Requests {
   readonly #access: RpcAccess
   /** The operation that was handed on last. */
   #handed: Operation | undefined
+  /** Interfaces that were asked for before they were needed. */
+  #foreseen = 0
   /** Largest fragment, `bytes`; 0 while that is not known. */
   #fragment = 0
 
@@ -77,6 +83,22 @@ export class Requests {
   /** Agrees on an interface before a call needs it. */
   expect(through: Interface): void {
     if (!this.#contexts.has(through.uuid)) this.#bind(through.uuid).catch(() => {})
+  }
+
+  /**
+   * Agrees on the interfaces that whoever activates an object is likely to need, once `first` is agreed on: with a peer that pipelines,
+   * where it is one question beside the activation and takes no time of its own.
+   */
+  foresee(first: Interface, contract: Contract): void {
+    const ask = (): void => {
+      if (!this.#rpc.pipelined) return
+      for (const through of likely(contract, MOST_FORESEEN)) {
+        if (this.#contexts.has(through.uuid)) continue
+        if (this.#foreseen++ >= MOST_FORESEEN) return
+        this.expect(through)
+      }
+    }
+    this.#bind(first.uuid).then(ask, () => {})
   }
 
   close(reason?: BusbarError): void {

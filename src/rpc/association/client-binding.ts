@@ -45,7 +45,7 @@ interface Wanted {
 /** The question that is out. */
 interface Asked {
   readonly callId: number
-  readonly wanted: Wanted
+  readonly wanted: readonly Wanted[]
 }
 
 /** Features are negotiated in a context of their own in the first bind; interfaces count up from 0 and never get here. */
@@ -53,6 +53,9 @@ const FEATURES_CONTEXT = 0xffff
 
 /** Smallest fragment that C706 12.6.3.1 lets a peer ask for (`MustRecvFragSize`), `bytes`. */
 const MUST_RECEIVE = 1_432
+
+/** Interfaces that a peer of our own is asked for at once (our choice: a PDU of the smallest fragment holds them). */
+const MOST_ASKED = 16
 
 /** The negotiating half of a client: which contexts are agreed, which are asked for. One question at a time. */
 export class ClientBinding {
@@ -117,20 +120,22 @@ export class ClientBinding {
   /** The next question to send, if none is out. */
   ask(nextCallId: () => number): Uint8Array | undefined {
     if (this.#asked !== undefined) return undefined
-    const wanted = this.#queue.shift()
-    if (wanted === undefined) return undefined
+    const { agreement } = this
+    // Every peer takes several, but others see what others send: one at a time.
+    const wanted = this.#queue.splice(0, agreement?.pipelined === true ? MOST_ASKED : 1)
+    const [first] = wanted
+    if (first === undefined) return undefined
     const callId = nextCallId()
     this.#asked = { callId, wanted }
-    const offer = { id: wanted.context.id, abstract: wanted.context.interface, transfers: [NDR20] }
-    const agreement = this.agreement
+    const contexts = wanted.map(({ context }) => ({ id: context.id, abstract: context.interface, transfers: [NDR20] }))
     const sizes = { transmit: this.#fragment, receive: this.#fragment, group: agreement?.group ?? this.#group }
     if (agreement !== undefined) {
-      return encodeBind(PDUS.alter_context.number, WHOLE, callId, { ...sizes, contexts: [offer] })
+      return encodeBind(PDUS.alter_context.number, WHOLE, callId, { ...sizes, contexts })
     }
     const transfers = [featureSyntax(this.#features)]
-    const features = { id: FEATURES_CONTEXT, abstract: offer.abstract, transfers }
+    const features = { id: FEATURES_CONTEXT, abstract: first.context.interface, transfers }
     this.#state = { kind: 'binding' }
-    return encodeBind(PDUS.bind.number, WHOLE | PFC.CONC_MPX, callId, { ...sizes, contexts: [offer, features] })
+    return encodeBind(PDUS.bind.number, WHOLE | PFC.CONC_MPX, callId, { ...sizes, contexts: [...contexts, features] })
   }
 
   /** `bind_ack`. The answer decides about the association; a rejected context leaves it usable. */
@@ -155,13 +160,13 @@ export class ClientBinding {
         pipelined: (flags & PFC.CONC_MPX) !== 0 && (bits & this.#features & FEATURE.PIPELINED) !== 0,
       },
     }
-    this.#settle(wanted, first)
+    this.#settle(wanted, [first])
   }
 
   /** `alter_context_resp`. */
   altered(callId: number, ack: BindAckPdu): void {
     const wanted = this.#answered(callId, 'bound', 'alter_context_resp')
-    this.#settle(wanted, results(ack, 1)[0])
+    this.#settle(wanted, results(ack, wanted.length))
   }
 
   /** `bind_nak`: returns why the association is over. */
@@ -169,7 +174,7 @@ export class ClientBinding {
     const wanted = this.#answered(callId, 'binding', 'bind_nak')
     const error = nakError(reason)
     this.#asked = undefined
-    wanted.reject(error)
+    for (const each of wanted) each.reject(error)
     return error
   }
 
@@ -179,7 +184,7 @@ export class ClientBinding {
     const { wanted } = this.#asked
     this.#asked = undefined
     if (this.#state.kind === 'binding') this.#state = { kind: 'unbound' }
-    wanted.reject(faultError(status, notExecuted))
+    for (const each of wanted) each.reject(faultError(status, notExecuted))
     return true
   }
 
@@ -187,12 +192,11 @@ export class ClientBinding {
   fail(reason: BusbarError): void {
     const asked = this.#asked
     this.#asked = undefined
-    asked?.wanted.reject(reason)
-    for (const wanted of this.#queue.splice(0)) wanted.reject(reason)
+    for (const wanted of [...(asked?.wanted ?? []), ...this.#queue.splice(0)]) wanted.reject(reason)
   }
 
   /** The question this answers; it stays asked until the answer proves good, so that a bad one rejects it too. */
-  #answered(callId: number, state: State['kind'], name: string): Wanted {
+  #answered(callId: number, state: State['kind'], name: string): readonly Wanted[] {
     const asked = this.#asked
     if (asked?.callId !== callId || this.#state.kind !== state) {
       throw new BusbarError('PROTOCOL', `${name} for call id ${callId}, which asked for none`)
@@ -200,20 +204,20 @@ export class ClientBinding {
     return asked.wanted
   }
 
-  #settle(wanted: Wanted, result: ContextResult | undefined): void {
-    const { context } = wanted
+  #settle(wanted: readonly Wanted[], answers: readonly (ContextResult | undefined)[]): void {
     this.#asked = undefined
-    if (result === undefined || result.result !== RESULT.ACCEPTED) {
-      wanted.reject(rejection(context.interface, result))
-      return
-    }
-    if (!sameSyntax(result.transfer, NDR20)) {
+    if (answers.some((each) => each?.result === RESULT.ACCEPTED && !sameSyntax(each.transfer, NDR20))) {
       const error = new BusbarError('PROTOCOL', 'the server accepted a transfer syntax that was not offered')
-      wanted.reject(error)
+      for (const each of wanted) each.reject(error)
       throw error
     }
-    this.#agreed[context.id] = context
-    wanted.resolve(context)
+    for (const [at, { context, resolve, reject }] of wanted.entries()) {
+      const answer = answers[at]
+      if (answer?.result === RESULT.ACCEPTED) {
+        this.#agreed[context.id] = context
+        resolve(context)
+      } else reject(rejection(context.interface, answer))
+    }
   }
 }
 
