@@ -24,3 +24,5 @@ test('channels of these tests do go over to rings, in the middle of calls', { ti
 await import('./objects.test.ts')
 await import('./passed-streams.test.ts')
 await import('./retry.test.ts')
+await import('./pipelining.test.ts')
+await import('./versions.test.ts')

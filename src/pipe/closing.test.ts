@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Channel } from '../bus/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import { memoryPair } from '../link/index.ts'
 import { Pipe } from './handle.ts'
+import { linkPair } from './harness.test.ts'
 
-function pipe(): { pipe: Pipe; link: ReturnType<typeof memoryPair>[0]; far: ReturnType<typeof memoryPair>[1] } {
-  const [link, far] = memoryPair()
+function pipe(): { pipe: Pipe; link: ReturnType<typeof linkPair>[0]; far: ReturnType<typeof linkPair>[1] } {
+  const [link, far] = linkPair()
   const description = { id: 1, partition: 'storage', service: 'echo', mode: 'byte', caller: undefined }
   return { pipe: new Pipe(Object.assign(link, description) as unknown as Channel), link, far }
 }

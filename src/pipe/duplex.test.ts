@@ -4,10 +4,10 @@ import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { afterEach, test } from 'node:test'
-import { Broker, Endpoint, MuxCarrier, type PipeMode } from '../bus/index.ts'
+import type { Broker, Endpoint, PipeMode } from '../bus/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import { memoryPair } from '../link/index.ts'
 import { nodeEnv } from '../transport/index.ts'
+import { attach as attachTo, newBroker } from './harness.test.ts'
 import { offerPipe, openPipe, type Pipe, PipeDuplex } from './index.ts'
 
 const env = nodeEnv()
@@ -17,14 +17,9 @@ afterEach(() => {
 })
 
 function newBus(): (partition: string) => Promise<Endpoint> {
-  const everyone = { allowed: true, rule: 'test' }
-  const broker = new Broker({ env, policy: { decide: () => everyone, sees: () => true } })
+  const broker = newBroker(env)
   brokers.push(broker)
-  return (partition) => {
-    const [near, far] = memoryPair()
-    broker.attach(partition, new MuxCarrier(far, { side: 'bus', env }))
-    return Endpoint.attach(new MuxCarrier(near, { side: 'partition', env }), { env })
-  }
+  return (partition) => attachTo(broker, partition, env)
 }
 
 async function duplexPair(mode: PipeMode = 'byte'): Promise<[near: PipeDuplex, far: PipeDuplex]> {

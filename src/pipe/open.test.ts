@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { afterEach, test } from 'node:test'
-import { Broker, type BusLimits, Endpoint, MuxCarrier } from '../bus/index.ts'
+import type { Broker, BusLimits, Endpoint } from '../bus/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import { type Env, memoryPair } from '../link/index.ts'
+import type { Env } from '../link/index.ts'
 import { StillEnv } from '../testing/index.ts'
 import { nodeEnv } from '../transport/index.ts'
+import { attach as attachTo, newBroker } from './harness.test.ts'
 import { offerPipe, openPipe, type Pipe } from './index.ts'
 
 const realEnv = nodeEnv()
@@ -15,14 +16,9 @@ afterEach(() => {
 })
 
 function newBus(env: Env = realEnv, limits: Partial<BusLimits> = {}): (partition: string) => Promise<Endpoint> {
-  const everyone = { allowed: true, rule: 'test' }
-  const broker = new Broker({ env, policy: { decide: () => everyone, sees: () => true } })
+  const broker = newBroker(env)
   brokers.push(broker)
-  return (partition) => {
-    const [near, far] = memoryPair()
-    broker.attach(partition, new MuxCarrier(far, { side: 'bus', env }))
-    return Endpoint.attach(new MuxCarrier(near, { side: 'partition', env }), { env, limits })
-  }
+  return (partition) => attachTo(broker, partition, env, limits)
 }
 
 test('a taker that throws or rejects loses that pipe only, and the caller gets a code without its words', async () => {
