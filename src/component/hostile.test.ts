@@ -4,14 +4,15 @@ import fc from 'fast-check'
 import { NIL_GUID, Slab } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { RpcAccess, RpcServer } from '../rpc/index.ts'
-import { type MemoryLink, memoryPair, StillEnv } from '../testing/index.ts'
+import { StillEnv } from '../testing/index.ts'
 import { ACTIVATOR, ACTIVATOR_IPID } from './activator.ts'
 import { ObjectClient } from './client.ts'
-import { code, counts, File, FileStore, settle, world } from './harness.test.ts'
+import { code, counts, File, FileStore, linkPair, settle, world } from './harness.test.ts'
 import type { ObjRef } from './objref.ts'
 import { CallFront } from './orpc.ts'
 import { Raw } from './raw.test.ts'
 import { REM_UNKNOWN } from './rem-unknown.ts'
+import type { TestLink } from './ring-pair.test.ts'
 import { ObjectServer } from './server.ts'
 import { deadlineExtent } from './terms.ts'
 
@@ -216,8 +217,8 @@ describe('a hostile caller', () => {
   test('whose partition was cut off waits with its next pipe, whatever its epoch; no other partition does', async () => {
     const all = world()
     const { env, classes } = all
-    const serve = (partition: string, epoch: number): { link: MemoryLink; server: ObjectServer } => {
-      const [link, theirs] = memoryPair()
+    const serve = (partition: string, epoch: number): { link: TestLink; server: ObjectServer } => {
+      const [link, theirs] = linkPair()
       return { link, server: new ObjectServer(new RpcAccess(theirs), { env, classes, caller: { partition, epoch } }) }
     }
     const { link, server } = serve('garbage', 1)
@@ -240,7 +241,7 @@ describe('a hostile caller', () => {
   test('writes garbage: only its own pipe dies', async () => {
     const all = world()
     const store = await all.client.activate(FileStore)
-    const [mine, theirs] = memoryPair()
+    const [mine, theirs] = linkPair()
     const server = new ObjectServer(new RpcAccess(theirs), {
       env: all.env,
       classes: all.classes,
@@ -257,7 +258,7 @@ describe('a hostile caller', () => {
 
 describe('a hostile server', () => {
   async function against(answer: () => Uint8Array, run: (client: ObjectClient) => Promise<void>): Promise<void> {
-    const [mine, theirs] = memoryPair()
+    const [mine, theirs] = linkPair()
     const env = new StillEnv()
     const server = new RpcServer(new RpcAccess(theirs), {
       env,

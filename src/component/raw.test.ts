@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { Reader, Slab } from '../bytes/index.ts'
 import { type Contract, RpcAccess, RpcClient, type RpcReply } from '../rpc/index.ts'
-import { memoryPair } from '../testing/index.ts'
 import { ACTIVATOR, ACTIVATOR_IPID } from './activator.ts'
 import type { Extent } from './extents.ts'
-import { settle, type World } from './harness.test.ts'
+import { linkPair, settle, type World } from './harness.test.ts'
 import { FIRST_OPNUM } from './interface.ts'
 import { decodeObjRef, encodeObjRef, type ObjRef } from './objref.ts'
 import type { ObjectLimits } from './limits.ts'
@@ -27,7 +26,7 @@ export class Raw {
   readonly #front = new CallFront(new Uint8Array(16), new Slab())
 
   constructor({ env, classes, channels }: Pick<World, 'env' | 'classes' | 'channels'>, more: RawOptions = {}) {
-    const [mine, theirs] = memoryPair()
+    const [mine, theirs] = linkPair()
     const caller = { partition: 'raw', epoch: 1 }
     const { limits, usage, pipelines = false } = more
     const options = { env, classes, caller, returns: channels, ...(usage === undefined ? {} : { usage }) }
