@@ -2,7 +2,7 @@ import type { BusbarError } from '../../errors/index.ts'
 import type { MemoryLink } from '../../link/index.ts'
 import { RingPoller, workerLink, workerPorts } from '../../transport/index.ts'
 
-/** Of each ring, `bytes`: small, since tests make hundreds (our choice). */
+/** Data of each ring, `bytes`: small, since tests make hundreds (our choice). */
 const RING_BYTES = 65_536
 
 type RingLink = ReturnType<typeof workerLink>
@@ -15,9 +15,15 @@ export type FencedLink = Pick<MemoryLink, 'fence' | 'release' | 'read' | 'write'
 export class RingPairs {
   readonly #poller = new RingPoller()
   readonly #made: RingLink[] = []
+  readonly #ringBytes: number
+
+  /** `ringBytes`: data of each ring, in whole pages; else `pair` throws `INVALID_ARGUMENT`. */
+  constructor(ringBytes: number = RING_BYTES) {
+    this.#ringBytes = ringBytes
+  }
 
   pair(): [FencedLink, FencedLink] {
-    const [first, second] = workerPorts(RING_BYTES)
+    const [first, second] = workerPorts(this.#ringBytes)
     const [a, b] = [workerLink(first, this.#poller), workerLink(second, this.#poller)]
     this.#made.push(a, b)
     return [new RingEnd(a), new RingEnd(b)]
