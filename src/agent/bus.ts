@@ -41,7 +41,7 @@ export interface StreamOfferOptions {
  * Takes a pipe that somebody opened, with the caller as the bus attests it. What it throws, or rejects with, closes that pipe. A pipe that breaks
  * tells so by `'error'` and `'close'`, and is no failure of the process where nobody listens.
  */
-export type PipeHandler = (pipe: PipeDuplex, caller: Caller) => void | Promise<void>
+export type PipeHandler = (pipe: PipeDuplex, caller: Caller) => unknown
 
 /** What is served under one name, and what stands around it. */
 interface Served {

@@ -19,7 +19,7 @@ export interface PipeOfferOptions {
   /** Contract and version, for those who look. */
   contract?: string
   /** Takes an open pipe. It passes to this function. */
-  accept(pipe: Pipe, caller: Caller): void | Promise<void>
+  accept(pipe: Pipe, caller: Caller): unknown
 }
 
 /** Most `ms` an opening may take when nobody said (our choice: a person's patience). */
@@ -117,7 +117,7 @@ export function offerPipe(endpoint: Endpoint, service: string, options: PipeOffe
           // Nobody serves it: the caller hears that at once, with a code, and the pipe keeps what was thrown as its cause.
           const failed = (thrown: unknown): void => pipe.close(BusbarError.from(thrown))
           try {
-            const accepted: unknown = accept(pipe, caller)
+            const accepted = accept(pipe, caller)
             if (accepted instanceof Promise) accepted.catch(failed)
           } catch (thrown) {
             failed(thrown)
