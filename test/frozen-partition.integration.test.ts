@@ -48,7 +48,7 @@ test('calls on a process that was stopped fail at once when it has not answered 
   await mkdir(join(directory, 'node_modules'))
   await symlink(fileURLToPath(new URL('..', import.meta.url)), join(directory, 'node_modules/busbar'))
   await writeFile(join(directory, 'frozen.mjs'), FROZEN)
-  const broker = new Broker({ env, policy: everyone, limits: { keepAliveInterval: 20, keepAliveTime: 2000 } })
+  const broker = new Broker({ env, policy: everyone, limits: { keepAliveInterval: 20, keepAliveTime: 5000 } })
   closing.push(() => broker.close())
   const listen = async (name: string, onLink: (link: ByteLink) => void): Promise<string> => {
     const listener = await listenUnix(join(directory, name), { onLink })
