@@ -13,7 +13,7 @@ import type { Awaitable } from '../src/link/index.ts'
 import { type Plants, runSeed, runSeeds } from '../src/testing/index.ts'
 
 /** A planted bug is to be found within this many seeds. */
-const SEEDS = 60
+const SEEDS = 150
 
 /** The object with some of its members replaced. */
 function altered<T extends object>(target: T, changed: Partial<T>): T {
