@@ -21,6 +21,11 @@ export interface BusLimits {
   contactTime: number
   /** Milliseconds that a channel may stay half open when the caller named no deadline. */
   openTime: number
+  /**
+   * Milliseconds that an end of a channel may take to say whether it has the memory for rings; until then the channel is a stream. As long as a program of an
+   * emulated machine on a busy host may be kept from running while it starts.
+   */
+  ringTime: number
   /** Milliseconds that a reset stream waits for the control message that says why. */
   reasonTime: number
   /** Milliseconds between an answer of an attached partition and the next question whether it is there; 0: nothing is ever asked. */
@@ -42,6 +47,7 @@ export const DEFAULT_BUS_LIMITS: BusLimits = {
   controlBacklog: 1_048_576,
   contactTime: 10_000,
   openTime: 10_000,
+  ringTime: 60_000,
   reasonTime: 1000,
   keepAliveInterval: 30_000,
   keepAliveTime: 120_000,

@@ -114,7 +114,7 @@ export class ServerSession implements RingSession {
     if (rings === true) this.#features |= FEATURES.RINGS
     if (places !== undefined) this.#features |= FEATURES.PLACES
     this.#goesWithLink = places === 'program'
-    this.#ringOffers = new RingOffers(env, this.#limits.openTime)
+    this.#ringOffers = new RingOffers(env, this.#limits.ringTime)
     this.#control = new ControlStream(
       carrier,
       this.#limits,
