@@ -1,9 +1,13 @@
 import net from 'node:net'
+import { BulkMemory } from '../bulk-memory.ts'
 
 /** Memory for reads, `bytes`: what libuv reads at once. */
 const SLAB = 65_536
 /** A slab with fewer `bytes` left is not read into any more (our choice: small reads fill three quarters of it, bulk is read in long ones). */
 const ROOM = 16_384
+
+/** For all sockets of the process, which share its heap. Where somebody reads slowly, each read goes to new memory: what was read before waits to be written. */
+const MEMORY = new BulkMemory()
 
 /**
  * Reads a socket into memory of our own. Node makes a fresh 64 KiB for each read of an ordinary socket, however short: a
@@ -19,7 +23,7 @@ export class SlabReader {
   copies: () => boolean = () => false
   readonly socket: net.Socket
   /** What is left of the slab: where the next read goes. */
-  #slab = unfilled()
+  #slab: Uint8Array
   /** Node was told so. */
   #told = false
 
@@ -33,6 +37,7 @@ export class SlabReader {
   }
 
   constructor(options: net.SocketConstructorOpts) {
+    this.#slab = MEMORY.take(SLAB)
     // Asked behind each read; to be told the same again costs Node more than an answer that says nothing.
     const buffer = (): Uint8Array => {
       if (this.#told) return undefined as unknown as Uint8Array
@@ -77,13 +82,7 @@ export class SlabReader {
   }
 
   #renew(): void {
-    this.#slab = unfilled()
+    this.#slab = MEMORY.take(SLAB)
     this.#told = false
   }
-}
-
-/** Memory for a read: it is not zeroed, since only what was read is ever handed out. */
-function unfilled(): Uint8Array {
-  const { buffer } = Buffer.allocUnsafeSlow(SLAB)
-  return new Uint8Array(buffer)
 }
