@@ -43,3 +43,13 @@ test('a partition that never answers holds up nobody else', async () => {
   void work.start(['another', 'service'])
   assert.equal(work.going.length, MAX_RAISING_OF_ONE + 1)
 })
+
+test('one that is over makes room for a channel of each of its two partitions', async () => {
+  const work = new Work()
+  for (let i = 0; i < MAX_RAISING_OF_ONE; i++) void work.start(['caller', 'service'])
+  void work.start(['caller', 'another service'])
+  void work.start(['another caller', 'service'])
+  assert.equal(work.going.length, MAX_RAISING_OF_ONE)
+  await work.endFirst()
+  assert.equal(work.going.length, MAX_RAISING_OF_ONE + 1)
+})

@@ -45,11 +45,15 @@ export class RaisingTurns {
       if (left > 0) this.#going.set(name, left)
       else this.#going.delete(name)
     }
-    // The first whose partitions have room: whoever waits for one that does not answer holds up nobody else.
-    const next = this.#waiting.findIndex((waiting) => this.#hasRoom(waiting.partitions))
-    const waiting = next < 0 ? undefined : this.#waiting.splice(next, 1)[0]
-    if (waiting === undefined) return
-    this.#begin(waiting.partitions)
-    waiting.begin()
+    // In their order, and past those whose partitions have no room: whoever waits for one that does not answer holds up nobody else.
+    for (let at = 0; at < this.#waiting.length && this.#all < MAX_RAISING; ) {
+      const waiting = this.#waiting[at]
+      if (waiting === undefined || !this.#hasRoom(waiting.partitions)) at++
+      else {
+        this.#waiting.splice(at, 1)
+        this.#begin(waiting.partitions)
+        waiting.begin()
+      }
+    }
   }
 }
