@@ -1,41 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DozingPoller } from './dozing-poller.ts'
-import type { Polled } from './poller.ts'
-
-/** Has something for so many looks, and cannot sleep for so many attempts. */
-class Source implements Polled {
-  looks = 0
-  asleep = true
-  left: number
-  refusals: number
-
-  constructor(left = 0, refusals = 0) {
-    this.left = left
-    this.refusals = refusals
-  }
-
-  look(): boolean {
-    this.looks++
-    return this.left-- > 0
-  }
-  awake(): void {
-    this.asleep = false
-  }
-  sleep(): boolean {
-    this.asleep = this.refusals-- <= 0
-    return this.asleep
-  }
-}
+import { Source, until } from './polled.test.ts'
 
 /** Longer than any test. */
 const LONG = 1e9
 /** What it is that polls without a window has no effect on dozing. */
 const WINDOWS = [0, 0.01, 1]
-
-async function until(what: () => boolean): Promise<void> {
-  while (!what()) await new Promise((resolve) => setImmediate(resolve))
-}
 
 for (const window of WINDOWS) {
   test(`whoever has nothing is glanced at, and not asked to sleep, with a window of ${window}`, async () => {

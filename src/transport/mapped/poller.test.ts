@@ -1,31 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Polled, type Processor, RingPoller } from './poller.ts'
-
-/** Has something for so many looks, and wakes late for so many attempts to sleep. */
-class Source implements Polled {
-  looks = 0
-  asleep = true
-  left: number
-  refusals: number
-
-  constructor(left = 0, refusals = 0) {
-    this.left = left
-    this.refusals = refusals
-  }
-
-  look(): boolean {
-    this.looks++
-    return this.left-- > 0
-  }
-  awake(): void {
-    this.asleep = false
-  }
-  sleep(): boolean {
-    this.asleep = this.refusals-- <= 0
-    return this.asleep
-  }
-}
+import { Source, until } from './polled.test.ts'
+import { type Processor, RingPoller } from './poller.ts'
 
 /** Counts what is asked of it. `others`: who runs when it gives way. */
 class Machine implements Processor {
@@ -59,10 +35,6 @@ function looking(processor: Processor, how: number | RingPoller = 1e6): { poller
   const source = new Source(3)
   for (let told = 0; told < 3; told++) poller.wake(source)
   return { poller, source }
-}
-
-async function until(what: () => boolean): Promise<void> {
-  while (!what()) await new Promise((resolve) => setImmediate(resolve))
 }
 
 test('whoever has nothing sleeps at once, and is not looked at any more', async () => {
