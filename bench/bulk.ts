@@ -43,14 +43,15 @@ export async function withPeers<T>(
   }
 }
 
-export async function rawUpload(bytes: number): Promise<number> {
+/** Milliseconds that so many bytes take over a raw socket, which carried `before` unmeasured. */
+export async function rawUpload(bytes: number, before: number = bytes / WARMING): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), 'busbar-bench-'))
   const [from, to] = await Promise.all([startChild('raw'), startChild('raw')])
   try {
     const path = join(directory, 's')
     await to.ask({ do: 'listen-sink', path })
     await from.ask({ do: 'connect', path })
-    await from.ask({ do: 'upload', bytes: bytes / WARMING, chunk: CHUNK })
+    await from.ask({ do: 'upload', bytes: before, chunk: CHUNK })
     await from.ask({ do: 'connect', path })
     return (await from.ask({ do: 'upload', bytes, chunk: CHUNK })) as number
   } finally {

@@ -143,6 +143,10 @@ export class Channel implements ByteLink, ChannelDescription {
     })
   }
 
+  takeInto(buffer: Uint8Array): number {
+    return this.#broken === undefined ? (this.#stream.takeInto?.(buffer) ?? 0) : 0
+  }
+
   write(chunk: Uint8Array): Awaitable<void> {
     const room = this.#stream.write(chunk)
     return room instanceof Promise ? this.#explained(room) : room

@@ -7,11 +7,15 @@ import type { Awaitable, ByteLink, LinkSink } from './link.ts'
  * gave some. Takes the next chunk only when the last one was read.
  */
 export class FlowReader implements LinkSink {
+  readonly #link: ByteLink
   readonly #inbox: Inbox
+  readonly #taken: (bytes: number) => void
   #resume: (() => void) | undefined
 
   /** Takes the reading of `link`. `consumed` is told the `bytes` of each read. */
   constructor(link: ByteLink, consumed: (bytes: number) => void = () => {}) {
+    this.#link = link
+    this.#taken = consumed
     this.#inbox = new Inbox((bytes) => {
       consumed(bytes)
       if (this.#resume !== undefined && this.#inbox.unread === 0) this.#resume()
@@ -68,6 +72,13 @@ export class FlowReader implements LinkSink {
    * `INVALID_ARGUMENT` when `buffer` is empty.
    */
   readInto(buffer: Uint8Array): Awaitable<number> {
+    if (this.#inbox.idle && buffer.length > 0) {
+      const count = this.#link.takeInto?.(buffer) ?? 0
+      if (count > 0) {
+        this.#taken(count)
+        return count
+      }
+    }
     return this.#inbox.readInto(buffer)
   }
 

@@ -54,6 +54,11 @@ export class Inbox {
     return this.#ended
   }
 
+  /** Nothing is here, nothing is over, and no read waits. */
+  get idle(): boolean {
+    return this.#queue.length === 0 && !this.#ended && this.#failure === undefined && this.#reject === undefined
+  }
+
   /** A read waits. */
   get pending(): boolean {
     return this.#reject !== undefined

@@ -25,6 +25,12 @@ export interface ByteLink {
   flow?(sink: LinkSink): void
 
   /**
+   * Instead of giving them to the sink of `flow`, which has taken all before and holds nothing: copies into `buffer` what is here, how many `bytes`. 0 where nothing
+   * is here, now or ever, or where others have their turn first: then the sink gets it. Without it, always 0.
+   */
+  takeInto?(buffer: Uint8Array): number
+
+  /**
    * Sends bytes. They pass to the link: nobody may change them afterwards. Returns nothing when more may be written now,
    * or a promise to wait for before writing more: this is the back-pressure, and a caller that ignores it grows its own
    * memory only. Rejects with `ENDED` after `end`, else with the reason the link closed.

@@ -23,8 +23,8 @@ export interface Libc {
   pipe(): readonly [read: number, write: number]
   /** Maps `length` bytes of a descriptor, shared, from `offset` on, which is a whole number of pages. It may be closed afterwards. */
   map(fd: number, length: number, offset?: number): Mapping
-  /** Lets others have the processor that wait for it. */
-  giveWay(): void
+  /** Lets others have the processor that wait for it. With `stay` the system moves this thread to no other one meanwhile. */
+  giveWay(stay: boolean): void
   /** Goes on on another processor, if this thread may use another one. */
   moveAway(): void
 }
@@ -101,6 +101,10 @@ function bind(koffi: typeof Koffi): Libc {
   const addressOf = (pointer: Pointer): bigint => BigInt.asIntN(64, koffi.address(pointer))
   const collected = new FinalizationRegistry<{ at: Pointer; length: number }>(({ at, length }) => munmap(at, length))
 
+  // Made once: so small a time goes by in a turn that making them was a part of it.
+  const all = new Uint8Array(CPU_SET_BYTES)
+  const some = new Uint8Array(CPU_SET_BYTES)
+
   return {
     memory(length) {
       const fd = checked(memfdCreate('busbar-rings', MFD_CLOEXEC | MFD_ALLOW_SEALING), 'memfd_create')
@@ -117,16 +121,27 @@ function bind(koffi: typeof Koffi): Libc {
       checked(pipe2(ends, O_CLOEXEC | constants.O_NONBLOCK), 'pipe2')
       return [ends[0] as number, ends[1] as number]
     },
-    giveWay: () => schedYield(),
+    giveWay(stay) {
+      const cpu = stay ? getCpu() : -1
+      if (cpu < 0 || getAffinity(0, CPU_SET_BYTES, all) < 0) {
+        schedYield()
+        return
+      }
+      some.fill(0)
+      some[cpu >> 3] = 1 << (cpu & 7)
+      setAffinity(0, CPU_SET_BYTES, some)
+      schedYield()
+      // Before anything else runs in this thread: a process or thread that it starts inherits what it may use.
+      setAffinity(0, CPU_SET_BYTES, all)
+    },
     moveAway() {
-      const all = new Uint8Array(CPU_SET_BYTES)
-      if (getAffinity(0, CPU_SET_BYTES, all) < 0) return
       const cpu = getCpu()
-      const others = all.slice()
-      others[cpu >> 3] = (others[cpu >> 3] as number) & ~(1 << (cpu & 7))
-      if (cpu < 0 || others.every((bits) => bits === 0)) return
+      if (cpu < 0 || getAffinity(0, CPU_SET_BYTES, all) < 0) return
+      some.set(all)
+      some[cpu >> 3] = (some[cpu >> 3] as number) & ~(1 << (cpu & 7))
+      if (some.every((bits) => bits === 0)) return
       // It may use all of them again at once: where it is now it stays for the time being.
-      setAffinity(0, CPU_SET_BYTES, others)
+      setAffinity(0, CPU_SET_BYTES, some)
       setAffinity(0, CPU_SET_BYTES, all)
     },
     map(fd, length, offset = 0) {

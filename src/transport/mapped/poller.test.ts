@@ -7,14 +7,17 @@ import { type Processor, RingPoller } from './poller.ts'
 class Machine implements Processor {
   readonly #others: () => void
   ways = 0
+  /** Of those it wanted to stay. */
+  stays = 0
   moves = 0
 
   constructor(others: () => void = () => {}) {
     this.#others = others
   }
 
-  giveWay(): void {
+  giveWay(stay: boolean): void {
     this.ways++
+    if (stay) this.stays++
     this.#others()
   }
   moveAway(): void {
@@ -160,20 +163,62 @@ test('while bulk flows, the other side on this processor is no reason to leave i
   const poller = new ClockedPoller(1e6)
   const machine = new Machine(() => {
     source.left = 1
-    poller.bulk()
+    poller.bulk(poller.time)
     poller.time += 0.05
   })
   const { source } = looking(machine, poller)
   await until(() => machine.ways > 40)
   poller.remove(source)
   assert.equal(machine.moves, 0)
+  // The writer sees to it that they are parted where that is better.
+  assert.equal(machine.stays, machine.ways - 1)
 })
+
+test('who reads bulk on a processor of its own is not held there', async () => {
+  const poller = new ClockedPoller(1e6)
+  const machine = new Machine(() => {
+    source.left = 1
+    poller.bulk(poller.time)
+    poller.time += 0.001
+  })
+  const { source } = looking(machine, poller)
+  await until(() => machine.ways > 40)
+  poller.remove(source)
+  assert.equal(machine.stays, 0)
+})
+
+for (const [memory, far] of [
+  ['far away', true],
+  ['close', false],
+] as const) {
+  test(`a writer of bulk that takes turns with its reader ${far ? 'stays' : 'may be moved'} where the memory of another processor is ${memory}`, async () => {
+    const poller = new ClockedPoller(1e6)
+    const machine = new Machine(() => {
+      source.left = 1
+      poller.time += 0.05
+      poller.copied(65_536, poller.time - 0.001)
+    })
+    for (let measured = 0; measured < 2; measured++) {
+      poller.time += 50
+      poller.copied(4_194_304, poller.time - (far ? 50 : 0.1))
+    }
+    const { source } = looking(machine, poller)
+    await until(() => machine.ways > 40)
+    // So long it is known; then the system may try again.
+    poller.time += 1000
+    const { ways, stays } = machine
+    assert.equal(stays, far ? ways : 0)
+    await until(() => machine.ways > ways + 10)
+    poller.remove(source)
+    assert.equal(machine.stays, stays)
+  })
+}
 
 test('a writer of bulk whose memory is far away leaves its processor', () => {
   const machine = new Machine()
   const poller = new RingPoller()
   poller.use(machine)
-  poller.copied(4_194_304, performance.now() - 0.1)
+  for (let measured = 0; measured < 2; measured++) poller.copied(4_194_304, performance.now() - 0.1)
   assert.equal(machine.moves, 0)
   poller.copied(4_194_304, performance.now() - 50)
   assert.equal(machine.moves, 1)

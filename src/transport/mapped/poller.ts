@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { performance } from 'node:perf_hooks'
 import { Apart } from './apart.ts'
 import { RING_LIMITS } from './limits.ts'
 
@@ -18,10 +19,13 @@ const SETTLE = 2
 /** Looks after which the processor is offered to whoever waits for it, and the clock is read (our choice: each costs as much as some looks). */
 const LOOKS = 24
 
+/** Behind all promises that are settled now. Cheaper than `queueMicrotask`, which keeps account of who asked (measured). */
+const HEARD: Promise<void> = Promise.resolve()
+
 /** The processor that looks. */
 export interface Processor {
-  /** Offers it to whoever waits for it; returns at once when nobody does. */
-  giveWay(): void
+  /** Offers it to whoever waits for it; returns at once when nobody does. With `stay` the system moves this thread to no other one meanwhile. */
+  giveWay(stay: boolean): void
   /** Goes to another one, if there is one. */
   moveAway(): void
 }
@@ -59,9 +63,15 @@ export class RingPoller {
   #crowds = 0
   #patience = 0
   #movedAt = Number.NEGATIVE_INFINITY
-  /** When bulk last went through one of its rings. */
+  /** When bulk last went through one of its rings, and when into one. */
   #bulkAt = Number.NEGATIVE_INFINITY
-  readonly #apart = new Apart(() => this.#processor?.moveAway())
+  #copiedAt = Number.NEGATIVE_INFINITY
+  /** When it gave way last, somebody else ran on this processor, or one was left for that of somebody else. */
+  #shared = false
+  readonly #apart = new Apart(() => {
+    this.#processor?.moveAway()
+    this.#shared = true
+  })
   /** When the turn of the event loop began. */
   #turn = 0
   #rung = 0
@@ -106,12 +116,18 @@ export class RingPoller {
   copied(bytes: number, start: number): void {
     const now = this.now()
     this.#bulkAt = now
+    this.#copiedAt = now
     this.#apart.copied(bytes, start, now)
   }
 
-  /** Bulk was taken out of one of its rings. */
-  bulk(): void {
-    this.#bulkAt = this.now()
+  /** Bulk was taken out of one of its rings, at this time by its clock. */
+  bulk(now: number): void {
+    this.#bulkAt = now
+  }
+
+  /** Whether the turn of the event loop in which it looks may still go on: not everything else has waited too long. */
+  turnLasts(now: number): boolean {
+    return now - this.#turn < this.#spinTime
   }
 
   /** How long it looks for more, how many rings it looks at now, whether also between arrivals, and how many times another side had to be woken so far. */
@@ -172,17 +188,18 @@ export class RingPoller {
       for (let i = 1; i < LOOKS && !moved; i++) moved = this.#look(now)
       if (moved) break
       const before = this.now()
-      this.#processor?.giveWay()
+      this.#processor?.giveWay(this.#stays(before))
       now = this.now()
       moved = this.#look(now)
-      if (now - before < CROWDED) this.#crowds = 0
-      else this.#crowded(now, now - before, moved)
+      this.#shared = now - before >= CROWDED
+      if (this.#shared) this.#crowded(now, now - before, moved)
+      else this.#crowds = 0
     }
     if (!this.#polls()) {
       if (moved) this.#told(now)
     } else if (moved) this.#found(now)
     else this.#missed(now - start)
-    if (moved && this.#polls() && now - this.#turn < this.#spinTime) queueMicrotask(this.#again)
+    if (moved && this.#polls() && now - this.#turn < this.#spinTime) void HEARD.then(this.#again)
     else this.#rest(now)
   }
 
@@ -199,13 +216,24 @@ export class RingPoller {
   }
 
   /**
+   * Whether it stays on this processor while it gives way: both ends of bulk take turns on it. Otherwise the system, which sees another one idle, parts
+   * them within a millisecond. The writer knows whether that would be good, and its reader does as it does.
+   */
+  #stays(now: number): boolean {
+    if (!this.#shared || now - this.#bulkAt >= SETTLE) return false
+    return now - this.#copiedAt >= SETTLE || this.#apart.far(now)
+  }
+
+  /**
    * Somebody else ran on this processor for so long. Who brought something meanwhile is the other side: when that comes again and again, this one goes.
    * Others, such as the garbage collector of this process, come and go.
    */
   #crowded(now: number, time: number, moved: boolean): void {
-    this.#missed(time)
+    const bulk = now - this.#bulkAt < SETTLE
+    // Who takes turns with the other side of bulk does not wait in vain.
+    if (!bulk || !moved) this.#missed(time)
     // Bulk is copied fastest where both ends take turns, unless two processors are close, which the system may see to.
-    if (now - this.#bulkAt < SETTLE) {
+    if (bulk) {
       this.#crowds = 0
       return
     }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type ByteLink, memoryPair } from '../../link/index.ts'
+import { type ByteLink, flow, memoryPair } from '../../link/index.ts'
 import { flowing, type LinkPair, linkSuite } from '../../testing/index.ts'
 import type { Bell } from './bell.ts'
 import { bells, KEY, ringsOf } from './hostile-end.test.ts'
@@ -15,6 +15,7 @@ interface How {
   later?: (side: number, what: () => void) => void
   raised?: boolean
   window?: number
+  poller?: () => RingPoller
   /** What the ends have below, instead of a link that passes everything on. */
   below?: (link: ByteLink) => ByteLink
 }
@@ -26,13 +27,14 @@ function pair({
   later = (_, what) => what(),
   raised = true,
   window,
+  poller = () => new RingPoller(window),
   below = (link) => link,
 }: How = {}): LinkPair<RingStream> & { region: Uint8Array } {
   const region = new Uint8Array(memory(regionBytes(ringBytes)))
   formatRegion(region, ringBytes, KEY)
   const [near, far] = memoryPair()
   const ends = bells()
-  const streams = [near, far].map((link) => new RingStream(below(link), new RingPoller(window)))
+  const streams = [near, far].map((link) => new RingStream(below(link), poller()))
   const [a, b] = streams as [RingStream, RingStream]
   for (const [side, stream] of streams.entries()) {
     later(side, () => stream.prepare(ringsOf(region, side, ends[side] as Bell)))
@@ -125,4 +127,61 @@ test('who has read the end and sent his own is done, before the link below says 
     assert.equal(await a.read(), undefined)
     assert.equal(await a.closed, undefined)
   }
+})
+
+/** Whose turns last as long as somebody says. */
+class Turns extends RingPoller {
+  static last = true
+
+  override turnLasts(): boolean {
+    return Turns.last
+  }
+}
+
+/** The ends of a stream on rings, what has come to `b` in chunks, and when so many `bytes` of it have. */
+async function taking(): Promise<
+  LinkPair<RingStream> & { region: Uint8Array; until: (bytes: number) => Promise<void> }
+> {
+  const ends = pair({ poller: () => new Turns() })
+  let got = 0
+  flow(ends.b, { chunk: ({ length }) => void (got += length), end: () => (got = -1) })
+  const until = async (bytes: number): Promise<void> => {
+    while (got !== bytes) await new Promise((resolve) => setImmediate(resolve))
+  }
+  await ends.a.write(new Uint8Array(1))
+  await until(1)
+  Turns.last = true
+  return { ...ends, until }
+}
+
+test('what is in a ring is taken at once into own memory while a turn lasts, and comes by itself afterwards', async () => {
+  const { a, b, until, dispose } = await taking()
+  const into = new Uint8Array(8)
+  assert.equal(b.takeInto(into), 0)
+  await a.write(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9))
+  assert.deepEqual([b.takeInto(into), ...into], [8, 1, 2, 3, 4, 5, 6, 7, 8])
+  assert.deepEqual([b.takeInto(into), into[0], b.takeInto(into)], [1, 9, 0])
+  await a.write(new Uint8Array(3))
+  Turns.last = false
+  assert.equal(b.takeInto(into), 0)
+  await until(4)
+  Turns.last = true
+  await a.end()
+  assert.equal(b.takeInto(into), 0)
+  await until(-1)
+  await dispose()
+})
+
+test('a lie that is found while bytes are taken closes the stream', async () => {
+  const { a, b, region, dispose } = await taking()
+  await a.write(new Uint8Array(8))
+  // The ring to `b`: its packet says that it is longer than all there is.
+  for (let at = 0; at + 8 <= region.length; at += 8) {
+    if (region[at] === 6 && region[at + 2] === 2) region.fill(0xff, at + 4, at + 6)
+  }
+  const into = new Uint8Array(8)
+  assert.equal(b.takeInto(into), 0)
+  assert.equal((await b.closed)?.code, 'MALFORMED')
+  assert.equal(b.takeInto(into), 0)
+  await dispose()
 })

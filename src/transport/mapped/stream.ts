@@ -2,6 +2,7 @@ import { ChunkQueue } from '../../bytes/index.ts'
 import { BusbarError } from '../../errors/index.ts'
 import { type Awaitable, type ByteLink, Closing, flow, Gate, Inbox, type LinkSink } from '../../link/index.ts'
 import type { RingReader, RingWriter } from '../../ring/index.ts'
+import { SAMPLED } from './apart.ts'
 import type { Bell } from './bell.ts'
 import { RING_LIMITS, type RingLimits } from './limits.ts'
 import type { Polled, RingPoller } from './poller.ts'
@@ -46,6 +47,8 @@ export class RingStream implements ByteLink, Polled {
   #switched = false
   /** What the ring had no room for yet. */
   readonly #queue = new ChunkQueue()
+  /** Writes of bulk so far. */
+  #puts = 0
   #head: Uint8Array | undefined
   #ending: Promise<void> | undefined
   #endRing: () => void = () => {}
@@ -112,6 +115,23 @@ export class RingStream implements ByteLink, Polled {
 
   flow(sink: LinkSink): void {
     this.#inbox.flow(sink, (reason) => this.#fail(reason))
+  }
+
+  /** As long as the turn of the event loop lasts: without a promise and a look for each. The end, and what comes later, is found by looking. */
+  takeInto(buffer: Uint8Array): number {
+    const rings = this.#rings
+    if (rings === undefined || this.#pulling || this.#preface.expected === undefined) return 0
+    const now = this.#poller.now()
+    if (!this.#wants() || !this.#poller.turnLasts(now)) return 0
+    try {
+      const taken = rings.reader.readInto(buffer)
+      if (rings.reader.release()) this.#ring(rings.bell)
+      if (taken >= BULK) this.#poller.bulk(now)
+      return taken
+    } catch (thrown) {
+      this.#fail(BusbarError.from(thrown))
+      return 0
+    }
   }
 
   write(chunk: Uint8Array): Awaitable<void> {
@@ -309,7 +329,7 @@ export class RingStream implements ByteLink, Polled {
       this.#pulling = false
     }
     this.#checkEnd(reader, dry)
-    if (taken >= BULK) this.#poller.bulk()
+    if (taken >= BULK) this.#poller.bulk(this.#poller.now())
     return taken > 0
   }
 
@@ -365,7 +385,7 @@ export class RingStream implements ByteLink, Polled {
   }
 
   #put(writer: RingWriter, bytes: Uint8Array): number {
-    if (bytes.length < BULK) return writer.write(bytes)
+    if (bytes.length < BULK || this.#puts++ % SAMPLED !== 0) return writer.write(bytes)
     const start = this.#poller.now()
     const done = writer.write(bytes)
     this.#poller.copied(done, start)
