@@ -128,6 +128,26 @@ describe('a caller that was cut off', () => {
     kept.link.close()
   })
 
+  for (const caller of ['bad', undefined]) {
+    test(`has no link left where what it had sent before it was served was cut off: ${caller ?? 'nobody'}`, async () => {
+      const limits = { callerLinks: 1, newcomers: 1 }
+      const scene = new Scene(limits)
+      for (let i = 0; i < 4; i++) {
+        const [link, far] = memoryPair()
+        void link.write(bytes(64))
+        const { env, echo } = scene
+        const named = caller === undefined ? {} : { caller }
+        const server = new RpcServer(new RpcAccess(far), { env, limits, ...named, lookup: () => echo })
+        await scene.advance(putOffMost)
+        assert.equal((await server.closed)?.code, 'MALFORMED')
+        await scene.advance(2 * putOffMost)
+      }
+      assert.equal(await scene.served(caller), true)
+      assert.equal(Callers.of(scene.env).size, 0)
+      assert.equal(scene.env.timers, 0)
+    })
+  }
+
   test('is not remembered when it ended in order', async () => {
     const scene = new Scene()
     for (let i = 0; i < 10; i++) assert.equal(await scene.served(`good ${i}`), true)

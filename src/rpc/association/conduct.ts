@@ -47,8 +47,10 @@ export class Conduct implements AccessTurns {
 
   /** Reads the link, which was started `held`, when the caller may begin another association. */
   enter(): void {
-    this.#entered = this.#entry.enter(this.#entrant)
-    if (this.#entered) return
+    // What has come already is read meanwhile, and may be the end of the link.
+    this.#entered = true
+    if (this.#entry.enter(this.#entrant)) return
+    this.#entered = false
     if (this.#entry === this.caller) this.#turnAway('callerLinks', 'links of one caller')
     else this.#turnAway('newcomers', 'links without a name that wait to be served')
   }
