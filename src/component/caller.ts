@@ -264,8 +264,8 @@ export class ObjectCaller implements Taker, PipelinedCalls {
       })
     } catch (thrown) {
       // One that was cancelled on its way may have arrived: then the other side has the references, and gives them back.
-      const cancelled = left && guard?.signal.aborted === true
-      if (gift !== undefined && !cancelled && neverTaken(thrown)) this.#exchange.exports.takeBack(gift.exported)
+      const kept = left && (guard?.signal.aborted === true || !neverTaken(thrown))
+      if (gift !== undefined && !kept) this.#exchange.exports.takeBack(gift.exported)
       throw located(operation.path, thrown)
     } finally {
       held.unpin()

@@ -103,6 +103,8 @@ export class ObjectClient {
   readonly #remUnknown: Guid
   #returning: Dispatcher | undefined
   #wayBack: Promise<void> | undefined
+  /** Told that the pipe is over, while its return channel is being opened. */
+  #giveUp: (reason: BusbarError) => void = () => {}
 
   /** Takes the access object and the link behind it. */
   constructor(access: RpcAccess, options: ObjectClientOptions) {
@@ -132,7 +134,9 @@ export class ObjectClient {
     this.#activator = this.#caller.wellKnown(ACTIVATOR, ACTIVATOR_IPID)
     this.#caller.expect(ACTIVATOR)
     void this.#caller.closed.then((reason) => {
-      this.#returning?.close(reason ?? new BusbarError('CLOSED', 'the pipe is over'))
+      const over = reason ?? new BusbarError('CLOSED', 'the pipe is over')
+      this.#giveUp(over)
+      this.#returning?.close(over)
       exports.runDown()
     })
   }
@@ -223,20 +227,33 @@ export class ObjectClient {
     if (returns === undefined) {
       throw new BusbarError('UNAVAILABLE', 'a reference among the arguments, on a pipe that has no return channel')
     }
-    const invited = await this.#caller.call(this.#activator, INVITE, { remUnknown: this.#remUnknown }, undefined)
-    const access = await returns.open((invited as { token: Guid }).token)
-    const returning = new Dispatcher(access, {
-      env: this.#env,
-      limits: this.#limits,
-      exchange: this.#exchange,
-      caller: returns.peer,
-      classes: undefined,
-      hooks: this.#hooks,
-    })
-    this.#returning = returning
-    // The two channels are one pipe: neither outlives the other.
-    void returning.closed.then((reason) => this.close(reason))
+    if (this.#returning === undefined) {
+      const invited = await this.#caller.call(this.#activator, INVITE, { remUnknown: this.#remUnknown }, undefined)
+      await this.#return(returns, (invited as { token: Guid }).token)
+    }
     await this.#caller.call(this.#activator, RETURNED, {}, undefined)
+  }
+
+  /** Serves the return channel when it is open; rejects when the pipe is over first, and then it is closed. */
+  #return({ open, peer }: ReturnOptions, token: Guid): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#giveUp = reject
+      open(token).then((access) => {
+        if (this.#caller.over) return access.close()
+        const returning = new Dispatcher(access, {
+          env: this.#env,
+          limits: this.#limits,
+          exchange: this.#exchange,
+          caller: peer,
+          classes: undefined,
+          hooks: this.#hooks,
+        })
+        this.#returning = returning
+        // The two channels are one pipe: neither outlives the other.
+        void returning.closed.then((reason) => this.close(reason))
+        resolve()
+      }, reject)
+    })
   }
 }
 

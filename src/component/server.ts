@@ -142,6 +142,7 @@ export class ObjectServer {
   }
 
   #callBack(access: RpcAccess, remUnknown: Guid): void {
+    if (this.#dispatcher.inspect().state === 'closed') return access.close()
     const { env, onProxy, hooks = NO_HOOKS } = this.#options
     const returning = new ObjectCaller(access, {
       env,
