@@ -208,14 +208,14 @@ export class Dispatcher {
       const allowed = authorized(this.#hooks.authorize, context, called)
       if (allowed === undefined) return run()
       allowed
-        .then(() => (this.#usage.over ? this.#finish(exported, context) : run()))
+        .then(() => (this.#usage.over ? this.#unserved(exported, context) : run()))
         .catch((thrown: unknown) => {
           if (thrown instanceof RefusedReference) this.#refuse(operation, call, thrown)
           else call.fail(thrown)
-          this.#finish(exported, context)
+          this.#unserved(exported, context)
         })
     } catch (thrown) {
-      this.#finish(exported, context)
+      this.#unserved(exported, context)
       throw thrown
     }
   }
@@ -231,6 +231,12 @@ export class Dispatcher {
   #promise(operation: Operation | undefined, call: IncomingCall): PromisedResult | undefined {
     if (!this.#rpc.pipelined || operation === undefined || referenceOf(operation) === undefined) return undefined
     return this.#promised.begin(numberIn(call.arguments()), call)
+  }
+
+  /** It reached no method, but those who decided may have looked at its signal. */
+  #unserved(exported: Exported, context: ServedCall): void {
+    context.end()
+    this.#finish(exported, context)
   }
 
   /** The call was answered. */

@@ -215,6 +215,21 @@ describe('authorization', () => {
     })
   }
 
+  for (const how of ['at once', 'later'] as const) {
+    test(`that looked at the signal and says no ${how} leaves nothing that fires`, async () => {
+      const signals: AbortSignal[] = []
+      const authorize: Authorize = ({ signal }) => {
+        signals.push(signal)
+        return how === 'at once' ? false : Promise.resolve(false)
+      }
+      const place = desk({ far: { authorize: [authorize] } })
+      const proxy = await place.client.activate(Desk)
+      await assert.rejects(proxy.add({ a: 1, b: 2 }, { deadline: 1_000 }), code('DENIED'))
+      assert.deepEqual([signals.length, place.env.timers], [1, 0])
+      await end(place)
+    })
+  }
+
   test('knows who calls, how they came, and what: method by method, on all objects', async () => {
     const asked: [CallContext, CalledMethod][] = []
     const place = desk({
