@@ -191,15 +191,16 @@ export class ObjectCaller implements Taker, PipelinedCalls {
     const stub = operation.request.refs ? undefined : this.#packed(operation, args, terms)
     const guard = this.#guards.of(terms)
     const due = options?.deadline === undefined ? undefined : this.#env.now() + options.deadline
-    const left = (): CallOptions => remaining(options, due, this.#env)
+    const left = (): CallOptions => {
+      guard?.end()
+      return remaining(options, due, this.#env)
+    }
     return {
       guard,
       left,
       make: (held) => {
-        const released = this.#released(held, operation.path)
-        if (released !== undefined) return Promise.reject(released)
-        // References are lent to an object that is known.
-        if (stub === undefined) return this.call(held, operation, args, left())
+        // References are lent to an object that is known. One that was released is refused there.
+        if (stub === undefined || held.released) return this.call(held, operation, args, left())
         return this.#send(held, operation, stub, guard, this.#proxies)
       },
     }

@@ -1,5 +1,6 @@
 /** Who else sees a pipelined call: hooks on both sides, third parties, callbacks, and a peer that keeps to no rule. */
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { describe, test } from 'node:test'
 import type { Client } from '../rpc/index.ts'
 import { ACTIVATOR, ACTIVATOR_IPID } from './activator.ts'
@@ -64,6 +65,26 @@ describe('hooks around pipelined calls', () => {
     })
     assert.equal(await all.root.next({ how: 'a' }).name(), 'another')
     await assert.rejects(all.root.next({ how: 'a' }).back(), code('BAD_VALUE'))
+    await end(all)
+  })
+
+  test('calls that waited for what it made leave neither timer nor listener', async () => {
+    const home = { name: () => 'home' } as unknown as LinkComponent
+    const all = await chained({
+      clientHooks: {
+        ...NO_HOOKS,
+        calls: [async (call, next) => (call.method === 'back' ? home : await next(call))],
+      },
+    })
+    const { signal } = new AbortController()
+    const options = { signal, deadline: 1_000 }
+    const link = new LinkComponent(all.chain)
+    assert.equal(await all.root.next({ how: 'a' }).lend({ link }, options), 'root/a')
+    assert.equal(await all.root.back({}).name({}, options), 'home')
+    const released = all.root.next({ how: 'a' })
+    void released.then((proxy) => proxy[Symbol.dispose]())
+    await assert.rejects(released.name({}, options), code('RELEASED'))
+    assert.deepEqual([all.env.timers, getEventListeners(signal, 'abort').length], [0, 0])
     await end(all)
   })
 

@@ -16,8 +16,9 @@ import type { Requests } from './requests.ts'
 /** A call that is ready and waits for its object. */
 export interface LaterCall {
   readonly guard: Guard | undefined
-  /** Its options, with what is left of its time. */
+  /** Its options, with what is left of its time, for a call in its place: that one watches itself, and the guard is over. */
   left(): CallOptions
+  /** Makes the call, with which the guard is over. */
   make(held: Held): Promise<unknown>
 }
 
