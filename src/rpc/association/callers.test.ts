@@ -302,9 +302,25 @@ describe('a client is cut off', () => {
       await scene.advance(1)
       assert.equal(server.inspect().state, 'bound')
     }
-    await scene.advance(2 * limits.stalled)
+    await scene.advance(limits.stalled)
     assert.match((await server.closed)?.message ?? '', /stalled/)
     assert.equal(await scene.served('bad'), false)
+  })
+
+  test('`stalled`: time in which the process did not run does not count', async () => {
+    const limits = { unsent: 20_000, stalled: 1_000 }
+    const scene = new Scene(limits, 10_000)
+    const [link, far] = memoryPair(10_000)
+    const { env, echo } = scene
+    const server = new RpcServer(new RpcAccess(far), { env, limits, caller: 'frozen', lookup: () => echo })
+    void link.write(bind())
+    for (let id = 2; id < 40; id++) void link.write(request(id, 0, bytes(2_000)))
+    await settle()
+    for (let i = 0; i < 3; i++) await scene.advance(100 * limits.stalled)
+    assert.equal(server.inspect().state, 'bound')
+    for (let i = 0; i < 2; i++) await scene.advance(limits.stalled)
+    assert.match((await server.closed)?.message ?? '', /stalled/)
+    assert.equal(scene.env.timers, 0)
   })
 
   test('and one that reads late is not', async () => {

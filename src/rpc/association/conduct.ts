@@ -3,6 +3,7 @@ import type { Env, Timer } from '../../link/index.ts'
 import type { AccessTurns, RpcAccess } from '../access.ts'
 import type { RpcLimits } from '../limits.ts'
 import { type CallerAccount, Callers, type Entrant } from './callers.ts'
+import { patientTimer } from './patient-timer.ts'
 import type { Share } from './turns.ts'
 
 /** What a link was closed with because of what its client sent. */
@@ -96,8 +97,9 @@ export class Conduct implements AccessTurns {
     this.#stalled = undefined
     if (!stalled) return
     const { taken } = this.#access
-    this.#stalled = this.#env.timer(this.#limits.stalled, () => {
-      if (this.#access.taken === taken) this.cutOff('stalled', 'milliseconds in which it reads none of its answers')
+    this.#stalled = patientTimer(this.#env, this.#limits.stalled, (late) => {
+      if (this.#access.taken === taken && !late)
+        this.cutOff('stalled', 'milliseconds in which it reads none of its answers')
       else this.stalled(true)
     })
   }

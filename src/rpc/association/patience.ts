@@ -1,12 +1,11 @@
 import type { Env, Timer } from '../../link/index.ts'
 import type { RpcAccess } from '../access.ts'
 import type { RpcLimits } from '../limits.ts'
+import { patientTimer } from './patient-timer.ts'
 import type { Outcome, Receiving } from './receiving.ts'
 
 /** So many `bytes` of something in `unfinished` are progress (our choice: less than the slowest medium carries). */
 const PROGRESS = 4_096
-/** A timer that goes off so many `ms` late says that this process did not run (our choice: more than work holds an event loop up). */
-const LATE = 1_000
 
 export interface PatienceOptions {
   readonly env: Env
@@ -42,7 +41,6 @@ export class Patience {
   /** The link is read from now on. */
   begin(): void {
     this.#arm(this.#options.limits.unbound, (late) => {
-      if (this.#bound || this.#over) return
       if (late) this.begin()
       else this.#options.cutOff('unbound', 'milliseconds in which it did not bind')
     })
@@ -78,12 +76,9 @@ export class Patience {
   }
 
   #arm(time: number, due: (late: boolean) => void): void {
-    const { env } = this.#options
-    const at = env.now() + time
-    this.#timer = env.timer(time, () => {
+    this.#timer = patientTimer(this.#options.env, time, (late) => {
       this.#timer = undefined
-      const late = env.now() - at > LATE
-      env.post(() => due(late))
+      due(late)
     })
   }
 
@@ -92,7 +87,7 @@ export class Patience {
     const { held, received } = access
     const silent = received - this.#received < PROGRESS
     this.#received = received
-    if (this.#over || (held === 0 && receiving.idle)) return
+    if (held === 0 && receiving.idle) return
     this.watch()
     // Nothing is read of a client that does not read: it is not slow, and has another limit.
     if (late || access.full) {
