@@ -156,7 +156,12 @@ export class RpcClient {
 
   #ask(): void {
     const question = this.#binding.ask(this.#nextId)
-    if (question !== undefined) this.#access.send(this.#security.prove(question))
+    if (question === undefined) return
+    try {
+      this.#access.send(this.#security.prove(question))
+    } catch (thrown) {
+      this.#access.close(BusbarError.from(thrown))
+    }
   }
 
   #pdu(header: PduHeader, view: DataView, at: number): void {

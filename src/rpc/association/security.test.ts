@@ -79,6 +79,25 @@ describe('a security provider', () => {
     await assert.rejects(made().bind(ECHO), { code: 'DENIED' })
   })
 
+  test('that has nothing to prove by ends the association, and nobody waits for it', async () => {
+    const proofs = [(pdu: Uint8Array) => pdu]
+    const ours: SecurityProvider = {
+      prove(pdu) {
+        const proof = proofs.shift()
+        if (proof === undefined) throw new BusbarError('UNAVAILABLE', 'no ticket')
+        return proof(pdu)
+      },
+      admit: ({ length }) => length,
+    }
+    const { made, server } = connect(ours, undefined)
+    const client = made()
+    await client.bind(ECHO)
+    await assert.rejects(client.bind(OTHER), { code: 'UNAVAILABLE' })
+    await assert.rejects(client.bind(ECHO), { code: 'UNAVAILABLE' })
+    assert.equal((await client.closed)?.code, 'UNAVAILABLE')
+    await server.closed
+  })
+
   test('is asked for every PDU with a trailer, of which what is in front of it counts', async () => {
     const theirs = new Word('open')
     const { near } = connect(undefined, theirs)

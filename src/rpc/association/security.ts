@@ -10,7 +10,10 @@ import { PDUS, pduName } from '../pdu/table.ts'
  * there is no place for that.
  */
 export interface SecurityProvider {
-  /** A bind, an alter_context or the answer to one, as it is to be sent: as it is, or with a trailer (`withAuthTrailer`). */
+  /**
+   * A bind, an alter_context or the answer to one, as it is to be sent: as it is, or with a trailer (`withAuthTrailer`). What it throws is the end of
+   * the association.
+   */
   prove(pdu: Uint8Array): Uint8Array
   /**
    * Asked before anything else in a PDU counts, of each that has a trailer, and of each that `prove` is asked for at the other side. Returns how
