@@ -1,6 +1,9 @@
 import { BusbarError } from '../errors/index.ts'
 
-/** What one association may cost. Every quantity that a peer could grow has its bound here. */
+/**
+ * What one association may cost. Every quantity that a peer could grow has its bound here. What is said of a caller, or of one process, counts on all
+ * links to the servers of that process: where those have different limits, each judges the links to itself by its own.
+ */
 export interface RpcLimits {
   /** Largest PDU sent or accepted, `bytes`. */
   readonly fragment: number

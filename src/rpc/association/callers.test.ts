@@ -10,12 +10,14 @@ import { RpcServer } from './server.ts'
 
 /** A process that serves callers by name. */
 class Scene {
-  readonly env = new TestEnv()
+  readonly env: TestEnv
   readonly echo = new Echo()
   readonly #limits: Partial<RpcLimits>
   readonly #window: number | undefined
 
-  constructor(limits: Partial<RpcLimits> = {}, window?: number) {
+  /** `beside` another scene: its servers are in the same process. */
+  constructor(limits: Partial<RpcLimits> = {}, window?: number, beside?: Scene) {
+    this.env = beside?.env ?? new TestEnv()
     this.#limits = limits
     this.#window = window
   }
@@ -32,6 +34,19 @@ class Scene {
     const raw = new RawPeer(link)
     await raw.send(bind())
     return { raw, link, server }
+  }
+
+  /** A link of that caller, whose client makes so many calls and reads none of the answers. */
+  async unread(caller: string, calls: number): Promise<{ link: MemoryLink; server: RpcServer }> {
+    const [link, far] = memoryPair(this.#window)
+    const { env, echo } = this
+    const server = new RpcServer(new RpcAccess(far), { env, limits: this.#limits, caller, lookup: () => echo })
+    void link.write(bind())
+    for (let id = 2; id < calls + 2; id++) {
+      void link.write(request(id, 0, bytes(2_000)))
+      await settle()
+    }
+    return { link, server }
   }
 
   /** A link whose client breaks the protocol as soon as it may. */
@@ -197,6 +212,63 @@ describe('limits of a caller on all its links', () => {
     await settle()
     assert.equal(Callers.of(scene.env).size, 0)
     assert.equal(scene.env.timers, 0)
+  })
+})
+
+describe('servers of one process with different limits', () => {
+  test('count the links of a caller together, and each takes as many as it grants', async () => {
+    const wide = new Scene({ callerLinks: 8 })
+    const narrow = new Scene({ callerLinks: 2 }, undefined, wide)
+    const links = [await narrow.open('a'), await wide.open('a'), await wide.open('a')]
+    const refused = await narrow.open('a')
+    assert.match((await refused.server.closed)?.message ?? '', /callerLinks: a client had more than 2/)
+    assert.equal(await wide.served('a'), true)
+    for (const { server } of links) assert.equal(server.inspect().state, 'bound')
+    for (const { link } of links.slice(1)) link.close()
+    await settle()
+    assert.equal(await narrow.served('a'), true)
+    links[0]?.link.close()
+  })
+
+  test('put off a caller for as long as the one says that cut it off', async () => {
+    const short = new Scene({ putOff: 10, putOffMost: 20 })
+    const long = new Scene({ putOff: 1_000, putOffMost: 2_000 }, undefined, short)
+    await short.offend('bad')
+    await long.advance(10)
+    assert.equal(await long.served('bad'), true)
+    await long.advance(1_000)
+    await long.offend('bad')
+    await long.advance(999)
+    assert.equal(await short.served('bad'), false)
+    await long.advance(2_000)
+    assert.equal(await short.served('bad'), true)
+    assert.equal(Callers.of(short.env).size, 1)
+  })
+
+  test('stop reading by what each lets one caller leave unread', async () => {
+    const wide = new Scene({ callerUnsent: 1_000_000 }, 10_000)
+    const narrow = new Scene({ callerUnsent: 10_000 }, 10_000, wide)
+    const links = [await wide.unread('a', 40), await narrow.unread('a', 40)]
+    const [much = 0, little = 0] = links.map(({ server }) => server.inspect().memory.unsent)
+    assert.ok(much > 60_000 && little < 20_000, `${much} and ${little} bytes are unsent`)
+    for (const { link } of links) link.close()
+    await settle()
+    assert.equal(Callers.of(wide.env).size, 0)
+  })
+
+  test('send away a newcomer of their own where there are more than they want', async () => {
+    const wide = new Scene({ newcomers: 8 })
+    const narrow = new Scene({ newcomers: 2 }, undefined, wide)
+    const links = [await wide.open(), await narrow.open(), await wide.open(), await wide.open()]
+    const next = await narrow.open()
+    assert.match((await links[1]?.server.closed)?.message ?? '', /newcomers: a client had more than 2/)
+    for (const { link, server } of [links[0], links[2], links[3], next].filter((each) => each !== undefined)) {
+      assert.equal(server.inspect().state, 'bound')
+      link.close()
+    }
+    await settle()
+    assert.equal(await narrow.served(), true)
+    assert.equal(narrow.env.timers, 0)
   })
 })
 

@@ -1,8 +1,8 @@
 import { BusbarError, type ErrorCode } from '../../errors/index.ts'
 import type { Env, Timer } from '../../link/index.ts'
-import type { AccessTurns, RpcAccess } from '../access.ts'
+import type { AccessAccount, AccessTurns, RpcAccess } from '../access.ts'
 import type { RpcLimits } from '../limits.ts'
-import { type CallerAccount, Callers, type Entrant } from './callers.ts'
+import { type CallerAccount, Callers, type Entrant, grantsOf } from './callers.ts'
 import { patientTimer } from './patient-timer.ts'
 import type { Share } from './turns.ts'
 
@@ -10,10 +10,10 @@ import type { Share } from './turns.ts'
 const OFFENCES: ReadonlySet<string> = new Set<ErrorCode>(['LIMIT', 'MALFORMED', 'PROTOCOL'])
 
 /** How the client of one association behaves: what it is cut off for, what its caller is remembered by, and in whose turns it is served. */
-export class Conduct implements AccessTurns {
-  readonly caller: CallerAccount
+export class Conduct implements AccessTurns, AccessAccount {
   /** The client was answered a call that it made well: without a name, it has turns of its own from the next chunk on. */
   answered = false
+  readonly #caller: CallerAccount
   /** Those among whom it comes in. */
   readonly #entry: CallerAccount
   readonly #access: RpcAccess
@@ -29,7 +29,9 @@ export class Conduct implements AccessTurns {
 
   /** `name` as in `RpcServerOptions.caller`; `begun` is told when the link is read. */
   constructor(access: RpcAccess, env: Env, limits: RpcLimits, name: string | undefined, begun: () => void) {
+    const grants = grantsOf(limits)
     this.#entrant = {
+      grant: name === undefined ? grants.newcomers : grants.named,
       begin: () => {
         begun()
         access.read()
@@ -40,9 +42,9 @@ export class Conduct implements AccessTurns {
     this.#env = env
     this.#limits = limits
     const callers = Callers.of(env)
-    this.caller = name === undefined ? callers.nameless(limits) : callers.named(name, limits)
-    this.#entry = name === undefined ? callers.newcomers(limits) : this.caller
-    this.#share = this.caller.share
+    this.#caller = name === undefined ? callers.nameless() : callers.named(name, limits.callers)
+    this.#entry = name === undefined ? callers.newcomers : this.#caller
+    this.#share = this.#caller.share
     this.#share.of = this.#entry.share
   }
 
@@ -52,12 +54,12 @@ export class Conduct implements AccessTurns {
     this.#entered = true
     if (this.#entry.enter(this.#entrant)) return
     this.#entered = false
-    if (this.#entry === this.caller) this.#turnAway('callerLinks', 'links of one caller')
+    if (this.#entry === this.#caller) this.#turnAway('callerLinks', 'links of one caller')
     else this.#turnAway('newcomers', 'links without a name that wait to be served')
   }
 
   begin(): boolean {
-    if (this.answered && this.#entry !== this.caller && this.#entered) this.#prove()
+    if (this.answered && this.#entry !== this.#caller && this.#entered) this.#prove()
     return this.#share.begin()
   }
 
@@ -85,6 +87,19 @@ export class Conduct implements AccessTurns {
     return this.#share.pause()
   }
 
+  /** What the caller has not read, on links that take no more, `bytes`. */
+  get unsent(): number {
+    return this.#caller.unsent
+  }
+
+  set unsent(bytes: number) {
+    this.#caller.unsent = bytes
+  }
+
+  get clogged(): boolean {
+    return this.#caller.unsent > this.#limits.callerUnsent
+  }
+
   /** The client asked for so much that cannot be, since the last time. */
   mistaken(times: number): void {
     this.#mistakes += times
@@ -108,7 +123,7 @@ export class Conduct implements AccessTurns {
   strike(): void {
     if (this.#struck) return
     this.#struck = true
-    this.#entry.strike()
+    this.#entry.strike(this.#entrant.grant)
   }
 
   /** The link is over. */

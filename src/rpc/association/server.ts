@@ -95,7 +95,7 @@ export class RpcServer {
       {
         pdu,
         turns: this.#conduct,
-        account: this.#conduct.caller,
+        account: this.#conduct,
         partial: (anew) => this.#patience.partial(anew),
         stalled: (stalled) => this.#conduct.stalled(stalled),
         ended: () => this.#ended(),
