@@ -179,7 +179,7 @@ describe('answers to calls', () => {
     })
   }
 
-  test('answers in fragments, two calls mixed, big-endian', async () => {
+  test('answers in fragments, two calls mixed though nobody agreed on that, big-endian', async () => {
     const { raw, client, context } = await bound()
     const a = client.call(context, 0, bytes(1))
     const b = client.call(context, 0, bytes(1))
