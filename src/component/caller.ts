@@ -368,7 +368,7 @@ export class ObjectCaller implements Taker, PipelinedCalls {
   #packagingOf(through: Interface, operation: Operation): ObjectPackaging {
     let packaging = this.#packagings.get(operation)
     if (packaging === undefined) {
-      packaging = new ObjectPackaging(operation, this.#front, this.#proxies, this.imports, (reason) =>
+      packaging = new ObjectPackaging(operation, this.#front, this.#proxies, this.#exchange, (reason) =>
         isOlder(through, reason) ? this.#failed(through, operation, reason) : located(operation.path, reason),
       )
       this.#packagings.set(operation, packaging)
@@ -395,7 +395,7 @@ export class ObjectCaller implements Taker, PipelinedCalls {
   }
 
   #unpack(operation: Operation, { stub, little }: RpcReply, port: RefPort): unknown {
-    return unpack(new Reader(stub, little, this.#views), operation, port, this.imports)
+    return unpack(new Reader(stub, little, this.#views), operation, port, this.#exchange)
   }
 
   #giveBack(operation: Operation, reply: RpcReply): void {

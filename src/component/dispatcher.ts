@@ -302,19 +302,18 @@ export class Dispatcher {
 
   /** Arguments with references: all of them are taken, or none, and then the fault says so. */
   #taken({ share }: Exported, { request, path }: Operation, reader: Reader, context: ServedCall): unknown {
-    const imports = this.#exchange.taker?.imports
     // What is passed on is this side's for no longer than the call.
     const fresh: Held[] | undefined = share === undefined ? undefined : []
     const port = fresh === undefined ? this.#port : this.#exchange.noting(this.#port, fresh)
     try {
       const args = request.read(reader, port)
       reader.done(path)
-      imports?.commit()
+      this.#exchange.took()
       if (fresh !== undefined) context.passes(fresh)
       context.lend(this.#exchange.arrived())
       return args
     } catch (thrown) {
-      imports?.disown()
+      this.#exchange.disown()
       this.#exchange.arrived()
       throw thrown
     }

@@ -40,6 +40,8 @@ export class Exchange {
   #arrived: Consumer[] = []
   /** What the proxy holds that was made last. */
   #fresh: Held | undefined
+  /** What new proxies of objects that came home hold, of the message that is being read. */
+  #homes: Held[] = []
 
   /** `foreign` for a peer that has addresses in place of a pipe. */
   constructor(env: Env, limits: ObjectLimits, foreign?: ForeignExports, usage: PeerUsage = new PeerUsage()) {
@@ -173,6 +175,28 @@ export class Exchange {
     }
   }
 
+  /** The message that brought the last references is whole. */
+  took(): void {
+    this.taker?.imports.commit()
+    if (this.#homes.length > 0) this.#homes = []
+  }
+
+  /** The message that brought the last references was not whole: they go back. */
+  untake(): void {
+    this.taker?.imports.rollback()
+    this.#releaseHomes()
+  }
+
+  /** The message that brought the last references is refused as a whole: whoever sent it takes them back by itself. */
+  disown(): void {
+    this.taker?.imports.disown()
+    this.#releaseHomes()
+  }
+
+  #releaseHomes(): void {
+    for (const held of this.#homes.splice(0)) void held.release()
+  }
+
   /** Nobody wants what an answer gives: it goes back. */
   returned(reference: Uint8Array): undefined {
     const ref = decodeObjRef(reference)
@@ -217,7 +241,9 @@ export class Exchange {
   #alive(proxy: object, { uuid }: Contract, share: Held): object {
     const held = heldOf(proxy)
     if (held?.released === false && held.interface.uuid === uuid) return proxy
-    return this.#proxy(share.share(), share.via)
+    const own = share.share()
+    this.#homes.push(own)
+    return this.#proxy(own, share.via)
   }
 
   #proxy(held: Held, via: Via): object {

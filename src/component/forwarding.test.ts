@@ -145,6 +145,56 @@ describe('what passes through a reference that was passed on is released without
     await all.finish()
   })
 
+  test('one that comes home to the program in the middle, which has released it, with arguments that cannot be read', async () => {
+    const all = await three()
+    const methods = { own: method({}, t.ref(Item)), look: method({ item: t.ref(Item) }, t.void) }
+    const Passing = contract('test.Passing', { version: '1.0' }, methods)
+    const more = { ...methods, look: method({ item: t.ref(Item), more: t.uint32 }, t.void) }
+    const Wrong = contract('test.Passing', { version: '1.0' }, more)
+    const own = await all.keeper.one()
+    const gates = new ClassTable()
+    gates.offer(Passing, { own: () => own, look: () => assert.fail('the arguments were read') })
+    const far = world({ classes: gates, env: all.near.env })
+    const wrong = await far.client.activate(Wrong)
+    const item = await wrong.own()
+    own[Symbol.dispose]()
+    await assert.rejects(wrong.look({ item, more: 1 }), code('BAD_VALUE'))
+    item[Symbol.dispose]()
+    await settle()
+    assert.deepEqual([Thing.disposed, all.near.client.inspect().imports], [1, ONLY_KEEPER[0]])
+    await end(far)
+    await all.finish()
+  })
+
+  test('the same in an answer that cannot be read', async () => {
+    const all = await three()
+    const methods = { keep: method({ item: t.ref(Item) }, t.void), drop: method({}, t.void) }
+    const wrong = t.struct({ item: t.ref(Item), more: t.ref(Gate) })
+    const right = t.struct({ item: t.ref(Item), more: t.ref(Item) })
+    const Wrong = contract('test.Box', { version: '1.0' }, { ...methods, kept: method({}, wrong) })
+    const Box = contract('test.Box', { version: '1.0' }, { ...methods, kept: method({}, right) })
+    let kept: Item | undefined
+    const boxes = new ClassTable()
+    boxes.offer(Wrong, {
+      keep: ({ item }) => {
+        kept = item
+      },
+      kept: () => ({ item: kept as Item, more: { keeper: () => assert.fail('it is called') } }),
+      drop: () => kept?.[Symbol.dispose](),
+    })
+    const far = world({ classes: boxes, env: all.near.env })
+    const box = await far.client.activate(Box)
+    const own = await all.keeper.one()
+    await box.keep({ item: own })
+    own[Symbol.dispose]()
+    await assert.rejects(box.kept(), code('NO_SUCH_INTERFACE'))
+    await box.drop()
+    await settle()
+    assert.deepEqual([Thing.disposed, all.near.client.inspect().imports], [1, ONLY_KEEPER[0]])
+    await end(far)
+    await all.finish()
+  })
+
   test('a proxy that the program in the middle has is not released with a call that names it', async () => {
     const all = await three()
     const own = await all.keeper.one()

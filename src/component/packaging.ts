@@ -1,8 +1,8 @@
 import type { Reader, Writer } from '../bytes/index.ts'
 import type { Packaging, RefPort } from '../rpc/index.ts'
 import { decodeError } from './errors.ts'
+import type { Exchange } from './exchange.ts'
 import { failed } from './hresult.ts'
-import type { ImportTable } from './imports.ts'
 import type { Operation } from './interface.ts'
 import { type CallFront, lastWord, readThat, THIS_BYTES } from './orpc.ts'
 
@@ -11,21 +11,15 @@ export class ObjectPackaging implements Packaging {
   readonly #operation: Operation
   readonly #front: CallFront
   readonly #port: RefPort
-  readonly #imports: ImportTable
+  readonly #exchange: Exchange
   readonly failed: Packaging['failed']
 
-  constructor(
-    operation: Operation,
-    front: CallFront,
-    port: RefPort,
-    imports: ImportTable,
-    failed: Packaging['failed'],
-  ) {
+  constructor(operation: Operation, front: CallFront, port: RefPort, exchange: Exchange, failed: Packaging['failed']) {
     this.failed = failed
     this.#operation = operation
     this.#front = front
     this.#port = port
-    this.#imports = imports
+    this.#exchange = exchange
   }
 
   measure(args: unknown): number {
@@ -38,12 +32,12 @@ export class ObjectPackaging implements Packaging {
   }
 
   read(reader: Reader): unknown {
-    return unpack(reader, this.#operation, this.#port, this.#imports)
+    return unpack(reader, this.#operation, this.#port, this.#exchange)
   }
 }
 
 /** The result in an answer, or the error. References in it are taken by `port`, all of them or none. */
-export function unpack(reader: Reader, operation: Operation, port: RefPort, imports: ImportTable): unknown {
+export function unpack(reader: Reader, operation: Operation, port: RefPort, exchange: Exchange): unknown {
   const hresult = lastWord(reader)
   const error = readThat(reader)
   if (failed(hresult)) throw decodeError(error, hresult, operation.path)
@@ -53,10 +47,10 @@ export function unpack(reader: Reader, operation: Operation, port: RefPort, impo
     reader.align(4)
     reader.skip(4)
     reader.done(operation.path)
-    if (reply.refs) imports.commit()
+    if (reply.refs) exchange.took()
     return value
   } catch (thrown) {
-    imports.rollback()
+    exchange.untake()
     throw thrown
   }
 }
