@@ -228,6 +228,34 @@ describe('RemQueryInterface', () => {
     await raw.close()
   })
 
+  test('of what was passed on: where one of several fails, nothing is kept of the others', async () => {
+    // The shelf, the note, and the note once more.
+    const near = shelf({ client: { objects: 3 } })
+    const items = await (await near.client.activate(Shelf)).open()
+    const Desk = contract(
+      'test.Desk',
+      { version: '1.0' },
+      { item: method({}, t.ref(Readable)), other: method({}, t.ref(Writable)) },
+    )
+    const desks = new ClassTable()
+    desks.offer(Desk, { item: () => items, other: () => new Note() })
+    const raw = new Raw({ env: near.env, classes: desks, channels: near.channels })
+    const { object, remUnknown } = await raw.activate(Desk)
+    const { ipid } = (await raw.call(Desk, object.ipid, 0, {})) as ObjRef
+    const query = async (...iids: string[]): Promise<number> => {
+      const stub = raw.stub(REM_UNKNOWN_2, 0, { ipid, references: 1, iids })
+      return hresult((await raw.bytes(REM_UNKNOWN.uuid, remUnknown, 3, stub)).stub)
+    }
+    const held = { 'test.Shelf': 1, 'test.Readable': 1 }
+    assert.notEqual(await query(Writable.uuid, Writable.uuid, Writable.uuid), 0)
+    await settle()
+    assert.deepEqual(near.client.inspect().imports, held)
+    assert.equal(await query(Writable.uuid), 0)
+    assert.deepEqual(near.client.inspect().imports, { ...held, 'test.Writable': 1 })
+    await raw.close()
+    await end(near)
+  })
+
   test('what a hostile peer asks is refused', async () => {
     const { raw, remUnknown, ipid } = await asked(REM_UNKNOWN, 0, [Writable.uuid])
     const failing = async (args: object): Promise<number> => {

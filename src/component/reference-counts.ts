@@ -20,7 +20,11 @@ export function remUnknownMethods(exchange: Exchange, known: (iid: Guid) => Inte
     if (exported === undefined || exported.object.stream || references === 0) {
       throw new BusbarError('INVALID_ARGUMENT', `a query of ${ipid}, which is not held on this pipe`)
     }
-    return Promise.all(iids.map((iid) => find(exported, iid, references, known)))
+    const found = await Promise.allSettled(iids.map((iid) => find(exported, iid, references, known)))
+    const failed = found.find((each) => each.status === 'rejected')
+    if (failed === undefined) return found.map((each) => (each.status === 'fulfilled' ? each.value : undefined))
+    for (const each of found) if (each.status === 'fulfilled') each.value?.given.done()
+    throw failed.reason
   }
   return {
     RemQueryInterface: query,
