@@ -9,6 +9,7 @@ import { type Command, SOCKET_OPTION, type Terminal, LOOK_AT_BUS } from './comma
 import { completeMethods, completeTargets } from './complete-targets.ts'
 import { exampleFields } from './example-values.ts'
 import { fieldsFromJson, toJson } from './json-values.ts'
+import { methodText } from './method-text.ts'
 import { namedContract, serviceContracts } from './service-contracts.ts'
 import { shellQuoted } from './shell.ts'
 import { Wait, waiting } from './waiting.ts'
@@ -138,7 +139,7 @@ async function follow(on: AnyProxy, [call, ...others]: readonly Call[], how: Fol
 function showObject(contract: Contract, object: AnyProxy | undefined, terminal: Terminal): void {
   if (object === undefined) return terminal.out('null')
   terminal.out(JSON.stringify({ object: contract.name }))
-  const methods = contract.procedures.map((procedure) => signatureText(procedure)).join('\n  ')
+  const methods = contract.procedures.map((procedure) => methodText(procedure)).join('\n  ')
   terminal.note(`it is released now; to call it, write its method and arguments behind those:\n  ${methods}`)
 }
 

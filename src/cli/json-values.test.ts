@@ -21,6 +21,7 @@ const CASES: readonly [name: string, type: TypeNode, json: string, value: unknow
     '{"kind":"note","at":"1999-12-31T00:00:00.000Z"}',
     { kind: 'note', at: new Date('1999-12-31') },
   ],
+  ['text that a terminal would heed', nodeOf(t.string), '"\\u001b[2J\\u009b2J\\u202e"', '\u001b[2J\u009b2J\u202e'],
   ['JSON', nodeOf(t.json), '{"any":[1,null,"x"]}', { any: [1, null, 'x'] }],
   ['an optional in a list', nodeOf(t.array(t.optional(t.int64))), '["1",null]', [1n, undefined]],
 ]

@@ -1,4 +1,4 @@
-import { BusbarError } from '../errors/index.ts'
+import { BusbarError, escapeJson } from '../errors/index.ts'
 import { typeText } from '../idl/index.ts'
 import { closestName } from '../policy/index.ts'
 import type { TypeNode } from '../rpc/index.ts'
@@ -145,9 +145,9 @@ export function fieldsFromJson(
   return Object.fromEntries(members.map(({ name, type }) => [name, fromJson(type, own(name), inside(name))]))
 }
 
-/** A result as JSON text: the same forms. A reference to an object is named, since it cannot be printed. */
+/** A result as JSON text, safe to print: the same forms. A reference to an object is named, since it cannot be printed. */
 export function toJson(node: TypeNode, value: unknown): string {
-  return JSON.stringify(plain(node, value)) ?? 'null'
+  return escapeJson(JSON.stringify(plain(node, value)) ?? 'null')
 }
 
 function plain(node: TypeNode, value: unknown): unknown {

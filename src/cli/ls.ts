@@ -1,10 +1,10 @@
 import type { Bus } from '../agent/index.ts'
-import { BusbarError, escapePeerText } from '../errors/index.ts'
-import { signatureText } from '../idl/index.ts'
+import { BusbarError, escapeJson } from '../errors/index.ts'
 import { describeContracts } from '../rpc/index.ts'
 import { HOST_PARTITION, Operator } from '../services/index.ts'
 import { usingBus } from './bus-of.ts'
 import { type Command, type Given, JSON_OPTION, SOCKET_OPTION, LOOK_AT_BUS, type Terminal } from './command.ts'
+import { methodText } from './method-text.ts'
 import { type Report, reportTables } from './report-tables.ts'
 import { serviceContracts } from './service-contracts.ts'
 import { renderTable } from './table.ts'
@@ -39,7 +39,7 @@ async function listBus(given: Given, terminal: Terminal): Promise<number> {
     waiting(terminal, 'what the bus says of itself', inspect(bus, terminal.signal)),
   )
   if (given.options['json'] === true) {
-    terminal.out(JSON.stringify({ schemaVersion: 1, ...report }, undefined, 2))
+    terminal.out(escapeJson(JSON.stringify({ schemaVersion: 1, ...report }, undefined, 2)))
     return 0
   }
   for (const line of reportTables(report)) terminal.out(line)
@@ -66,12 +66,13 @@ async function listService(given: Given, terminal: Terminal): Promise<number> {
     return found
   })
   if (given.options['json'] === true) {
-    terminal.out(JSON.stringify({ schemaVersion: 1, source, description: describeContracts(contracts) }, undefined, 2))
+    const record = { schemaVersion: 1, source, description: describeContracts(contracts) }
+    terminal.out(escapeJson(JSON.stringify(record, undefined, 2)))
     return 0
   }
   for (const { name, version, uuid, procedures } of contracts) {
     terminal.out(`${name} ${version}  ${uuid}`)
-    const rows = procedures.map((procedure) => [`  ${procedure.number}`, escapePeerText(signatureText(procedure))])
+    const rows = procedures.map((procedure) => [`  ${procedure.number}`, methodText(procedure)])
     for (const line of renderTable(rows)) terminal.out(line)
   }
   if (source !== 'the service') terminal.note(`according to ${source}: the service does not describe itself`)

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { defaultBusSocket } from '../agent/index.ts'
-import { BusbarError } from '../errors/index.ts'
+import { BusbarError, escapeJson } from '../errors/index.ts'
 import { type BusHost, openConfiguredHost } from '../host/index.ts'
 import { renderCounts } from './capture-counts.ts'
 import { captureFile } from './capture-file.ts'
@@ -59,7 +59,7 @@ export const up: Command = {
     const socket = typeof given === 'string' ? given : defaultBusSocket()
     let wait: Wait | undefined
     const observe = (event: UpEvent): void => {
-      if (json) terminal.out(JSON.stringify({ schemaVersion: 1, ...eventRecord(event) }))
+      if (json) terminal.out(escapeJson(JSON.stringify({ schemaVersion: 1, ...eventRecord(event) })))
       else describeEvent(event, quiet, terminal, wait)
     }
     const path = options['capture']

@@ -12,3 +12,11 @@ export function escapePeerText(text: string, max: number = MAX_PEER_TEXT): strin
     (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`,
   )
 }
+
+/** JSON text with what a peer chose in it, made safe to print: it says the same. */
+export function escapeJson(text: string): string {
+  return text.replace(
+    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
