@@ -54,6 +54,13 @@ describe('Reader and Writer', () => {
     assert.equal(Buffer.from(writer.finish()).toString('hex'), '010000000200000001000000')
   })
 
+  test('reads the same bytes again, from their start', () => {
+    const reader = new Reader(Uint8Array.of(9, 1, 2, 3, 4).subarray(1), false)
+    reader.skip(3)
+    const again = reader.again()
+    assert.deepEqual([again.at, again.left, again.u32(), reader.left], [0, 4, 0x0102_0304, 1])
+  })
+
   test('every read past the end is MALFORMED and moves nothing', () => {
     const reader = new Reader(Uint8Array.of(1, 2, 3))
     for (const read of [

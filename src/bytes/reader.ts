@@ -51,6 +51,11 @@ export class Reader {
     return this.#little
   }
 
+  /** Another cursor over the same bytes, at their start. */
+  again(): Reader {
+    return new Reader(this.#view, this.#little, this.#start, this.#end - this.#start)
+  }
+
   /** What `take` gives positions in. */
   get view(): DataView {
     return this.#view

@@ -42,6 +42,8 @@ export class Exchange {
   #fresh: Held | undefined
   /** What new proxies of objects that came home hold, of the message that is being read. */
   #homes: Held[] = []
+  /** How many references of it were looked at. */
+  #looked = 0
 
   /** `foreign` for a peer that has addresses in place of a pipe. */
   constructor(env: Env, limits: ObjectLimits, foreign?: ForeignExports, usage: PeerUsage = new PeerUsage()) {
@@ -148,6 +150,7 @@ export class Exchange {
   received(contract: Contract, reference: Uint8Array): unknown {
     const ref = decodeObjRef(reference)
     if (ref.oxid !== this.exports.oxid) return this.taker && this.#proxy(this.receive(contract, ref), this.taker)
+    this.#looked++
     if (ref.references > 0) void this.taker?.imports.giveBack(ref)
     return this.#home(contract, ref)
   }
@@ -167,10 +170,11 @@ export class Exchange {
   receive(contract: Interface, ref: ObjRef): Held {
     const imports = this.taker?.imports
     if (imports === undefined) throw new BusbarError('INTERNAL', 'an answer without a caller')
+    this.#looked++
     try {
       return imports.take(contract, ref)
     } catch (thrown) {
-      if (thrown instanceof BusbarError && thrown.code === 'LIMIT') void imports.giveBack(ref)
+      if (ref.references > 0) void imports.giveBack(ref)
       throw thrown
     }
   }
@@ -179,12 +183,16 @@ export class Exchange {
   took(): void {
     this.taker?.imports.commit()
     if (this.#homes.length > 0) this.#homes = []
+    this.#looked = 0
   }
 
-  /** The message that brought the last references was not whole: they go back. */
-  untake(): void {
+  /** The answer that brought the last references is not taken: they go back. Returns how many of it were looked at. */
+  untake(): number {
+    const looked = this.#looked
+    this.#looked = 0
     this.taker?.imports.rollback()
     this.#releaseHomes()
+    return looked
   }
 
   /** The message that brought the last references is refused as a whole: whoever sent it takes them back by itself. */
@@ -199,6 +207,12 @@ export class Exchange {
 
   /** Nobody wants what an answer gives: it goes back. */
   returned(reference: Uint8Array): undefined {
+    this.#looked++
+    this.giveBack(reference)
+  }
+
+  /** The same for what was not looked at, of an answer that is not taken. */
+  giveBack(reference: Uint8Array): undefined {
     const ref = decodeObjRef(reference)
     if (ref.references > 0) void this.taker?.imports.giveBack(ref)
   }

@@ -190,6 +190,7 @@ describe('what passes through a reference that was passed on is released without
     await assert.rejects(box.kept(), code('NO_SUCH_INTERFACE'))
     await box.drop()
     await settle()
+    assert.equal(counts(far).given, 1)
     assert.deepEqual([Thing.disposed, all.near.client.inspect().imports], [1, ONLY_KEEPER[0]])
     await end(far)
     await all.finish()

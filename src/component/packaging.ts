@@ -1,5 +1,6 @@
 import type { Reader, Writer } from '../bytes/index.ts'
-import type { Packaging, RefPort } from '../rpc/index.ts'
+import { BusbarError } from '../errors/index.ts'
+import type { Contract, Marshaller, Packaging, RefPort } from '../rpc/index.ts'
 import { decodeError } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import { failed } from './hresult.ts'
@@ -50,7 +51,25 @@ export function unpack(reader: Reader, operation: Operation, port: RefPort, exch
     if (reply.refs) exchange.took()
     return value
   } catch (thrown) {
-    exchange.untake()
+    const looked = exchange.untake()
+    if (reply.refs) giveBackRest(reader.again(), reply, looked, exchange)
     throw thrown
   }
+}
+
+/** What is behind the references that were `looked` at in an answer that is not taken: the peer counts them as held here. */
+function giveBackRest(answer: Reader, reply: Marshaller, looked: number, exchange: Exchange): void {
+  let left = looked
+  const take = (_: Contract, reference: Uint8Array): undefined =>
+    left-- > 0 ? undefined : exchange.giveBack(reference)
+  try {
+    readThat(answer)
+    reply.read(answer, { give: refuse, take })
+  } catch {
+    // No more of it can be read.
+  }
+}
+
+function refuse(): never {
+  throw new BusbarError('INTERNAL', 'a reference is given in an answer that is read')
 }
