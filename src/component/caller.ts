@@ -29,6 +29,7 @@ import { intercepted } from './intercepted.ts'
 import { type LaterCall, type PipelinedCalls, Pipelining, type StreamTarget } from './pipelining.ts'
 import { type Invoke, type ProxyMaker, proxyMaker } from './proxy.ts'
 import { queryPeer } from './query.ts'
+import { releaseItems } from './references.ts'
 import { type InterfaceRefs, REM_QUERY, REM_RELEASE, REM_UNKNOWN } from './rem-unknown.ts'
 import { Requests } from './requests.ts'
 import { remaining } from './revival.ts'
@@ -325,6 +326,7 @@ export class ObjectCaller implements Taker, PipelinedCalls {
         return this.#unpack(operation, reply, this.#bare) as Held
       },
       next: (stream) => this.#next(stream, pull),
+      unread: (items) => releaseItems(pull.procedures[0] as Operation, items),
       over: () => {
         guard?.end()
         endStreams(lent)
@@ -336,7 +338,8 @@ export class ObjectCaller implements Taker, PipelinedCalls {
   /** Reads the stream behind `held`, which the peer lent. */
   stream(held: Held): Consumer {
     const next = (): Promise<Page> => this.#next(held, held.interface)
-    return new Consumer({ open: () => Promise.resolve(held), next, over() {} }, held)
+    const unread = (items: readonly unknown[]): void => releaseItems(held.interface.procedures[0] as Operation, items)
+    return new Consumer({ open: () => Promise.resolve(held), next, unread, over() {} }, held)
   }
 
   #next(stream: Held, pull: Interface): Promise<Page> {

@@ -12,6 +12,8 @@ export interface PageSource {
   open(): Promise<Held>
   /** The next items of it. */
   next(held: Held): Promise<Page>
+  /** Nobody will read these items: the references among them go back. */
+  unread(items: readonly unknown[]): void
   /** The stream is over, however it ended: timers and listeners can go. */
   over(): void
 }
@@ -72,9 +74,7 @@ export class Consumer implements Stream<unknown> {
   }
 
   return(): Promise<IteratorResult<unknown, undefined>> {
-    this.#items = []
-    this.#at = 0
-    this.#following = []
+    this.#drop()
     this.#finish(undefined)
     return Promise.resolve({ done: true, value: undefined })
   }
@@ -86,10 +86,17 @@ export class Consumer implements Stream<unknown> {
   /** Ends the stream from outside: what was not read is dropped, and the reader is told. */
   fail(reason: BusbarError): void {
     if (this.#state.kind === 'over') return
+    this.#drop()
+    this.#finish({ reason })
+  }
+
+  /** What is here is not read any more. */
+  #drop(): void {
+    const pages = [this.#items.slice(this.#at), ...this.#following]
     this.#items = []
     this.#at = 0
     this.#following = []
-    this.#finish({ reason })
+    for (const items of pages) this.#source.unread(items)
   }
 
   #take(): IteratorResult<unknown, undefined> {
@@ -132,7 +139,8 @@ export class Consumer implements Stream<unknown> {
     const asked: Asked = { outcome: undefined }
     const settle = (outcome: NonNullable<Asked['outcome']>): void => {
       asked.outcome = outcome
-      this.#arrived()
+      if (this.#state.kind === 'over') this.#pass(asked)
+      else this.#arrived()
     }
     this.#asked.push(asked)
     this.#source.next(held).then(settle, (reason: unknown) => settle({ reason }))
@@ -160,6 +168,11 @@ export class Consumer implements Stream<unknown> {
     this.#ask()
   }
 
+  /** A page that came, or came first, when the stream was over. */
+  #pass({ outcome }: Asked): void {
+    if (outcome !== undefined && 'items' in outcome) this.#source.unread(outcome.items)
+  }
+
   #add(items: unknown[]): void {
     if (items.length === 0) return
     if (this.#at < this.#items.length) {
@@ -178,6 +191,7 @@ export class Consumer implements Stream<unknown> {
     const over = { kind: 'over' as const, failure: failure as unknown }
     this.#state = over
     this.#source.over()
+    for (const asked of this.#asked.splice(0)) this.#pass(asked)
     if (state.kind === 'open') void state.held.release()
     for (const waiter of this.#waiters.splice(0)) this.#end(over).then(waiter.resolve, waiter.reject)
   }

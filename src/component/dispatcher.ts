@@ -31,7 +31,7 @@ import { PipeUsage } from './peer-usage.ts'
 import { isLong, Producer } from './producer.ts'
 import { PromisedResult, PromisedResults, type WaitingCall } from './promised-results.ts'
 import { heldOf } from './proxy.ts'
-import { referencesIn } from './references.ts'
+import { referencesIn, releaseItems } from './references.ts'
 import { type Found, Queried } from './rem-query.ts'
 import { REM_UNKNOWN_2 } from './rem-unknown.ts'
 
@@ -324,11 +324,8 @@ export class Dispatcher {
     let result = value
     let writer: Writer
     try {
-      const page = pull?.procedures[0]?.reply
-      if (page !== undefined) {
-        const passedOn = exported.share !== undefined
-        result = new Producer(value, operation.path, page, context, this.#env, this.#limits, passedOn)
-      }
+      const next = pull?.procedures[0]
+      if (next !== undefined) result = this.#producer(value, operation, next, context, exported.share !== undefined)
       writer = beginAnswer(call, reply.measure(result) + 8, undefined, exported.object.stream && isLong(result as Page))
       reply.write(writer, result, this.#port)
       writer.align(4)
@@ -344,20 +341,36 @@ export class Dispatcher {
     } catch (thrown) {
       call.discard()
       if (reply.refs) this.#letGo(operation, result)
+      if (reply.refs) releaseBorrowed(exported, operation, result)
       this.#failure(exported, operation, call, context, thrown)
       return
     }
     call.answer(writer)
+    if (reply.refs) releaseBorrowed(exported, operation, result)
     if (pull === undefined) context.end()
     this.#finish(exported, context)
   }
 
+  #producer(value: unknown, { path }: Operation, next: Operation, context: ServedCall, passedOn: boolean): Producer {
+    const unsent = (items: readonly unknown[]): void => {
+      if (producer.borrowed) releaseItems(next, items)
+      else if (next.reply.refs) this.#discard(next, { items, done: false }, NONE)
+    }
+    const producer = new Producer(value, path, next.reply, context, this.#env, this.#limits, passedOn, unsent)
+    return producer
+  }
+
   /** Ends everything that an answer which will not be sent was to give. A proxy stays its owner's. */
-  #letGo({ result }: Operation, value: unknown): void {
+  #letGo(operation: Operation, value: unknown): void {
     const given = this.#exchange.rollback()
     if (value instanceof Producer) return value[Symbol.dispose]()
-    if (result === undefined && Array.isArray(value))
+    if (operation.result === undefined && Array.isArray(value))
       for (const each of value as (Found | undefined)[]) each?.given.done()
+    this.#discard(operation, value, given)
+  }
+
+  /** The same of all but what was `given` before. */
+  #discard({ result }: Operation, value: unknown, given: ReadonlySet<unknown>): void {
     for (const each of result === undefined ? [] : new Set(referencesIn(result, value))) {
       if (heldOf(each) !== undefined) continue
       const methods = (each instanceof Activated ? each.methods : each) as Methods
@@ -403,6 +416,13 @@ export class Dispatcher {
   #owns(methods: Methods): boolean {
     return this.#classes?.keeps(methods) !== true
   }
+}
+
+const NONE: ReadonlySet<unknown> = new Set()
+
+/** Items that nobody on this side sees are not its own once their page has left, or will not leave. */
+function releaseBorrowed({ object }: Exported, next: Operation, page: unknown): void {
+  if (object.value instanceof Producer && object.value.borrowed) releaseItems(next, (page as Page).items)
 }
 
 /** An object that was given: not what the peer knows without that, and not the items of a stream. */

@@ -14,6 +14,7 @@ import { decodeObjRef, encodeObjRef, type ObjRef } from './objref.ts'
 import { PeerUsage } from './peer-usage.ts'
 import { Producer } from './producer.ts'
 import { heldOf } from './proxy.ts'
+import { releaseItems } from './references.ts'
 
 /** Who takes references from the peer and makes calls on them. */
 export interface Taker extends Via {
@@ -227,9 +228,12 @@ export class Exchange {
 
   /** A stream in the arguments of a call. One that came from a third party brings that one's failures. */
   #lendStream(contract: Contract, value: unknown): Uint8Array {
-    const page = (contract.procedures[0] as Operation).reply
+    const next = contract.procedures[0] as Operation
     const passedOn = value instanceof Consumer
-    const producer = new Producer(value, contract.name, page, NOBODY, this.#env, this.#limits, passedOn)
+    const unsent = (items: readonly unknown[]): void => {
+      if (passedOn) releaseItems(next, items)
+    }
+    const producer = new Producer(value, contract.name, next.reply, NOBODY, this.#env, this.#limits, passedOn, unsent)
     const key = producer as unknown as Methods
     return this.exports.give(contract, { value: producer, key, owned: true, stream: true })
   }

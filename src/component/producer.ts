@@ -1,5 +1,6 @@
 import { BusbarError } from '../errors/index.ts'
 import { COPY_BELOW, type Env, type Marshaller, type Page } from '../rpc/index.ts'
+import { Consumer } from './consumer.ts'
 import { MAX_ASKED, type ObjectLimits } from './limits.ts'
 
 /** What the caller of `next` has room for. */
@@ -23,11 +24,14 @@ type Step = IteratorResult<unknown>
 export class Producer {
   /** Whether the items come from a third party: then so do the failures. */
   readonly passedOn: boolean
+  /** Whether nobody on this side sees the items: references among them are this side's for no longer than their page. */
+  readonly borrowed: boolean
   readonly #source: Source
   readonly #context: StreamOwner
   readonly #env: Env
   readonly #limits: ObjectLimits
   readonly #page: Marshaller
+  readonly #unsent: (items: readonly unknown[]) => void
   /** The item that is being made while no caller waits for it. */
   #coming: Promise<Step> | undefined
   /** What the next page begins with: an item that did not fit the last one. */
@@ -40,7 +44,10 @@ export class Producer {
   #last: Promise<unknown> = Promise.resolve()
   #gone: BusbarError | undefined
 
-  /** Takes what the component returned; `BAD_VALUE` when it cannot be iterated. `page` marshals the pages. */
+  /**
+   * Takes what the component returned; `BAD_VALUE` when it cannot be iterated. `page` marshals the pages. `unsent` is told of items that the
+   * component has made and that will not be sent.
+   */
   constructor(
     returned: unknown,
     path: string,
@@ -49,8 +56,11 @@ export class Producer {
     env: Env,
     limits: ObjectLimits,
     passedOn: boolean,
+    unsent: (items: readonly unknown[]) => void,
   ) {
     this.passedOn = passedOn
+    this.borrowed = returned instanceof Consumer
+    this.#unsent = unsent
     this.#source = open(returned, path)
     this.#page = page
     this.#context = context
@@ -88,8 +98,12 @@ export class Producer {
     this.#gone = reason
     this.#wake?.(reason)
     this.#context.end(this.#ended ? undefined : reason)
+    if (this.#left !== undefined) this.#unsent([this.#left.item])
+    this.#left = undefined
     if (this.#ended) return
-    this.#coming?.catch(() => {})
+    void this.#coming?.then((step) => {
+      if (step.done !== true) this.#unsent([step.value])
+    })
     try {
       void Promise.resolve(this.#source.return?.()).catch(() => {})
     } catch {
@@ -131,7 +145,8 @@ export class Producer {
       this.#coming ??= this.#advance()
       const coming = this.#coming
       const step = await (patience === undefined ? this.#orGone(coming) : Promise.race([coming, patience]))
-      if (step === undefined) return undefined
+      if (this.#gone !== undefined && first) throw this.#gone
+      if (step === undefined || this.#gone !== undefined) return undefined
       this.#coming = undefined
       if (this.#failure === undefined) {
         if (step.done === true) this.#finish()

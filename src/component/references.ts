@@ -1,4 +1,6 @@
 import type { TypeNode } from '../rpc/index.ts'
+import type { Operation } from './interface.ts'
+import { heldOf } from './proxy.ts'
 
 /**
  * The values in `value` that stand where its type says there is a reference. The value may not fit its type: that is
@@ -28,4 +30,10 @@ export function referencesIn(node: TypeNode, value: unknown, into: unknown[] = [
     default:
       return into
   }
+}
+
+/** Releases the proxies among items of a stream, which `next` gives in pages. */
+export function releaseItems({ result, reply }: Operation, items: readonly unknown[]): void {
+  if (result === undefined || !reply.refs) return
+  for (const each of referencesIn(result, { items, done: false })) void heldOf(each)?.release()
 }
