@@ -1,6 +1,6 @@
 import { decodeReturn, encodeReturn, isReturn, RETURN_BYTES } from '../component/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import type { ByteLink, Env } from '../link/index.ts'
+import { type ByteLink, type Env, patientTimer, type Timer } from '../link/index.ts'
 import { BegunLink } from './begun-link.ts'
 
 /** What a channel to a component turned out to be: a return channel with its token, or a pipe of its own. */
@@ -22,14 +22,20 @@ export function beginReturn(link: ByteLink, token: string): void {
 
 /**
  * Reads from a channel what it is for. Takes it; rejects, and closes it, when it begins as nothing does, or with nothing for `unbound`
- * milliseconds.
+ * milliseconds; time in which this process did not run does not count.
  */
 export async function arrival(channel: ByteLink, env: Env, unbound: number): Promise<Arrival> {
   const link = new BegunLink(channel)
-  const timer = env.timer(unbound, () => {
+  const silent = (late: boolean): void => {
+    if (late) return wait()
     const message = `limit unbound: a client had more than ${unbound} milliseconds in which it said nothing`
     link.close(new BusbarError('LIMIT', message))
-  })
+  }
+  const wait = (): void => {
+    timer = patientTimer(env, unbound, silent)
+  }
+  let timer: Timer | undefined
+  wait()
   try {
     if (isReturn(await link.peek(TELLING)) !== true) return { link, token: undefined }
     const first = await link.peek(RETURN_BYTES)
@@ -40,6 +46,6 @@ export async function arrival(channel: ByteLink, env: Env, unbound: number): Pro
     link.close(BusbarError.from(thrown))
     throw thrown
   } finally {
-    timer.cancel()
+    timer?.cancel()
   }
 }

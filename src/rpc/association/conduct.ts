@@ -1,9 +1,8 @@
 import { BusbarError, type ErrorCode } from '../../errors/index.ts'
-import type { Env, Timer } from '../../link/index.ts'
+import { type Env, patientTimer, type Timer } from '../../link/index.ts'
 import type { AccessAccount, AccessTurns, RpcAccess } from '../access.ts'
 import type { RpcLimits } from '../limits.ts'
 import { type CallerAccount, Callers, type Entrant, grantsOf } from './callers.ts'
-import { patientTimer } from './patient-timer.ts'
 import type { Share } from './turns.ts'
 
 /** What a link was closed with because of what its client sent. */

@@ -1,7 +1,6 @@
-import type { Env, Timer } from '../../link/index.ts'
+import { type Env, patientTimer, type Timer } from '../../link/index.ts'
 import type { RpcAccess } from '../access.ts'
 import type { RpcLimits } from '../limits.ts'
-import { patientTimer } from './patient-timer.ts'
 import type { Outcome, Receiving } from './receiving.ts'
 
 /** So many `bytes` of something in `unfinished` are progress (our choice: less than the slowest medium carries). */

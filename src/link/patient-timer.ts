@@ -1,4 +1,4 @@
-import type { Env, Timer } from '../../link/index.ts'
+import type { Env, Timer } from './env.ts'
 
 /** A timer that goes off so many `ms` late says that this process did not run (our choice: more than work holds an event loop up). */
 const LATE = 1_000
