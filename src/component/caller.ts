@@ -14,7 +14,7 @@ import {
 import type { CallerOptions } from './caller-options.ts'
 import { Consumer } from './consumer.ts'
 import { located } from './errors.ts'
-import type { Given } from './exports.ts'
+import type { Given } from './exported.ts'
 import type { Exchange, Taker } from './exchange.ts'
 import { endStreams, type Gift, neverTaken } from './gift.ts'
 import { type Guard, Guards } from './guard.ts'

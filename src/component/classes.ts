@@ -1,7 +1,7 @@
 import type { Guid } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { type CallContext, type Contract, Described, describing, type Implementation } from '../rpc/index.ts'
-import type { Owned } from './exports.ts'
+import type { Owned } from './exported.ts'
 import { contractsOf } from './implement.ts'
 import { type Interface, type Methods, reachable } from './interface.ts'
 import { type Instances, PerCaller } from './per-caller.ts'

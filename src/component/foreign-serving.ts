@@ -1,6 +1,6 @@
 import { BusbarError, type ErrorCode } from '../errors/index.ts'
 import type { InterfaceId, RpcInterface } from '../rpc/index.ts'
-import type { ExportedObject, Given } from './exports.ts'
+import type { ExportedObject, Given } from './exported.ts'
 import { hresultOf } from './hresult.ts'
 
 /** What is different on an association with a peer that is no Busbar: it has addresses in place of a pipe. */

@@ -1,6 +1,6 @@
 import { BusbarError, type ErrorCode } from '../errors/index.ts'
 import { FaultError } from '../rpc/index.ts'
-import type { Given } from './exports.ts'
+import type { Given } from './exported.ts'
 import type { Held } from './held.ts'
 import { Producer } from './producer.ts'
 

@@ -3,7 +3,7 @@ export type { CallContext, Caller, CallOptions, Client, Hop, Implementation } fr
 export { ClassTable, type ClassView, type Source } from './classes.ts'
 export { closedOf } from './closed-of.ts'
 export { ObjectClient, type ObjectClientOptions, type ObjectClientView, type ReturnOptions } from './client.ts'
-export type { ExportedCounts } from './exports.ts'
+export type { ExportedCounts } from './exported.ts'
 export {
   type ForeignConnection,
   ForeignPeer,

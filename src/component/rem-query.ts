@@ -1,7 +1,7 @@
 import { type Guid, NIL_GUID, type Reader, type Writer } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { type Contract, type Marshaller, readUuid, type RefPort, writeUuid } from '../rpc/index.ts'
-import type { Offering } from './exports.ts'
+import type { Offering } from './exported.ts'
 import type { Held } from './held.ts'
 import { failed, hresultOf, S_FALSE, S_OK } from './hresult.ts'
 import { MAX_QUERIES } from './limits.ts'
