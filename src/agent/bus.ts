@@ -1,19 +1,12 @@
 import type { Caller, Endpoint, Offer, OfferChange, PipeMode, VisibleOffer } from '../bus/index.ts'
-import {
-  type CallInterceptor,
-  ClassTable,
-  ObjectClient,
-  ObjectServer,
-  PeerUsages,
-  ReturnChannels,
-  type Source,
-} from '../component/index.ts'
+import { type CallInterceptor, ObjectClient, PeerUsages, type Source } from '../component/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import type { ByteLink, Env } from '../link/index.ts'
 import { openChannel, offerPipe, openPipe, type Pipe, PipeDuplex, type PipeOpenOptions } from '../pipe/index.ts'
-import { type Client, type Contract, DEFAULT_RPC_LIMITS, RpcAccess } from '../rpc/index.ts'
+import { type Client, type Contract, RpcAccess } from '../rpc/index.ts'
 import { type BusOptions, type ComponentOfferOptions, hooksOf } from './bus-hooks.ts'
-import { arrival, beginReturn } from './return-link.ts'
+import { ComponentServices } from './component-services.ts'
+import { beginReturn } from './return-link.ts'
 
 export interface ActivateOptions {
   /** The partition that offers the component. */
@@ -43,17 +36,6 @@ export interface StreamOfferOptions {
  */
 export type PipeHandler = (pipe: PipeDuplex, caller: Caller) => unknown
 
-/** What is served under one name, and what stands around it. */
-interface Served {
-  readonly classes: ClassTable
-  readonly hooks: ComponentOfferOptions
-}
-
-/** One service of this partition that serves components: all classes offered under its name, and the offer itself. */
-interface ComponentService extends Served {
-  readonly offer: Promise<Offer>
-}
-
 /** The service behind a pipe, by name. */
 interface ServiceName {
   readonly partition: string
@@ -69,10 +51,8 @@ export class Bus implements AsyncDisposable {
   readonly #env: Env
   readonly #options: BusOptions
   readonly #usages = new PeerUsages()
-  readonly #services = new Map<string, ComponentService>()
-  readonly #servers = new Set<ObjectServer>()
+  readonly #components: ComponentServices
   readonly #clients = new Set<ObjectClient>()
-  readonly #returns: ReturnChannels
   /** A safety net under proxies that nobody disposed of: nothing may rely on when it runs, or that it does. */
   readonly #forgotten = new FinalizationRegistry<() => void>((release) => release())
   readonly #onProxy = (proxy: object, release: () => void): void => this.#forgotten.register(proxy, release)
@@ -82,7 +62,7 @@ export class Bus implements AsyncDisposable {
     this.#options = options
     this.#endpoint = endpoint
     this.#env = env
-    this.#returns = new ReturnChannels(env)
+    this.#components = new ComponentServices(endpoint, env, options, this.#usages, this.#onProxy)
   }
 
   /** The partition that the bus holds this program for. */
@@ -123,7 +103,7 @@ export class Bus implements AsyncDisposable {
     how: PipeHandler | Source<C>,
     options: StreamOfferOptions & ComponentOfferOptions = {},
   ): Promise<Offer> {
-    if (typeof what !== 'string') return this.#offerComponent(what, how as Source<C>, options)
+    if (typeof what !== 'string') return this.#components.offer(what, how as Source<C>, options)
     const serve = how as PipeHandler
     return offerPipe(this.#endpoint, what, {
       ...options,
@@ -221,50 +201,8 @@ export class Bus implements AsyncDisposable {
   inspect(): unknown {
     return {
       endpoint: this.#endpoint.inspect(),
-      classes: [...this.#services.values()].flatMap(({ classes }) => classes.list()),
-      components: [...this.#servers].map((server) => server.inspect()),
+      ...this.#components.inspect(),
       proxies: [...this.#clients].map((client) => client.inspect()),
-    }
-  }
-
-  async #offerComponent<C extends Contract>(
-    contract: C,
-    implementation: Source<C>,
-    hooks: ComponentOfferOptions,
-  ): Promise<Offer> {
-    const known = this.#services.get(contract.name)
-    if (known !== undefined) {
-      if (Object.keys(hooks).length > 0) {
-        throw new BusbarError('INVALID_ARGUMENT', `options of ${contract.name} belong to its first offer`)
-      }
-      await known.offer
-      known.classes.offer(contract, implementation)
-      return { service: contract.name, withdraw: () => known.classes.withdraw(contract) }
-    }
-    const classes = new ClassTable()
-    classes.offer(contract, implementation)
-    const service = { classes, hooks }
-    const offer = this.#endpoint.offer(contract.name, {
-      contract: `${contract.name}@${contract.version}`,
-      decide: (opening, caller) => {
-        opening.accept(caller).then(
-          (channel) => this.#arrived(channel, service, caller),
-          // Taken back while it was being opened: there is nobody left to serve.
-          () => {},
-        )
-      },
-    })
-    this.#services.set(contract.name, { ...service, offer })
-    try {
-      const { service: name, withdraw } = await offer
-      const forget = (): void => {
-        this.#services.delete(contract.name)
-        withdraw()
-      }
-      return { service: name, withdraw: forget }
-    } catch (thrown) {
-      this.#services.delete(contract.name)
-      throw thrown
     }
   }
 
@@ -301,38 +239,5 @@ export class Bus implements AsyncDisposable {
       over()
     })
     return client
-  }
-
-  async #arrived(channel: ByteLink, service: Served, caller: Caller): Promise<void> {
-    try {
-      const { link, token } = await arrival(
-        channel,
-        this.#env,
-        this.#options.limits?.rpc?.unbound ?? DEFAULT_RPC_LIMITS.unbound,
-      )
-      if (token === undefined) this.#serve(link, service, caller)
-      else this.#returns.claim(token, caller, new RpcAccess(link))
-    } catch {
-      // It is closed, and whoever opened it hears why.
-    }
-  }
-
-  #serve(link: ByteLink, { classes, hooks }: Served, caller: Caller): void {
-    const { usage, over } = this.#usages.enter(caller)
-    const server = new ObjectServer(new RpcAccess(link), {
-      env: this.#env,
-      classes,
-      caller,
-      usage,
-      hooks: hooksOf(this.#options, hooks),
-      limits: this.#options.limits ?? {},
-      returns: this.#returns,
-      onProxy: this.#onProxy,
-    })
-    this.#servers.add(server)
-    void server.closed.then(() => {
-      this.#servers.delete(server)
-      over()
-    })
   }
 }
