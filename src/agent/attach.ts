@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { DialledCarrier, Endpoint, MuxCarrier } from '../bus/index.ts'
+import { objectLimits } from '../component/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import {
   checkedRingLimits,
@@ -37,12 +38,13 @@ const GUEST_SOCKET = '/run/busbar/agent.sock'
  * Finds the bus and attaches to it: what `options` name, else descriptor `BUSBAR_FD` (a partition of kind `process`), else the
  * socket `BUSBAR_SOCKET`, else the agent of this guest, else the broker of this user on this host.
  * Rejects with `UNAVAILABLE` when there is none, `VERSION` when it speaks no common version, `DEADLINE` when it does not answer within
- * ten seconds, `CANCELLED` when `signal` aborts, `INVALID_ARGUMENT` for a limit of `rings` or a variable of the environment that is none.
+ * ten seconds, `CANCELLED` when `signal` aborts, `INVALID_ARGUMENT` for one of `limits` or `rings`, or a variable of the environment, that is none.
  */
 export async function attach(options: AttachOptions = {}): Promise<Bus> {
   const env = nodeEnv()
   const { signal } = options
   const limits = ringLimits(options.rings)
+  objectLimits(options.limits)
   const fd = options.socket === undefined ? (options.fd ?? inheritedDescriptor()) : undefined
   if (fd !== undefined) {
     // Without a place to dial, the channels share the descriptor.

@@ -1,5 +1,5 @@
 import type { Caller, Endpoint, Offer, OfferChange, PipeMode, VisibleOffer } from '../bus/index.ts'
-import { type CallInterceptor, ObjectClient, PeerUsages, type Source } from '../component/index.ts'
+import { type CallInterceptor, ObjectClient, objectLimits, PeerUsages, type Source } from '../component/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import type { ByteLink, Env } from '../link/index.ts'
 import { openChannel, offerPipe, openPipe, type Pipe, PipeDuplex, type PipeOpenOptions } from '../pipe/index.ts'
@@ -57,8 +57,9 @@ export class Bus implements AsyncDisposable {
   readonly #forgotten = new FinalizationRegistry<() => void>((release) => release())
   readonly #onProxy = (proxy: object, release: () => void): void => this.#forgotten.register(proxy, release)
 
-  /** Takes the endpoint. */
+  /** Takes the endpoint. Throws `INVALID_ARGUMENT` for a limit that is none. */
   constructor(endpoint: Endpoint, env: Env, options: BusOptions = {}) {
+    objectLimits(options.limits)
     this.#options = options
     this.#endpoint = endpoint
     this.#env = env

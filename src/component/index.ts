@@ -23,7 +23,7 @@ export type {
 } from './hooks.ts'
 export { PeerUsages } from './peer-usage.ts'
 export { implement, type ImplementationOfAll } from './implement.ts'
-export { DEFAULT_OBJECT_LIMITS, type ObjectLimits } from './limits.ts'
+export { DEFAULT_OBJECT_LIMITS, objectLimits, type ObjectLimits } from './limits.ts'
 export { decodeReturn, encodeReturn, isReturn, RETURN_BYTES, ReturnChannels } from './return-channels.ts'
 export { type PerCaller, perCaller } from './per-caller.ts'
 export { query } from './query.ts'

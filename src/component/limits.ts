@@ -1,5 +1,5 @@
 import { BusbarError } from '../errors/index.ts'
-import type { RpcLimits } from '../rpc/index.ts'
+import { type RpcLimits, rpcLimits } from '../rpc/index.ts'
 
 /** What the objects of one association may cost. Every quantity that a peer could grow has its bound here. */
 export interface ObjectLimits {
@@ -69,6 +69,7 @@ export function objectLimits(chosen: Partial<ObjectLimits> = {}): ObjectLimits {
       )
     }
   }
+  rpcLimits(limits.rpc)
   return limits
 }
 

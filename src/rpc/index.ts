@@ -48,7 +48,7 @@ export type {
 export type { ContextHandle, IdlTypes, UnionOptions } from './contract/idl.ts'
 export type { Shape } from './contract/shape.ts'
 export { FaultError } from './faults.ts'
-export { DEFAULT_RPC_LIMITS, MAX_FRAGMENT, type RpcLimits } from './limits.ts'
+export { DEFAULT_RPC_LIMITS, MAX_FRAGMENT, type RpcLimits, rpcLimits } from './limits.ts'
 export { type RefPort } from './ndr/codec.ts'
 export { wireOf, wireOfOperation } from './ndr/lower.ts'
 export type { Marshaller } from './ndr/marshal.ts'
