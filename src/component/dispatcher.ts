@@ -2,7 +2,6 @@ import type { Reader, Writer } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import {
   type Caller,
-  type Contract,
   DEFAULT_RPC_LIMITS,
   type Env,
   type IncomingCall,
@@ -15,25 +14,24 @@ import {
   RpcServer,
   type RpcServerView,
 } from '../rpc/index.ts'
-import { Activated, type ClassTable } from './classes.ts'
+import type { ClassTable } from './classes.ts'
 import { ServedCall } from './context.ts'
 import { crossing, encodeError } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import type { Exported } from './exported.ts'
 import type { ExportTable } from './exports.ts'
 import { type ForeignServing, RefusedReference } from './foreign-serving.ts'
+import { Giving } from './giving.ts'
 import type { Held } from './held.ts'
 import { authorized, type Hooks, NO_HOOKS, through } from './hooks.ts'
 import { hresultOf, S_OK } from './hresult.ts'
-import { FIRST_OPNUM, type Interface, type Method, type Methods, type Operation, referenceOf } from './interface.ts'
+import { FIRST_OPNUM, type Interface, type Method, type Operation, referenceOf } from './interface.ts'
 import type { ObjectLimits } from './limits.ts'
 import { beginAnswer, numberIn, readThis } from './orpc.ts'
 import { PipeUsage } from './peer-usage.ts'
 import { isLong, Producer } from './producer.ts'
 import { PromisedResult, PromisedResults, type WaitingCall } from './promised-results.ts'
-import { heldOf } from './proxy.ts'
-import { referencesIn, releaseItems } from './references.ts'
-import { type Found, Queried } from './rem-query.ts'
+import { releaseItems } from './references.ts'
 import { REM_UNKNOWN_2 } from './rem-unknown.ts'
 
 export interface DispatcherOptions {
@@ -56,6 +54,7 @@ export interface DispatcherOptions {
 export class Dispatcher {
   readonly #env: Env
   readonly #classes: ClassTable | undefined
+  readonly #giving: Giving
   readonly #caller: Caller
   readonly #limits: ObjectLimits
   readonly #exchange: Exchange
@@ -79,13 +78,14 @@ export class Dispatcher {
     this.#exports = exchange.exports
     this.#caller = caller
     this.#classes = classes
+    this.#giving = new Giving(exchange, classes)
     this.#foreign = foreign
     this.#hooks = hooks
     this.#hooked = hooks.serves.length > 0 || hooks.authorize.length > 0
     this.#usage = new PipeUsage(exchange.usage, limits)
     this.#promised = new PromisedResults(limits.rpc.calls ?? DEFAULT_RPC_LIMITS.calls)
     this.#port = {
-      give: (contract, value) => this.#give(contract, value),
+      give: (contract, value) => this.#giving.give(contract, value),
       take: (contract, reference) => exchange.taken(contract, reference),
     }
     this.#rpc = new RpcServer(access, {
@@ -341,7 +341,7 @@ export class Dispatcher {
       }
     } catch (thrown) {
       call.discard()
-      if (reply.refs) this.#letGo(operation, result)
+      if (reply.refs) this.#giving.letGo(operation, result)
       if (reply.refs) releaseBorrowed(exported, operation, result)
       this.#failure(exported, operation, call, context, thrown)
       return
@@ -355,29 +355,10 @@ export class Dispatcher {
   #producer(value: unknown, { path }: Operation, next: Operation, context: ServedCall, passedOn: boolean): Producer {
     const unsent = (items: readonly unknown[]): void => {
       if (producer.borrowed) releaseItems(next, items)
-      else if (next.reply.refs) this.#discard(next, { items, done: false }, NONE)
+      else if (next.reply.refs) this.#giving.discard(next, { items, done: false })
     }
     const producer = new Producer(value, path, next.reply, context, this.#env, this.#limits, passedOn, unsent)
     return producer
-  }
-
-  /** Ends everything that an answer which will not be sent was to give. A proxy stays its owner's. */
-  #letGo(operation: Operation, value: unknown): void {
-    const given = this.#exchange.rollback()
-    if (value instanceof Producer) return value[Symbol.dispose]()
-    if (operation.result === undefined && Array.isArray(value))
-      for (const each of value as (Found | undefined)[]) each?.given.done()
-    this.#discard(operation, value, given)
-  }
-
-  /** The same of all but what was `given` before. */
-  #discard({ result }: Operation, value: unknown, given: ReadonlySet<unknown>): void {
-    for (const each of result === undefined ? [] : new Set(referencesIn(result, value))) {
-      if (heldOf(each) !== undefined) continue
-      const methods = (each instanceof Activated ? each.methods : each) as Methods
-      const owned = each instanceof Activated ? each.owned : this.#owns(methods)
-      if (!given.has(methods)) this.#exports.discard(methods, owned)
-    }
   }
 
   #failure(exported: Exported, operation: Operation, call: IncomingCall, context: ServedCall, thrown: unknown): void {
@@ -395,31 +376,7 @@ export class Dispatcher {
     writer.u32(hresult)
     call.answer(writer)
   }
-
-  #give(contract: Contract, value: unknown): Uint8Array {
-    if (value instanceof Producer) {
-      const key = value as unknown as Methods
-      return this.#exports.give(contract, { value, key, owned: true, stream: true })
-    }
-    if (value instanceof Queried) {
-      const objref = this.#exports.give(contract, value.offering, value.references)
-      value.done()
-      return objref
-    }
-    if (value instanceof Activated) {
-      const { contract: own, methods, owned, through } = value
-      return this.#exports.give(through, { value: methods, key: methods, owned, stream: false, contracts: [own] })
-    }
-    return this.#exchange.give(contract, value, (methods) => this.#owns(methods))
-  }
-
-  /** What its owner offered for all callers stays its owner's. */
-  #owns(methods: Methods): boolean {
-    return this.#classes?.keeps(methods) !== true
-  }
 }
-
-const NONE: ReadonlySet<unknown> = new Set()
 
 /** Items that nobody on this side sees are not its own once their page has left, or will not leave. */
 function releaseBorrowed({ object }: Exported, next: Operation, page: unknown): void {
