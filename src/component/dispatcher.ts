@@ -33,6 +33,7 @@ import { isLong, Producer } from './producer.ts'
 import { PromisedResult, PromisedResults, type WaitingCall } from './promised-results.ts'
 import { releaseItems } from './references.ts'
 import { REM_UNKNOWN_2 } from './rem-unknown.ts'
+import { WaitingCalls } from './waiting-calls.ts'
 
 export interface DispatcherOptions {
   readonly env: Env
@@ -65,8 +66,7 @@ export class Dispatcher {
   readonly #usage: PipeUsage
   readonly #rpc: RpcServer
   readonly #promised: PromisedResults
-  /** Calls whose object has come, or will never come. */
-  #ready: WaitingCall[] = []
+  readonly #waiting: WaitingCalls
   readonly #port: RefPort
 
   /** Takes the access object and the link behind it. */
@@ -84,6 +84,11 @@ export class Dispatcher {
     this.#hooked = hooks.serves.length > 0 || hooks.authorize.length > 0
     this.#usage = new PipeUsage(exchange.usage, limits)
     this.#promised = new PromisedResults(limits.rpc.calls ?? DEFAULT_RPC_LIMITS.calls)
+    this.#waiting = new WaitingCalls({
+      ...{ env, usage: this.#usage },
+      serve: (waited) => this.#serve(waited.through, waited.call, waited),
+      refused: (promise) => this.#over(promise),
+    })
     this.#port = {
       give: (contract, value) => this.#giving.give(contract, value),
       take: (contract, reference) => exchange.taken(contract, reference),
@@ -249,40 +254,15 @@ export class Dispatcher {
 
   #over(promise: PromisedResult): void {
     this.#promised.end(promise)
-    this.#resume(promise)
+    this.#waiting.resume(promise)
   }
 
-  /** A call on what another one is going to give, which still runs or waits as well. It counts as one that runs. */
-  #wait(promised: PromisedResult, through: Interface, call: IncomingCall): undefined {
-    const size = call.arguments().left
-    const full = this.#usage.full(size)
+  /** A call on what another one is going to give. */
+  #wait(on: PromisedResult, through: Interface, call: IncomingCall): undefined {
+    const full = this.#usage.full(call.arguments().left)
     // What it goes to is not known, so neither is whether references are among its arguments: as a fault none are taken.
     if (full !== undefined) throw full
-    const promise = this.#promise(procedureAt(through.procedures, call.opnum - FIRST_OPNUM), call)
-    this.#usage.begin(size)
-    promised.add({ through, call, size, since: this.#env.now(), promise }, () => this.#resume(promised))
-  }
-
-  /** Serves the calls that waited, in the order in which they came, or refuses them: one after the other, however long the chain. */
-  #resume(promised: PromisedResult): void {
-    const waiting = promised.take()
-    if (waiting.length === 0) return
-    const resuming = this.#ready.length > 0
-    this.#ready.push(...waiting)
-    if (resuming) return
-    for (let next = this.#ready[0]; next !== undefined; next = this.#ready[0]) {
-      const { through, call, size, promise } = next
-      this.#usage.finish(size)
-      try {
-        if (call.cancelled) throw new BusbarError('CANCELLED', 'the caller is no longer waiting')
-        this.#serve(through, call, next)
-      } catch (thrown) {
-        call.fail(thrown)
-      }
-      // Where it was refused, so are those behind it.
-      if (promise?.runs === false) this.#over(promise)
-      this.#ready.shift()
-    }
+    this.#waiting.add(on, through, call, this.#promise(procedureAt(through.procedures, call.opnum - FIRST_OPNUM), call))
   }
 
   #settle(exported: Exported, operation: Operation, call: IncomingCall, context: ServedCall, value: unknown): void {
