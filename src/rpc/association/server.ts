@@ -1,12 +1,11 @@
 import { BusbarError } from '../../errors/index.ts'
-import { Closing, type Env, type Timer } from '../../link/index.ts'
+import { Closing, type Env } from '../../link/index.ts'
 import type { RpcAccess } from '../access.ts'
 import { faultStatus } from '../faults.ts'
 import { type RpcLimits, rpcLimits } from '../limits.ts'
-import { encodeBindNak } from '../pdu/bind.ts'
 import { readContextId, readHint, readOpnum, REQUEST_BYTES, requestFront, stubOffset } from '../pdu/call.ts'
-import { ENOUGH, type PduHandler } from '../pdu/cutter.ts'
-import { encodeBare, PFC, pduBytes, type PduHeader, tooLong } from '../pdu/header.ts'
+import type { PduHandler } from '../pdu/cutter.ts'
+import { encodeBare, PFC, pduBytes, type PduHeader } from '../pdu/header.ts'
 import { PDUS, pduName } from '../pdu/table.ts'
 import { UuidMemory } from '../pdu/uuid.ts'
 import { sendFault } from './fragments.ts'
@@ -14,7 +13,7 @@ import { Answers } from './answers.ts'
 import { Conduct } from './conduct.ts'
 import { AssociationGroups } from './groups.ts'
 import { ServerCall } from './incoming-call.ts'
-import { alterFault, type LastFault, nakReason, requestFault } from './last-word.ts'
+import { Leaving } from './leaving.ts'
 import { Patience } from './patience.ts'
 import { type Outcome, Receiving } from './receiving.ts'
 import { RunningCalls } from './running-calls.ts'
@@ -62,9 +61,7 @@ export class RpcServer {
   readonly #patience: Patience
   #taken = 0
   #refused = 0
-  /** Why the link is about to close. */
-  #leaving: BusbarError | undefined
-  #timer: Timer | undefined
+  readonly #leaving: Leaving
 
   /** Takes the access object and the link behind it. */
   constructor(access: RpcAccess, options: RpcServerOptions) {
@@ -84,9 +81,17 @@ export class RpcServer {
       givenUp: (outcome) => this.#go(outcome),
     })
     this.#conduct = new Conduct(access, this.#env, this.#limits, options.caller, () => this.#patience.begin())
+    this.#leaving = new Leaving({
+      ...{ access, env: this.#env, limits: this.#limits, binding: this.#binding, receiving: this.#receiving },
+      left: (error) => {
+        this.#conduct.strike()
+        this.#patience.over()
+        this.#abort(error)
+      },
+    })
     this.#answers = new Answers(access, this.#limits, this.#running, this.#groups, this.#conduct)
     const pdu: PduHandler = (header, view, at) => this.#pdu(header, view, at)
-    pdu.tooLong = (header) => this.#tooLong(header)
+    pdu.tooLong = (header) => this.#leaving.tooLong(header)
     pdu.front = requestFront
     pdu.land = (header, view, at, here) => this.#land(header, view, at, here)
     pdu.landed = (header) => this.#go(this.#receiving.landed(header, header.length - requestFront(header)))
@@ -150,53 +155,8 @@ export class RpcServer {
       if (header.type === PDUS.request.number) this.#request(header, view, at)
       else this.#other(header, pduBytes(header, view, at))
     } catch (thrown) {
-      this.#violated(header, pduBytes(header, view, at), BusbarError.from(thrown))
+      this.#leaving.violated(header, pduBytes(header, view, at), BusbarError.from(thrown))
     }
-  }
-
-  /** A client that breaks the protocol is told so where the standard has a word for it; then the link closes. */
-  #violated(header: PduHeader, pdu: Uint8Array, error: BusbarError): never {
-    const { bound } = this.#binding
-    if (error.code === 'LIMIT') throw error
-    switch (header.type) {
-      case PDUS.bind.number:
-        this.#access.send(encodeBindNak(header.callId, nakReason(header, pdu)))
-        return this.#leave(error)
-      case PDUS.alter_context.number:
-        return this.#fault(alterFault(header, error), error)
-      case PDUS.request.number: {
-        const contextId = readContextId(new DataView(pdu.buffer, pdu.byteOffset), 0, header.little)
-        const gathering = this.#receiving.call(header.callId)
-        const fault = requestFault(header, error, { gathering, bound, contextId })
-        return this.#fault(fault, error)
-      }
-      default:
-        throw error
-    }
-  }
-
-  #tooLong(header: PduHeader): void {
-    if (header.type !== PDUS.request.number) return
-    const error = tooLong(header, this.#limits.fragment)
-    const fault = requestFault(header, error, { gathering: undefined, bound: true, contextId: 0 })
-    this.#fault(fault, error)
-  }
-
-  /** Said of the link more than of the call: also to one who wants no answer, as Windows and Samba do. */
-  #fault({ callId, contextId, status, notExecuted }: LastFault, error: BusbarError): never {
-    sendFault(this.#access, callId, contextId, status, notExecuted)
-    return this.#leave(error)
-  }
-
-  /** Ends behind the last word and hears nothing more: closing at once would drop what the client has not read yet. */
-  #leave(error: BusbarError): never {
-    this.#leaving = error
-    this.#conduct.strike()
-    this.#patience.over()
-    this.#abort(error)
-    this.#access.end()
-    this.#timer = this.#env.timer(this.#limits.linger, () => this.#access.close(error))
-    throw ENOUGH
   }
 
   #other(header: PduHeader, pdu: Uint8Array): void {
@@ -350,11 +310,11 @@ export class RpcServer {
 
   #closed(reason: BusbarError | undefined): void {
     this.#abort(reason ?? new BusbarError('PEER_DIED', 'the association is over'))
-    this.#timer?.cancel()
+    this.#leaving.over()
     this.#patience.over()
     this.#conduct.over(reason)
     this.#binding.leave()
-    this.#closing.settle(this.#leaving ?? reason)
+    this.#closing.settle(this.#leaving.reason ?? reason)
   }
 
   #abort(reason: BusbarError): void {
