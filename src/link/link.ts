@@ -43,7 +43,7 @@ export interface ByteLink {
    */
   readonly copies?: boolean
 
-  /** From how many `bytes` on small messages that are gathered should leave, where a write costs this link more than others. */
+  /** From how many `bytes` on small messages that are gathered should leave, where a write costs this link more than others, or less. May change with each write. */
   readonly batch?: number | undefined
 
   /** This link will carry bulk, and nothing small that must not wait behind it: it may let more of it be under way. Where it makes no difference, there is none. */

@@ -62,7 +62,7 @@ export class RpcAccess {
   /** Fragments of different calls may mix: long ones leave by `bulk`. */
   interleaves = false
   readonly #link: ByteLink
-  readonly #batch: number
+  #batch: number
   #events: AccessEvents | undefined
   #turns: AccessTurns | undefined
   #cutter: PduCutter | undefined
@@ -389,6 +389,7 @@ export class RpcAccess {
   /** The common case: nothing waits, and everything gathered leaves in one write. */
   #write(gathered: Uint8Array): void {
     const room = this.#link.write(gathered)
+    this.#batch = this.#link.batch ?? BATCH
     if (room !== undefined) this.#block(room, gathered.length)
   }
 
