@@ -250,8 +250,9 @@ export class PacketStream implements ByteLink {
     return start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end)
   }
 
-  /** Reads the header that is next, and gives it; `undefined` while its bytes are not all here. */
+  /** Reads the header that is next, and gives it; `undefined` while its bytes are not all here, and behind the end. */
   #header(): Uint8Array | undefined {
+    if (this.#endCame) return undefined
     const { length: had } = this.#split ?? NOTHING
     const start = this.#at
     const end = Math.min(this.#chunk.length, start + PACKET_HEADER_BYTES - had)

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { BusbarError, type ErrorCode } from '../errors/index.ts'
 import {
   type ByteLink,
+  flow,
   type MemoryLink,
   memoryPair,
   PacketLink,
@@ -393,6 +394,42 @@ function payloadIn(packets: Buffer): number {
   }
   return payload
 }
+
+describe('behind the end packet a packet stream takes nothing', () => {
+  const readers: Record<string, (packets: PacketStream, take: (chunk: Uint8Array) => void) => void> = {
+    'read by read': (packets, take) => {
+      const read = async (): Promise<void> => {
+        for (let chunk = await packets.read(); chunk !== undefined; chunk = await packets.read()) take(chunk)
+      }
+      read().catch(() => {})
+    },
+    'as it flows': (packets, take) => flow(packets, { chunk: take, end: () => {} }),
+  }
+  for (const [how, reader] of Object.entries(readers)) {
+    for (const whole of [false, true]) {
+      test(`${how}, ${whole ? 'packets left whole' : 'taken apart'}, however it is split`, async () => {
+        for (const behind of ['61', '010000000100000062', '0100000000000000', '0100000001000000620100000000000000']) {
+          for (const size of [1, 3, 8, 9, 17, 100]) {
+            const [packets, raw] = rawPair((below) => new PacketStream(below))
+            if (whole) packets.leaveWhole()
+            const taken: Uint8Array[] = []
+            reader(packets, (chunk) => void taken.push(chunk))
+            const all = hex(`010000000100000061 0100000000000000 ${behind}`)
+            for (let at = 0; at < all.length; at += size) void raw.write(all.subarray(at, at + size))
+            void raw.end()
+            assert.equal((await packets.closed)?.code, 'MALFORMED', `${behind} in pieces of ${size}`)
+            assert.equal(
+              Buffer.concat(taken)
+                .toString('hex')
+                .slice(whole ? 16 : 0),
+              '61',
+            )
+          }
+        }
+      })
+    }
+  }
+})
 
 describe('prefixed link', () => {
   test('gives the prefix first and then what follows', async () => {
