@@ -1,7 +1,7 @@
 /** The other end of rings and of the link below them, byte by byte: for tests that say what no `RingStream` says. */
 import assert from 'node:assert/strict'
 import { BusbarError, type ErrorCode } from '../../errors/index.ts'
-import { type ByteLink, memoryPair } from '../../link/index.ts'
+import { type ByteLink, memoryPair, type Timer } from '../../link/index.ts'
 import { type Block, RingReader, RingWriter } from '../../ring/index.ts'
 import type { Bell } from './bell.ts'
 import { RING_OPTIONS } from './limits.ts'
@@ -90,6 +90,16 @@ export async function soon<T>(promise: PromiseLike<T> | T): Promise<T> {
   return settled.value
 }
 
+/** Looks when it is told to, and its timers go off when the test says so. */
+class PatientPoller extends RingPoller {
+  readonly timers = new Set<() => void>()
+
+  override timer(_delay: number, run: () => void): Timer {
+    this.timers.add(run)
+    return { cancel: () => void this.timers.delete(run) }
+  }
+}
+
 /** An end under test, with its rings, and the hostile one. */
 export class HostileEnd {
   readonly stream: RingStream
@@ -100,6 +110,7 @@ export class HostileEnd {
   readonly rings: Rings
   released = 0
   readonly blocks: readonly [Block, Block]
+  readonly poller: PatientPoller = new PatientPoller(0)
 
   /** With `raised` the end under test writes to its ring. */
   constructor({ RingStream, later }: Mapped, raised = true) {
@@ -109,11 +120,10 @@ export class HostileEnd {
     const [near, far] = memoryPair()
     const [bell, other] = bells()
     this.link = far
-    const poller = new RingPoller(0)
-    this.stream = new RingStream(near, poller)
+    this.stream = new RingStream(near, this.poller)
     later?.(() => {
       this.stream.close()
-      poller.remove(this.stream)
+      this.poller.remove(this.stream)
     })
     this.rings = ringsOf(region, 0, bell, () => this.released++)
     this.own = ringsOf(region, 1, other)

@@ -265,6 +265,27 @@ export const STREAM_CHECKS: readonly Check[] = [
     },
   ],
   [
+    'an end of the link that never comes behind that of the ring closes the link when time is up',
+    async (mapped) => {
+      for (const honest of [true, false]) {
+        const end = new HostileEnd(mapped)
+        await end.preface(0)
+        await end.endRing()
+        assert.equal(await end.read(), undefined)
+        await end.stream.write(new Uint8Array(1))
+        await soon(end.stream.end())
+        assert.equal(await soon(end.stream.closed), undefined)
+        end.stream.close()
+        await soon(end.link.read())
+        assert.equal(end.poller.timers.size, 1)
+        if (honest) await end.endLink()
+        else for (const over of end.poller.timers) over()
+        assert.equal((await soon(end.link.closed))?.code, honest ? undefined : 'DEADLINE')
+        assert.equal(end.poller.timers.size, 0)
+      }
+    },
+  ],
+  [
     'a ring that begins behind the end of the link is not read',
     async (mapped) => {
       const end = new HostileEnd(mapped)

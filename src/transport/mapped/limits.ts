@@ -28,6 +28,12 @@ export const RING_LIMITS: RingLimits = {
   spin: 0.03,
 }
 
+/**
+ * How long the link of a stream that is over may stay without its end, `ms`. Our choice: an honest end sends it right behind the one in the ring, and may
+ * be kept from running as long as when it is offered rings.
+ */
+export const LINK_END = 60_000
+
 /** Longest window that can be set, `ms` (our choice: longer than any doorbell takes; who looks holds a processor). */
 export const MAX_WINDOW = 1000
 /** Most `bytes` that can be set where a limit counts those of one ring (our choice: as much as the largest ring holds). */

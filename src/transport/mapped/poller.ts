@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
+import type { Timer } from '../../link/index.ts'
 import { Apart } from './apart.ts'
 import { RING_LIMITS } from './limits.ts'
 
@@ -116,6 +117,13 @@ export class RingPoller {
   /** Its clock, `ms`. */
   now(): number {
     return performance.now()
+  }
+
+  /** Calls back after so many `ms` of that clock. */
+  timer(delay: number, run: () => void): Timer {
+    const handle = setTimeout(run, delay)
+    handle.unref()
+    return { cancel: () => clearTimeout(handle) }
   }
 
   /** So many `bytes` of bulk were copied into one of its rings, from `start` on. */

@@ -4,7 +4,7 @@ import { type Awaitable, type ByteLink, Closing, flow, Gate, Inbox, type LinkSin
 import type { RingReader, RingWriter } from '../../ring/index.ts'
 import { SAMPLED } from './apart.ts'
 import type { Bell } from './bell.ts'
-import { RING_LIMITS, type RingLimits } from './limits.ts'
+import { LINK_END, RING_LIMITS, type RingLimits } from './limits.ts'
 import type { Polled, RingPoller } from './poller.ts'
 import { Preface, PREFACE_BYTES, writePreface } from './preface.ts'
 
@@ -419,7 +419,17 @@ export class RingStream implements ByteLink, Polled {
   #finish(): void {
     // The end of the link may still come: whoever has read the end and sent his own may close, and the other side must not hear of that.
     if (!this.#finished || !this.#inbox.ended || this.#inbox.unread > 0) return
-    if (this.#closing.settle()) this.#letGo()
+    if (!this.#closing.settle()) return
+    this.#letGo()
+    if (!this.#belowEnded) this.#awaitEnd()
+  }
+
+  /** Nobody else can close the link any more: whoever never ends it would keep it for ever. */
+  #awaitEnd(): void {
+    const timer = this.#poller.timer(LINK_END, () => {
+      this.#below.close(new BusbarError('DEADLINE', `the link did not end within ${LINK_END} ms after the ring`))
+    })
+    void this.#below.closed.then(() => timer.cancel())
   }
 
   #fail(reason: BusbarError): void {

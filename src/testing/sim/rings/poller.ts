@@ -1,3 +1,4 @@
+import type { Timer } from '../../../link/index.ts'
 import { type Polled, RingPoller } from '../../../transport/index.ts'
 import type { SimNode } from '../node.ts'
 import type { SimRandom } from '../random.ts'
@@ -41,6 +42,10 @@ export class SimPoller extends RingPoller {
 
   override now(): number {
     return this.#scheduler.now
+  }
+
+  override timer(delay: number, run: () => void): Timer {
+    return this.#node.env.timer(delay, run)
   }
 
   override inspect(): ReturnType<RingPoller['inspect']> {
