@@ -5,13 +5,13 @@ import { MAX_RAISING, MAX_RAISING_OF_ONE, RaisingTurns } from './raising-turns.t
 /** Work that lasts until it is told to end, by the names it was begun for. */
 class Work {
   readonly turns = new RaisingTurns()
-  readonly going: { names: readonly string[]; end: () => void }[] = []
+  readonly going: { names: readonly string[]; end: () => void; answered: (name: string) => void }[] = []
   most = 0
 
   start(names: readonly string[]): Promise<void> {
-    return this.turns.take(names, () => {
+    return this.turns.take(names, (answered) => {
       return new Promise<void>((resolve) => {
-        this.going.push({ names, end: resolve })
+        this.going.push({ names, end: resolve, answered })
         this.most = Math.max(this.most, this.going.length)
       })
     })
@@ -42,6 +42,30 @@ test('a partition that never answers holds up nobody else', async () => {
   assert.equal(work.going.length, MAX_RAISING_OF_ONE)
   void work.start(['another', 'service'])
   assert.equal(work.going.length, MAX_RAISING_OF_ONE + 1)
+})
+
+test('a caller that never answers does not keep others from a service that does, nor a service from a caller', async () => {
+  for (const silent of ['caller', 'service']) {
+    const work = new Work()
+    for (let i = 0; i < 100; i++) {
+      void work.start(['caller', 'service'])
+      const begun = work.going[i]
+      for (const name of begun?.names ?? []) if (name !== silent) begun?.answered(name)
+    }
+    assert.equal(work.going.length, MAX_RAISING_OF_ONE)
+    void work.start(silent === 'caller' ? ['another', 'service'] : ['caller', 'another'])
+    assert.equal(work.going.length, MAX_RAISING_OF_ONE + 1)
+    // Who has answered is not counted twice, and makes room at once for whoever waits.
+    for (let i = 0; i < MAX_RAISING_OF_ONE; i++) void work.start(['one', 'other'])
+    const waiting = work.going.length
+    void work.start(['one', 'third'])
+    work.going[waiting - 1]?.answered('one')
+    work.going[waiting - 1]?.answered('one')
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(work.going.length, waiting + 1)
+    void work.start(['one', 'third'])
+    assert.equal(work.going.length, waiting + 1)
+  }
 })
 
 test('one that is over makes room for a channel of each of its two partitions', async () => {

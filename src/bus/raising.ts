@@ -48,7 +48,7 @@ export class Raising {
     if (!allowed()) return undefined
     if (rings !== undefined && caller.session.hasRings && service.session.hasRings) {
       const partitions = [caller.session.partition, service.session.partition]
-      return this.#turns.take(partitions, () => raiseToRings(caller, service, rings, allowed))
+      return this.#turns.take(partitions, (answered) => raiseToRings(caller, service, rings, allowed, answered))
     }
     if (places === undefined || !direct) return undefined
     try {

@@ -78,13 +78,14 @@ export interface JoinedEnd {
 
 /**
  * Brings a pipe that is open over to rings, if both ends can; until then, and if not, its bytes go through the bus. `allowed` is asked at
- * the end once more. Settles with the reason when there are none, never rejects.
+ * the end once more; `answered` is told which partition has answered. Settles with the reason when there are none, never rejects.
  */
 export async function raiseToRings(
   caller: JoinedEnd,
   service: JoinedEnd,
   allocator: RingAllocator,
   allowed: () => boolean,
+  answered: (partition: string) => void,
 ): Promise<BusbarError | undefined> {
   let memory: RingMemory
   try {
@@ -93,10 +94,9 @@ export async function raiseToRings(
     return BusbarError.from(thrown)
   }
   const { grant } = memory
-  const answers = await Promise.allSettled([
-    caller.session.offerRing(caller.channel, { ...grant, side: 0 }),
-    service.session.offerRing(service.channel, { ...grant, side: 1 }),
-  ])
+  const offer = ({ session, channel }: JoinedEnd, side: number): Promise<void> =>
+    session.offerRing(channel, { ...grant, side }).finally(() => answered(session.partition))
+  const answers = await Promise.allSettled([offer(caller, 0), offer(service, 1)])
   memory.release()
   return useOrNot(caller, service, answers, allowed)
 }
