@@ -14,6 +14,9 @@ export class RingEnds {
   #medium: RingMedium | undefined
   readonly #channel: (id: number) => Awaitable<Channel> | undefined
   readonly #send: (message: Message) => void
+  /** Channels whose rings are being taken, and those of them whose rings were called off meanwhile. */
+  readonly #taking = new Set<number>()
+  readonly #calledOff = new Set<number>()
 
   constructor(
     medium: RingMedium | undefined,
@@ -71,6 +74,7 @@ export class RingEnds {
       released: () => this.#send({ kind: 'releasePlace', channelId }),
     }
     let refused: BusbarError | undefined
+    this.#taking.add(channelId)
     try {
       const channel = await this.#channel(channelId)
       if (channel?.raisable === undefined) {
@@ -78,8 +82,12 @@ export class RingEnds {
         throw new BusbarError('CLOSED', `channel ${channelId} is not open`)
       }
       await channel.raisable.take(grant, signals)
+      if (this.#calledOff.has(channelId)) channel.raisable.abandon()
     } catch (thrown) {
       refused = BusbarError.from(thrown)
+    } finally {
+      this.#taking.delete(channelId)
+      this.#calledOff.delete(channelId)
     }
     const code = refused === undefined ? 0 : codeNumber(refused.code)
     this.#send({ kind: 'ringResult', channelId, code, text: refused === undefined ? '' : textFor(refused) })
@@ -87,8 +95,9 @@ export class RingEnds {
 
   #use({ channelId, code }: Messages['useRing']): void {
     const stream = this.#raisable(channelId)
-    if (code === 0) stream?.raise()
-    else stream?.abandon()
+    if (code === 0) return stream?.raise()
+    if (this.#taking.has(channelId)) this.#calledOff.add(channelId)
+    stream?.abandon()
   }
 
   #raisable(channelId: number): RaisableLink | undefined {
