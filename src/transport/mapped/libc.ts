@@ -1,4 +1,4 @@
-import { constants } from 'node:fs'
+import { closeSync, constants } from 'node:fs'
 import { endianness } from 'node:os'
 import type * as Koffi from 'koffi'
 import { BusbarError } from '../../errors/index.ts'
@@ -108,9 +108,14 @@ function bind(koffi: typeof Koffi): Libc {
   return {
     memory(length) {
       const fd = checked(memfdCreate('busbar-rings', MFD_CLOEXEC | MFD_ALLOW_SEALING), 'memfd_create')
-      checked(ftruncate(fd, length), 'ftruncate')
-      checked(fcntl(fd, F_ADD_SEALS, 'int', SEAL_SEAL | SEAL_SHRINK | SEAL_GROW), 'sealing memory')
-      return fd
+      try {
+        checked(ftruncate(fd, length), 'ftruncate')
+        checked(fcntl(fd, F_ADD_SEALS, 'int', SEAL_SEAL | SEAL_SHRINK | SEAL_GROW), 'sealing memory')
+        return fd
+      } catch (thrown) {
+        closeSync(fd)
+        throw thrown
+      }
     },
     isFixed: (fd) => {
       const seals = fcntl(fd, F_GET_SEALS)

@@ -51,6 +51,12 @@ function held(): string[] {
   return links.filter((link) => /^\/memfd:busbar|^pipe:/.test(link)).toSorted()
 }
 
+test('memory that cannot be made leaves no descriptor behind', () => {
+  const before = held()
+  assert.throws(() => libc.memory(-1), { code: 'UNAVAILABLE' })
+  assert.deepEqual(held(), before)
+})
+
 test('a thread that goes to another processor, or stays on one while others run, may use the same ones as before', () => {
   const allowed = (): string | undefined =>
     /Cpus_allowed:\s*(\S+)/.exec(readFileSync('/proc/thread-self/status', 'utf8'))?.[1]
