@@ -106,8 +106,14 @@ async function launchMachine(name: string, config: QemuPartitionConfig, around: 
   })
   // Before it can be started again.
   void running.exited.then(() => around.regions.stopped(name))
+  const port = await serialHost(running.portPath, { env: around.env }).catch(async (thrown: unknown) => {
+    // Nobody else knows of it yet.
+    running.kill('SIGKILL')
+    await running.stop()
+    throw thrown
+  })
   const places = regions.length > 0
-  const { detach } = serveSerial(name, await serialHost(running.portPath, { env: around.env }), around, { places })
+  const { detach } = serveSerial(name, port, around, { places })
   return { running, log, lost: undefined, detach }
 }
 
