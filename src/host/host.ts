@@ -10,8 +10,8 @@ import {
   SystemObject,
 } from '../bus/index.ts'
 import type { CaptureFilter } from '../capture/index.ts'
-import { BusbarError } from '../errors/index.ts'
-import { type Env, memoryPair } from '../link/index.ts'
+import { BusbarError, type ErrorCode } from '../errors/index.ts'
+import { type Env, memoryPair, unwatchSignal, watchSignal } from '../link/index.ts'
 import { AcceleratorProbe, buildImage, type GuestImage } from '../partition/index.ts'
 import { type BusConfig, type Decision, directPairs, type Question } from '../policy/index.ts'
 import { HOST_PARTITION, Operator } from '../services/index.ts'
@@ -199,25 +199,27 @@ export class BusHost implements AsyncDisposable {
 
   /** Settles with the epoch when a started partition has attached; rejects when it stops or its link is lost before, or `signal` aborts. */
   async attached(name: string, signal?: AbortSignal): Promise<number> {
-    const entry = this.#entry(name)
-    const { launched } = entry
-    return new Promise((resolve, reject) => {
-      void entry.attached.promise.then(resolve)
+    const { launched, attached } = this.#entry(name)
+    let stop = (): void => {}
+    const waiting = new Promise<number>((resolve, reject) => {
+      const refuse = (code: ErrorCode, why: string, hints: string[] = []): void => {
+        reject(new BusbarError(code, why, { stage: 'boot', hints }))
+      }
+      void attached.promise.then(resolve)
       void launched?.running?.exited.then(({ code, signal: by, reason }) => {
         const how = reason ?? (by === null ? `status ${code}` : `signal ${by}`)
         const hints = launched.log === undefined ? [] : [`its console is in ${launched.log}`]
-        reject(
-          new BusbarError('PARTITION_EXITED', `"${name}" stopped before it attached: ${how}`, { stage: 'boot', hints }),
-        )
+        refuse('PARTITION_EXITED', `"${name}" stopped before it attached: ${how}`, hints)
       })
       void launched?.lost?.then(reject)
-      const gone = new BusbarError('NOT_READY', `"${name}" does not run`, { stage: 'boot' })
       // Behind the answer of one that has attached.
-      if (launched === undefined) void Promise.resolve().then(() => reject(gone))
-      const stop = (): void => reject(new BusbarError('CANCELLED', `stopped waiting for "${name}"`, { stage: 'boot' }))
-      signal?.addEventListener('abort', stop, { once: true })
-      if (signal?.aborted) stop()
+      if (launched === undefined) void Promise.resolve().then(() => refuse('NOT_READY', `"${name}" does not run`))
+      stop = () => refuse('CANCELLED', `stopped waiting for "${name}"`)
     })
+    if (signal?.aborted === true) stop()
+    if (signal === undefined) return waiting
+    watchSignal(signal, stop)
+    return waiting.finally(() => unwatchSignal(signal, stop))
   }
 
   /** Ends a partition at once, as a crash would. Settles when it is gone. */
