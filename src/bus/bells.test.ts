@@ -55,6 +55,7 @@ describe('bells', () => {
     peer.room = false
     all.ring(1)
     all.stop()
+    all.ring(3)
     assert.equal(env.timers, 0)
     peer.room = true
     await env.advance(1000)

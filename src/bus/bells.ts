@@ -15,6 +15,7 @@ export class Bells {
   readonly #allowance: Allowance
   readonly #waiting = new Set<number>()
   #timer: Timer | undefined
+  #stopped = false
 
   constructor(env: Env, send: (channelId: number) => void, hasRoom: () => boolean) {
     this.#env = env
@@ -24,6 +25,7 @@ export class Bells {
   }
 
   ring(channelId: number): void {
+    if (this.#stopped) return
     if (this.#waiting.size === 0 && this.#pass(channelId)) return
     this.#waiting.add(channelId)
     this.#later()
@@ -38,7 +40,9 @@ export class Bells {
     if (this.#waiting.size > 0) this.#later()
   }
 
+  /** Nobody is told of anything any more. */
   stop(): void {
+    this.#stopped = true
     this.#waiting.clear()
     this.#timer?.cancel()
     this.#timer = undefined

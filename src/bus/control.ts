@@ -48,6 +48,15 @@ export class ControlStream {
     return this.#stuck + this.#waiting.length
   }
 
+  /** Throws `BUSY` while so much waits that nothing new should be begun. */
+  checkRoom(): void {
+    const { backlog } = this
+    if (backlog < this.#limits.openBacklog) return
+    throw new BusbarError('BUSY', `limit openBacklog: ${backlog} bytes of control messages wait for the other side`, {
+      stage: 'open',
+    })
+  }
+
   /** Queues a message; a peer that does not read fails the session with `LIMIT` once its backlog is full. */
   send(message: Message): void {
     if (this.#over) return

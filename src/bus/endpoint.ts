@@ -1,5 +1,6 @@
 import { BusbarError, escapePeerText } from '../errors/index.ts'
 import { Closing, type Env } from '../link/index.ts'
+import { Bells } from './bells.ts'
 import type { Carrier } from './carrier.ts'
 import type { Caller, Channel } from './channel.ts'
 import { ChannelTable, type Incoming } from './channel-table.ts'
@@ -66,6 +67,7 @@ export class Endpoint {
   readonly #unloading: Promise<void>
   /** While the bus has not said that it has rings too, no channel is open. */
   readonly #rings: RingEnds
+  readonly #bells: Bells
   /** Most `ms` that the bus may take to answer the first message, and the last. */
   readonly #contactTime: number
   #identity: Caller | undefined
@@ -82,9 +84,20 @@ export class Endpoint {
       all,
       (message) => this.#received(message),
       (reason) => this.close(reason),
+      () => this.#bells.flush(),
+    )
+    this.#bells = new Bells(
+      env,
+      (channelId) => this.#control.send({ kind: 'ringBell', channelId }),
+      () => this.#control.hasRoom,
     )
     const channel = (id: number): ReturnType<ChannelTable['channel']> => this.#channels.channel(id)
-    this.#rings = new RingEnds(rings, channel, (message) => this.#control.send(message))
+    this.#rings = new RingEnds(
+      rings,
+      channel,
+      (message) => this.#control.send(message),
+      (channelId) => this.#bells.ring(channelId),
+    )
     this.#channels = new ChannelTable(
       carrier,
       env,
@@ -153,6 +166,7 @@ export class Endpoint {
     }
     const here = { offerId: 0, caller: '', callerEpoch: 0 }
     try {
+      this.#control.checkRoom()
       return await this.#channels.open({ partition, service, mode, deadline, signal, ...here })
     } catch (thrown) {
       const { code, message, hints } = BusbarError.from(thrown)
@@ -200,6 +214,7 @@ export class Endpoint {
   close(reason: BusbarError = new BusbarError('CLOSED', 'the endpoint was closed')): void {
     if (!this.#closing.settle(reason)) return
     this.#control.stop()
+    this.#bells.stop()
     this.#attached(reason)
     for (const { settle } of this.#offered.values()) settle(reason)
     this.#offered.clear()

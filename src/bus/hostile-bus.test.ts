@@ -1,78 +1,11 @@
-// A bus that says what it likes, against an endpoint and against the system object of a VM.
+// A bus that says what it likes, against an endpoint.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { BusbarError, codeNumber } from '../errors/index.ts'
-import { type ByteLink, memoryPair } from '../link/index.ts'
-import { MuxSession } from '../mux/index.ts'
-import { CarrierListener } from './carrier-listener.ts'
-import { DialledCarrier } from './dialled-carrier.ts'
-import { Endpoint } from './endpoint.ts'
-import {
-  dialler,
-  newBus,
-  offerEcho,
-  ONE_OF_EACH,
-  openChannel,
-  RawControl,
-  rejects,
-  TestEnv,
-  turns,
-} from './harness.test.ts'
+import { ONE_OF_EACH, openChannel, rejects, turns } from './harness.test.ts'
 import { DEFAULT_BUS_LIMITS } from './limits.ts'
 import { MESSAGES, type Message } from './messages.ts'
-import { MuxCarrier } from './mux-carrier.ts'
-import { SystemObject } from './system.ts'
-
-interface RawBus {
-  readonly env: TestEnv
-  readonly attaching: Promise<Endpoint>
-  control(): Promise<RawControl>
-  /** Contact made. */
-  attached(): Promise<{ endpoint: Endpoint; control: RawControl }>
-  /** A stream of the bus's own. */
-  open(): { id: number; link: ByteLink }
-  cut(): void
-}
-
-function rawBus(signal?: AbortSignal): RawBus {
-  const env = new TestEnv()
-  const [near, far] = memoryPair()
-  const controls: RawControl[] = []
-  const mux = new MuxSession(far, {
-    role: 'server',
-    env: new TestEnv(),
-    onStream: (stream) => void (stream.id === 1 && controls.push(new RawControl(stream))),
-  })
-  const attaching = Endpoint.attach(new MuxCarrier(near, { side: 'partition', env }), { env, signal })
-  attaching.catch(() => {})
-  const control = async (): Promise<RawControl> => {
-    await turns()
-    return controls[0] ?? assert.fail('no control stream was opened')
-  }
-  return {
-    env,
-    attaching,
-    control,
-    attached: async () => {
-      const raw = await control()
-      await raw.next('initiateContact')
-      raw.send({
-        kind: 'versionResponse',
-        version: 1,
-        features: 0,
-        partition: 'web',
-        epoch: 3,
-        token: new Uint8Array(16),
-      })
-      return { endpoint: await attaching, control: raw }
-    },
-    open: () => {
-      const link = mux.open()
-      return { id: link.id, link }
-    },
-    cut: () => far.close(new BusbarError('LINK_LOST', 'cut')),
-  }
-}
+import { rawBus } from './raw-bus.test.ts'
 
 describe('an endpoint', () => {
   test('says which versions it speaks, and gives up on a bus that does not answer', async () => {
@@ -89,13 +22,13 @@ describe('an endpoint', () => {
 
   test('gives up on a bus that does not answer as soon as its caller does, and not once attached', async () => {
     const stop = new AbortController()
-    const bus = rawBus(stop.signal)
+    const bus = rawBus({ signal: stop.signal })
     await (await bus.control()).next('initiateContact')
     stop.abort()
     await rejects(bus.attaching, 'CANCELLED')
-    await rejects(rawBus(stop.signal).attaching, 'CANCELLED')
+    await rejects(rawBus({ signal: stop.signal }).attaching, 'CANCELLED')
     const later = new AbortController()
-    const { endpoint } = await rawBus(later.signal).attached()
+    const { endpoint } = await rawBus({ signal: later.signal }).attached()
     later.abort()
     await turns()
     assert.deepEqual([bus.env.timers, endpoint.identity.partition], [0, 'web'])
@@ -288,147 +221,5 @@ describe('an endpoint', () => {
     await leaving
     assert.equal((await endpoint.closed)?.code, 'CLOSED')
     assert.equal(bus.env.timers, 0)
-  })
-})
-
-describe('a system object', () => {
-  async function vm(): Promise<{ bus: RawBus; upstream: RawControl; system: SystemObject; program(): RawControl }> {
-    const bus = rawBus()
-    const { endpoint, control } = await bus.attached()
-    const system = new SystemObject(endpoint, bus.env)
-    const listener = new CarrierListener({ env: bus.env, onCarrier: (carrier) => void system.attach(carrier) })
-    return { bus, upstream: control, system, program: () => new RawControl(dialler(listener)()) }
-  }
-
-  test('takes back an offer that its program withdrew before the bus had answered', async () => {
-    const { bus, upstream, program } = await vm()
-    const control = program()
-    await control.contact()
-    const offer = { kind: 'makeOffer', offerId: 1, service: 'it', mode: 'byte', contract: '' } as const
-    control.send(offer, { kind: 'withdrawOffer', offerId: 1 }, { ...offer, service: 'other' })
-    const first = await upstream.next('makeOffer')
-    const second = await upstream.next('makeOffer')
-    upstream.send({ kind: 'offerResult', offerId: first.offerId, code: 0, text: '' })
-    assert.equal((await upstream.next('withdrawOffer')).offerId, first.offerId)
-    upstream.send({ kind: 'offerResult', offerId: second.offerId, code: 0, text: '' })
-    await turns()
-    assert.ok(!upstream.received.some((message) => message.kind === 'withdrawOffer'))
-    control.link.close()
-    assert.equal((await upstream.next('withdrawOffer')).offerId, second.offerId)
-    assert.equal(bus.env.timers, 0)
-  })
-
-  test('a refusal of a withdrawn offer does not take the number from the one that came after', async () => {
-    const { upstream, program } = await vm()
-    const control = program()
-    await control.contact()
-    const offer = { kind: 'makeOffer', offerId: 1, service: 'it', mode: 'byte', contract: '' } as const
-    control.send(offer, { kind: 'withdrawOffer', offerId: 1 }, { ...offer, service: 'other' })
-    const first = await upstream.next('makeOffer')
-    const second = await upstream.next('makeOffer')
-    upstream.send({ kind: 'offerResult', offerId: second.offerId, code: 0, text: '' })
-    upstream.send({ kind: 'offerResult', offerId: first.offerId, code: codeNumber('BUSY'), text: '' })
-    await turns()
-    control.send({ kind: 'withdrawOffer', offerId: 1 })
-    assert.equal((await upstream.next('withdrawOffer')).offerId, second.offerId)
-  })
-
-  test('passes on no more offers than a program may have while the bus does not answer, withdrawn ones included', async () => {
-    const { bus, upstream, program } = await vm()
-    const control = program()
-    await control.contact()
-    const offer = { kind: 'makeOffer', service: 'it', mode: 'byte', contract: '' } as const
-    for (let offerId = 1; offerId <= 500; offerId++) {
-      control.send({ ...offer, offerId }, { kind: 'withdrawOffer', offerId })
-      if (offerId % 50 === 0) await turns(2)
-    }
-    await turns()
-    const asked = upstream.received.splice(0).filter(({ kind }) => kind === 'makeOffer')
-    assert.equal(asked.length, DEFAULT_BUS_LIMITS.offers)
-    const refused = control.received.filter((message) => message.kind === 'offerResult' && message.code !== 0)
-    assert.equal(refused.length, 500 - asked.length)
-    for (const message of asked) upstream.send({ ...message, kind: 'offerResult', code: 0, text: '' } as Message)
-    await turns()
-    control.send({ ...offer, offerId: 1000 })
-    assert.equal((await upstream.next('makeOffer')).kind, 'makeOffer')
-    assert.equal(bus.env.timers, 0)
-  })
-
-  test('asks the bus once and tells each program of each offer once, however often it asks', async () => {
-    const { upstream, program } = await vm()
-    const control = program()
-    await control.contact()
-    for (let i = 0; i < 3; i++) control.send({ kind: 'requestOffers' })
-    await upstream.next('requestOffers')
-    upstream.send(ONE_OF_EACH.offer, { kind: 'allOffersDelivered' })
-    await turns()
-    const seen = control.received.map(({ kind }) => kind)
-    assert.equal(seen.filter((kind) => kind === 'offer').length, 1)
-    assert.equal(seen.filter((kind) => kind === 'allOffersDelivered').length, 3)
-    assert.deepEqual(upstream.received, [])
-  })
-
-  test('ends its programs with the session of the VM, and lets nobody in afterwards', async () => {
-    const { bus, system, program } = await vm()
-    const early = program()
-    await early.contact()
-    const silent = program()
-    early.send({ kind: 'requestOffers' }, openChannel(1, 'storage/it'))
-    await turns()
-    bus.cut()
-    await turns()
-    const late = program()
-    late.send(ONE_OF_EACH.initiateContact)
-    silent.send(ONE_OF_EACH.initiateContact)
-    await turns()
-    for (const { over } of [early, late, silent]) assert.ok(over !== undefined)
-    const { programs, pipes } = system.inspect() as { programs: unknown[]; pipes: number }
-    assert.deepEqual([programs, pipes], [[], 0])
-    assert.equal(bus.env.timers, 0)
-  })
-
-  test('says that a program is gone when the partition is not', async () => {
-    const bus = newBus()
-    const storage = await bus.honest('mux', 'storage')
-    const accepted = await offerEcho(storage.endpoint)
-    const { endpoint } = await bus.honest('mux', 'vm')
-    const system = new SystemObject(endpoint, bus.env)
-    const listener = new CarrierListener({ env: bus.env, onCarrier: (carrier) => void system.attach(carrier) })
-    const dial = dialler(listener)
-    const control = dial()
-    const program = await Endpoint.attach(new DialledCarrier(control, async () => dial()), { env: bus.env })
-    await offerEcho(program)
-    await program.open('storage/echo')
-    const calling = await storage.endpoint.open('vm/echo')
-    control.close(new BusbarError('LINK_LOST', 'cut'))
-    for (const channel of [calling, accepted[0]]) {
-      const reason = await channel?.closed
-      assert.deepEqual([reason?.code, reason?.message], ['PEER_DIED', 'a program of partition "vm" is gone'])
-    }
-    await turns()
-    await rejects(storage.endpoint.open('vm/echo'), 'NO_SUCH_SERVICE')
-    bus.idle()
-  })
-
-  test('a program that dies leaves nothing of its channels in the VM', async () => {
-    const bus = newBus()
-    const storage = await bus.honest('mux', 'storage')
-    await storage.endpoint.offer('slow', { decide: () => {} })
-    await storage.endpoint.offer('fast', { decide: (opening, caller) => void opening.accept(caller).catch(() => {}) })
-    const { endpoint } = await bus.honest('mux', 'vm')
-    const system = new SystemObject(endpoint, bus.env)
-    const listener = new CarrierListener({ env: bus.env, onCarrier: (carrier) => void system.attach(carrier) })
-    const dial = dialler(listener)
-    const control = dial()
-    const program = await Endpoint.attach(new DialledCarrier(control, async () => dial()), { env: bus.env })
-    const opening = program.open('storage/slow')
-    const channel = await program.open('storage/fast')
-    control.close(new BusbarError('LINK_LOST', 'cut'))
-    await rejects(opening, 'LINK_LOST')
-    await rejects(channel.read(), 'LINK_LOST')
-    await turns()
-    assert.deepEqual((endpoint.inspect() as { channels: unknown[] }).channels, [])
-    assert.equal((system.inspect() as { pipes: number }).pipes, 0)
-    bus.idle()
   })
 })

@@ -83,6 +83,51 @@ for (const kind of KINDS) {
       bus.idle()
     })
 
+    test('a caller that opens and leaves without end does not end the session of a service that reads slowly', async () => {
+      const bus = newBus()
+      const slow = bus.raw(kind, 'storage', false)
+      slow.control.send({ kind: 'initiateContact', oldest: 1, newest: 1, features: 0 })
+      slow.control.send({ kind: 'makeOffer', offerId: 1, service: 'echo', mode: 'byte', contract: '' })
+      await turns()
+      const mallory = bus.raw(kind, 'mallory')
+      await mallory.control.contact()
+      const open = (at: number): { id: number; close(): void } => {
+        const stream = kind === 'mux' ? mallory.open() : undefined
+        const id = stream?.id ?? 2 * at + 1
+        mallory.control.send(openChannel(id, 'storage/echo'))
+        return { id, close: () => stream?.link.close() }
+      }
+      const streams: (() => void)[] = []
+      for (let at = 0; at < 20_000; at++) {
+        const { id, close } = open(at)
+        mallory.control.send({ kind: 'closeChannel', channelId: id, code: codeNumber('CANCELLED'), text: '' })
+        streams.push(close)
+        if (streams.length < 100) continue
+        // The reset of a stream must not overtake what is said of it.
+        await turns(2)
+        for (const over of streams.splice(0)) over()
+      }
+      await turns()
+      assert.equal(bus.ended('storage'), undefined)
+      mallory.control.received.length = 0
+      open(20_000)
+      assert.equal((await mallory.control.next('openResult')).code, codeNumber('BUSY'))
+      // Once it has read what waits, others find it as before.
+      const readAll = async (): Promise<void> => {
+        while ((await slow.control.link.read()) !== undefined);
+      }
+      readAll().catch(() => {})
+      await turns()
+      const web = await bus.honest(kind, 'web')
+      const opening = web.endpoint.open('storage/echo')
+      await turns()
+      assert.equal(
+        await Promise.race([opening.catch((thrown: unknown) => thrown), turns().then(() => 'waits')]),
+        'waits',
+      )
+      opening.catch(() => {})
+    })
+
     test('streams that nothing was said about are refused beyond a limit', async () => {
       const bus = newBus()
       const raw = bus.raw(kind, 'mallory')

@@ -17,6 +17,11 @@ export interface BusLimits {
   controlMessage: number
   /** Bytes of control messages that may wait for a peer that does not read: more means it is gone or hostile. */
   controlBacklog: number
+  /**
+   * Bytes of those with which no channel is opened to that peer: callers that open and leave without end must not fill the rest, which it takes to say what
+   * becomes of the channels that are there.
+   */
+  openBacklog: number
   /** Milliseconds that a new link has to say `initiateContact`. */
   contactTime: number
   /** Milliseconds that a channel may stay half open when the caller named no deadline. */
@@ -45,6 +50,7 @@ export const DEFAULT_BUS_LIMITS: BusLimits = {
   knownOffers: 4096,
   controlMessage: 4096,
   controlBacklog: 1_048_576,
+  openBacklog: 262_144,
   contactTime: 10_000,
   openTime: 10_000,
   ringTime: 60_000,

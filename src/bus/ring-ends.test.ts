@@ -44,6 +44,7 @@ test('rings that are called off while they are taken are given back', async () =
         medium,
         () => (opening ? Promise.resolve(its) : its),
         (message) => sent.push(message),
+        () => {},
       )
       ends.received(offer)
       ends.received(refused)
@@ -67,6 +68,7 @@ test('rings that are used are not called off by what was called off before', asy
   const ends = new RingEnds(
     medium,
     () => its,
+    () => {},
     () => {},
   )
   ends.received(refused)

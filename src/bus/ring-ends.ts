@@ -14,18 +14,22 @@ export class RingEnds {
   #medium: RingMedium | undefined
   readonly #channel: (id: number) => Awaitable<Channel> | undefined
   readonly #send: (message: Message) => void
+  readonly #ring: (channelId: number) => void
   /** Channels whose rings are being taken, and those of them whose rings were called off meanwhile. */
   readonly #taking = new Set<number>()
   readonly #calledOff = new Set<number>()
 
+  /** `ring` tells the bus that an end has rung, which may be without end. */
   constructor(
     medium: RingMedium | undefined,
     channel: (id: number) => Awaitable<Channel> | undefined,
     send: (message: Message) => void,
+    ring: (channelId: number) => void,
   ) {
     this.#medium = medium
     this.#channel = channel
     this.#send = send
+    this.#ring = ring
   }
 
   /** What the means to have rings says of itself; `undefined` where there are none. */
@@ -70,7 +74,7 @@ export class RingEnds {
   async #take(message: Extract<RingMessage, { kind: 'offerRing' | 'offerPlace' }>): Promise<void> {
     const { channelId, kind, ...grant } = message
     const signals: RingSignals = {
-      ring: () => this.#send({ kind: 'ringBell', channelId }),
+      ring: () => this.#ring(channelId),
       released: () => this.#send({ kind: 'releasePlace', channelId }),
     }
     let refused: BusbarError | undefined

@@ -162,7 +162,8 @@ export class ServerSession implements RingSession {
   }
 
   /** Opens a channel to the partition. */
-  open(request: OpenRequest): Promise<Channel> {
+  async open(request: OpenRequest): Promise<Channel> {
+    this.#control.checkRoom()
     return this.#channels.open(request)
   }
 
@@ -188,7 +189,7 @@ export class ServerSession implements RingSession {
   }
 
   rang({ id }: Channel): void {
-    if (this.#state !== 'over') this.#bells.ring(id)
+    this.#bells.ring(id)
   }
 
   useRing({ id }: Channel, refused: BusbarError | undefined): void {
