@@ -59,8 +59,11 @@ async function three() {
     },
     kept: () => kept as Item,
     each: async function* ({ items }) {
-      for (const item of items) yield await item.value()
-      for (const item of items) item[Symbol.dispose]()
+      try {
+        for (const item of items) yield await item.value()
+      } finally {
+        for (const item of items) item[Symbol.dispose]()
+      }
     },
     fail: ({ item }) => {
       item[Symbol.dispose]()
