@@ -6,6 +6,7 @@ import type { Incoming } from './channel-table.ts'
 import { contain } from './contain.ts'
 import { type PipeFollower, PipeFollowers } from './followers.ts'
 import { type BusLimits, DEFAULT_BUS_LIMITS } from './limits.ts'
+import type { OfferDescription } from './made-offers.ts'
 import type { PipeMode } from './messages.ts'
 import { isPartitionName, isServiceName } from './names.ts'
 import { OfferRegistry, type RegisteredOffer } from './registry.ts'
@@ -13,7 +14,8 @@ import { type Relay, relay } from './relay.ts'
 import type { OwnPlaces, PlaceAllocator } from './places.ts'
 import { Raising } from './raising.ts'
 import type { RingAllocator } from './rings.ts'
-import { type OfferDescription, ServerSession, type SessionHost } from './server-session.ts'
+import { ServerSession } from './server-session.ts'
+import type { SessionHost } from './session-host.ts'
 
 /** What policy is asked: may `caller` open `service` of `target`? */
 export interface AccessQuestion {

@@ -16,6 +16,7 @@ export { DialledCarrier } from './dialled-carrier.ts'
 export { Endpoint, type EndpointOptions, type Offer, type OfferOptions, type OpenOptions } from './endpoint.ts'
 export type { JoinedPipe, PipeFollower, PipeTap } from './followers.ts'
 export { type BusLimits, DEFAULT_BUS_LIMITS } from './limits.ts'
+export type { OfferDescription } from './made-offers.ts'
 export { MESSAGES, type Message, type MessageKind, type Messages, type PipeMode } from './messages.ts'
 export { MuxCarrier, type MuxCarrierOptions } from './mux-carrier.ts'
 export { isPartitionName, isServiceName, type PipeName, parsePipeName } from './names.ts'
@@ -31,5 +32,6 @@ export type {
   RingMemory,
   RingSignals,
 } from './rings.ts'
-export type { OfferDescription, ServerSession, SessionHost } from './server-session.ts'
+export type { ServerSession } from './server-session.ts'
+export type { SessionHost } from './session-host.ts'
 export { SystemObject } from './system.ts'

@@ -1,6 +1,6 @@
 import { type BusbarError, codeNumber } from '../errors/index.ts'
 import type { Message } from './messages.ts'
-import type { OfferDescription } from './server-session.ts'
+import type { OfferDescription } from './made-offers.ts'
 
 /**
  * News of offers for one session. What the peer has no room for is kept here as the difference to what it was told, not as

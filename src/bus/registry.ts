@@ -1,5 +1,6 @@
 import { BusbarError } from '../errors/index.ts'
-import type { OfferDescription, ServerSession } from './server-session.ts'
+import type { OfferDescription } from './made-offers.ts'
+import type { ServerSession } from './server-session.ts'
 
 /** An offer as the bus keeps it. */
 export interface RegisteredOffer extends OfferDescription {

@@ -1,66 +1,23 @@
-import { BusbarError, codeNumber, escapePeerText } from '../errors/index.ts'
-import { Closing, type Env, type Timer } from '../link/index.ts'
+import { BusbarError, codeNumber } from '../errors/index.ts'
+import { Closing, type Timer } from '../link/index.ts'
 import { Bells } from './bells.ts'
 import type { Carrier } from './carrier.ts'
 import type { Channel } from './channel.ts'
-import { ChannelTable, type Incoming, type OpenRequest } from './channel-table.ts'
+import { ChannelTable, type OpenRequest } from './channel-table.ts'
 import { chooseVersion, FEATURES } from './contact.ts'
 import { ControlStream } from './control.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { type BusLimits, DEFAULT_BUS_LIMITS } from './limits.ts'
-import type { Message, Messages } from './messages.ts'
-import { isContractText, isServiceName } from './names.ts'
+import { MadeOffers, type OfferDescription } from './made-offers.ts'
+import type { Message } from './messages.ts'
 import { OfferFeed } from './offer-feed.ts'
 import { textFor } from './reasons.ts'
 import { PlacedEnds } from './placed-ends.ts'
 import type { PlaceGrant } from './places.ts'
 import { RingOffers } from './ring-offers.ts'
-import type { RingGrant, RingMedium, RingSession, RingSignals } from './rings.ts'
+import type { RingGrant, RingSession, RingSignals } from './rings.ts'
+import type { ServerSessionOptions, SessionHost } from './session-host.ts'
 import { timeLimit } from './time-limit.ts'
-
-/** A service as others see it. */
-export interface OfferDescription {
-  readonly partition: string
-  readonly service: string
-  readonly mode: Messages['makeOffer']['mode']
-  /** Contract and version behind it (`files.FileStore@1.0`); empty for a plain stream. */
-  readonly contract: string
-}
-
-/** Whoever owns the sessions: the broker, or the system object of a VM for the programs in it. */
-export interface SessionHost {
-  /** The peer speaks our version. */
-  attached(session: ServerSession): void
-  /** The peer wants a channel; decide with `accept` or `refuse`. */
-  open(session: ServerSession, opening: Incoming): void
-  /** The peer offers a service; a throw refuses it. */
-  offer(session: ServerSession, offerId: number, offer: OfferDescription): void | Promise<void>
-  withdraw(session: ServerSession, offerId: number): void
-  /** The peer wants to hear of offers, from now on. */
-  watch(session: ServerSession): void
-  /** Once, whatever happened. */
-  detached(session: ServerSession, reason: BusbarError): void
-}
-
-export interface ServerSessionOptions {
-  /** Whom this link belongs to: known from which link it is. */
-  partition: string
-  /** What the other ends are told of when it goes; the partition itself when absent. */
-  peer?: string
-  epoch: number
-  env: Env
-  host: SessionHost
-  limits?: Partial<BusLimits>
-  /** Its channels may go over to rings, if it has them: it is a process of this host. */
-  rings?: boolean
-  /**
-   * Its channels may go over to rings in memory that machines share. `program`: when its link ends it is gone, and nothing of it has that memory
-   * any more; of a `machine` that is known only when it has stopped.
-   */
-  places?: 'program' | 'machine' | undefined
-  /** What this side needs to be an end of such rings itself. */
-  ownPlaces?: RingMedium | undefined
-}
 
 /** How a session ends that the peer ended: not because of anything it said. */
 const WENT: ReadonlySet<string> = new Set(['LINK_LOST', 'RESET'])
@@ -83,10 +40,7 @@ export class ServerSession implements RingSession {
   readonly #channels: ChannelTable
   readonly #feed: OfferFeed
   readonly #host: SessionHost
-  /** What the peer offers, by its numbers; each holds the message that made it. */
-  readonly #offers = new Map<number, Messages['makeOffer']>()
-  /** Offers that the host has not answered yet, those that were withdrawn meanwhile included. */
-  #undecided = 0
+  readonly #offers: MadeOffers
   readonly #limits: BusLimits
   readonly #closing = new Closing()
   readonly #contactTimer: Timer
@@ -126,6 +80,13 @@ export class ServerSession implements RingSession {
       env,
       (channelId) => this.#control.send({ kind: 'ringBell', channelId }),
       () => this.#control.hasRoom,
+    )
+    this.#offers = new MadeOffers(
+      partition,
+      this.#limits.offers,
+      (offerId, offer) => host.offer(this, offerId, offer),
+      (message) => this.#control.send(message),
+      (reason) => this.close(reason),
     )
     this.#feed = new OfferFeed(
       (message) => this.#control.send(message),
@@ -297,9 +258,9 @@ export class ServerSession implements RingSession {
       case 'closeChannel':
         return this.#channels.closedByPeer(message)
       case 'makeOffer':
-        return void this.#makeOffer(message)
+        return void this.#offers.make(message)
       case 'withdrawOffer':
-        if (this.#offers.delete(message.offerId)) this.#host.withdraw(this, message.offerId)
+        if (this.#offers.withdraw(message.offerId)) this.#host.withdraw(this, message.offerId)
         return
       case 'ringResult':
         if (!this.hasRings && !this.hasPlaces) throw new BusbarError('PROTOCOL', 'rings were not agreed on')
@@ -342,40 +303,5 @@ export class ServerSession implements RingSession {
       () => this.#keepAlive.answered(),
       () => {},
     )
-  }
-
-  async #decided(offered: Promise<void>): Promise<void> {
-    this.#undecided++
-    try {
-      await offered
-    } finally {
-      this.#undecided--
-    }
-  }
-
-  async #makeOffer(message: Messages['makeOffer']): Promise<void> {
-    const { offerId, service, mode, contract } = message
-    try {
-      if (this.#offers.has(offerId)) throw new BusbarError('PROTOCOL', `offer ${offerId} is made already`)
-      if (!isServiceName(service)) {
-        throw new BusbarError('INVALID_ARGUMENT', `not a service name: "${escapePeerText(service)}"`)
-      }
-      if (!isContractText(contract)) {
-        throw new BusbarError('INVALID_ARGUMENT', `not a contract: "${escapePeerText(contract)}"`)
-      }
-      if (Math.max(this.#offers.size, this.#undecided) >= this.#limits.offers) {
-        throw new BusbarError('BUSY', `a partition may have ${this.#limits.offers} offers at once`)
-      }
-      this.#offers.set(offerId, message)
-      const offered = this.#host.offer(this, offerId, { partition: this.partition, service, mode, contract })
-      if (offered instanceof Promise) await this.#decided(offered)
-      this.#control.send({ kind: 'offerResult', offerId, code: 0, text: '' })
-    } catch (thrown) {
-      const reason = BusbarError.from(thrown)
-      if (reason.code === 'PROTOCOL') return this.close(reason)
-      // It may have been withdrawn meanwhile, and the number used again.
-      if (this.#offers.get(offerId) === message) this.#offers.delete(offerId)
-      this.#control.send({ kind: 'offerResult', offerId, code: codeNumber(reason.code), text: textFor(reason) })
-    }
   }
 }

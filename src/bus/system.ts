@@ -4,10 +4,12 @@ import type { Carrier } from './carrier.ts'
 import type { Incoming } from './channel-table.ts'
 import type { Endpoint, Offer } from './endpoint.ts'
 import type { BusLimits } from './limits.ts'
+import type { OfferDescription } from './made-offers.ts'
 import type { VisibleOffer } from './offer-view.ts'
 import type { PlaceBridge } from './place-bridge.ts'
 import { type Relay, relay } from './relay.ts'
-import { type OfferDescription, ServerSession, type SessionHost } from './server-session.ts'
+import { ServerSession } from './server-session.ts'
+import type { SessionHost } from './session-host.ts'
 
 /** What the system object keeps for one program. */
 interface Program {
