@@ -10,8 +10,8 @@ import {
   SystemObject,
 } from '../bus/index.ts'
 import type { CaptureFilter } from '../capture/index.ts'
-import { BusbarError, type ErrorCode } from '../errors/index.ts'
-import { type Env, memoryPair, unwatchSignal, watchSignal } from '../link/index.ts'
+import { BusbarError } from '../errors/index.ts'
+import { type Env, memoryPair } from '../link/index.ts'
 import { AcceleratorProbe, buildImage, type GuestImage } from '../partition/index.ts'
 import { type BusConfig, type Decision, directPairs, type Question } from '../policy/index.ts'
 import { HOST_PARTITION, Operator } from '../services/index.ts'
@@ -21,19 +21,19 @@ import {
   DozingPoller,
   type Libc,
   listenUnix,
-  loadLibc,
   nodeEnv,
   pollWindow,
   RingAllocator,
-  ringsSwitch,
   type UnixListener,
 } from '../transport/index.ts'
 import { whoMayOpen } from './access.ts'
+import { Attachment, untilAttached } from './attachment.ts'
 import type { AuditLog } from './audit-log.ts'
 import { type BusCaptureFile, BusCapture, captureService, startCapture } from './capture.ts'
 import type { HostEvent } from './host-events.ts'
 import { type Launched, launch } from './launched.ts'
 import { ProcessChannels } from './process-channels.ts'
+import { checkSwitches, libcOrWhyNot, sharingWithBus } from './ring-switches.ts'
 import { SharedRegions } from './shared-regions.ts'
 
 export interface BusHostOptions {
@@ -62,8 +62,7 @@ export interface BusHostOptions {
 
 interface Entry {
   launched: Launched | undefined
-  /** Resolved each time the partition attaches. */
-  attached: { promise: Promise<number>; resolve(epoch: number): void }
+  attached: Attachment
 }
 
 /** A bus on this host: the broker, the partitions of a configuration, and the socket for the host's own programs. */
@@ -109,7 +108,7 @@ export class BusHost implements AsyncDisposable {
     })
     for (const name of options.config.partitions.keys()) {
       this.#broker.declare(name)
-      this.#partitions.set(name, { launched: undefined, attached: deferred() })
+      this.#partitions.set(name, { launched: undefined, attached: new Attachment() })
     }
   }
 
@@ -163,7 +162,7 @@ export class BusHost implements AsyncDisposable {
     if (config === undefined) throw new BusbarError('NO_SUCH_PARTITION', `the configuration has no partition "${name}"`)
     const entry = this.#entry(name)
     if (entry.launched !== undefined) throw new BusbarError('BUSY', `partition "${name}" runs already`)
-    entry.attached = deferred()
+    entry.attached = new Attachment()
     const launched = await launch(name, config, {
       env: this.#env,
       broker: this.#broker,
@@ -200,26 +199,7 @@ export class BusHost implements AsyncDisposable {
   /** Settles with the epoch when a started partition has attached; rejects when it stops or its link is lost before, or `signal` aborts. */
   async attached(name: string, signal?: AbortSignal): Promise<number> {
     const { launched, attached } = this.#entry(name)
-    let stop = (): void => {}
-    const waiting = new Promise<number>((resolve, reject) => {
-      const refuse = (code: ErrorCode, why: string, hints: string[] = []): void => {
-        reject(new BusbarError(code, why, { stage: 'boot', hints }))
-      }
-      void attached.promise.then(resolve)
-      void launched?.running?.exited.then(({ code, signal: by, reason }) => {
-        const how = reason ?? (by === null ? `status ${code}` : `signal ${by}`)
-        const hints = launched.log === undefined ? [] : [`its console is in ${launched.log}`]
-        refuse('PARTITION_EXITED', `"${name}" stopped before it attached: ${how}`, hints)
-      })
-      void launched?.lost?.then(reject)
-      // Behind the answer of one that has attached.
-      if (launched === undefined) void Promise.resolve().then(() => refuse('NOT_READY', `"${name}" does not run`))
-      stop = () => refuse('CANCELLED', `stopped waiting for "${name}"`)
-    })
-    if (signal?.aborted === true) stop()
-    if (signal === undefined) return waiting
-    watchSignal(signal, stop)
-    return waiting.finally(() => unwatchSignal(signal, stop))
+    return untilAttached(name, launched, attached.promise, signal)
   }
 
   /** Ends a partition at once, as a crash would. Settles when it is gone. */
@@ -314,40 +294,4 @@ export class BusHost implements AsyncDisposable {
   #observe(event: HostEvent): void {
     this.#options.observe?.(event)
   }
-}
-
-/** Machines that share memory with the bus: all but those whose programs are told to have no rings. */
-function sharingWithBus({ partitions }: BusConfig): string[] {
-  return [...partitions].flatMap(([name, config]) => {
-    return config.kind === 'qemu' && config.env.get('BUSBAR_RINGS') !== 'off' ? [name] : []
-  })
-}
-
-/** Throws `INVALID_ARGUMENT` for variables of a partition that it would be refused for. */
-function checkSwitches({ partitions }: BusConfig): void {
-  for (const [name, config] of partitions) {
-    if (config.kind === 'external') continue
-    ringsSwitch(config.env.get('BUSBAR_RINGS'), `BUSBAR_RINGS of "${name}"`)
-    pollWindow(config.env.get('BUSBAR_POLL'), `BUSBAR_POLL of "${name}"`)
-  }
-}
-
-/** What makes memory for rings, or why there is none. */
-async function libcOrWhyNot(
-  wanted: boolean = ringsSwitch(process.env['BUSBAR_RINGS']) !== false,
-): Promise<Libc | BusbarError> {
-  if (!wanted) return new BusbarError('UNAVAILABLE', 'rings are turned off')
-  try {
-    return await loadLibc()
-  } catch (thrown) {
-    return BusbarError.from(thrown)
-  }
-}
-
-function deferred(): Entry['attached'] {
-  let resolve: (epoch: number) => void = () => {}
-  const promise = new Promise<number>((settle) => {
-    resolve = settle
-  })
-  return { promise, resolve }
 }
