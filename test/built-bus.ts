@@ -12,6 +12,15 @@ export const ROOT: string = fileURLToPath(new URL('..', import.meta.url))
 /** The built program, for Node. */
 export const PROGRAM: string = join(ROOT, 'dist/cli/main.js')
 
+/** Makes a folder where the package is installed as `npm install busbar` leaves it, with files of a test; `name` is part of its path, which it returns. */
+export async function installed(name: string, files: Readonly<Record<string, string>> = {}): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), `busbar-${name}-`))
+  await mkdir(join(directory, 'node_modules'))
+  await symlink(ROOT, join(directory, 'node_modules/busbar'))
+  for (const [file, text] of Object.entries(files)) await writeFile(join(directory, file), text)
+  return directory
+}
+
 /** A folder where the package is installed, with files of a test, one of them `busbar.yaml`; and a bus, while it is up. */
 export class BuiltBus {
   readonly directory: string
@@ -30,11 +39,7 @@ export class BuiltBus {
 
   /** Writes the files; `name` is part of the folder's name. */
   static async make(name: string, files: Readonly<Record<string, string>>): Promise<BuiltBus> {
-    const directory = await mkdtemp(join(tmpdir(), `busbar-${name}-`))
-    await mkdir(join(directory, 'node_modules'))
-    await symlink(ROOT, join(directory, 'node_modules/busbar'))
-    for (const [file, text] of Object.entries(files)) await writeFile(join(directory, file), text)
-    return new BuiltBus(directory)
+    return new BuiltBus(await installed(name, files))
   }
 
   /** Starts the bus; what it prints is JSON. */

@@ -1,25 +1,21 @@
 /** `busbar up` when partitions do not come, its audit log, and what the other commands say while they wait. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import net from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { Endpoint, MuxCarrier } from '../src/bus/index.ts'
 import type { ByteLink } from '../src/link/index.ts'
 import { parseBusConfig } from '../src/policy/index.ts'
 import { listenUnix, nodeEnv } from '../src/transport/index.ts'
-import { PROGRAM } from './built-bus.ts'
+import { installed, PROGRAM } from './built-bus.ts'
 import { RunningProgram } from './running-program.ts'
 
 let directory: string
 
 before(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'busbar-up-'))
-  await mkdir(join(directory, 'node_modules'))
-  await symlink(fileURLToPath(new URL('..', import.meta.url)), join(directory, 'node_modules/busbar'))
+  directory = await installed('up')
 })
 after(() => rm(directory, { recursive: true, force: true }))
 

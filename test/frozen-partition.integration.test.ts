@@ -2,15 +2,14 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { Broker, CarrierListener, Endpoint, MuxCarrier } from '../src/bus/index.ts'
 import { BusbarError } from '../src/errors/index.ts'
 import { type ByteLink, memoryPair } from '../src/link/index.ts'
 import { listenUnix, nodeEnv } from '../src/transport/index.ts'
+import { installed } from './built-bus.ts'
 
 const FROZEN = `
 import { DialledCarrier, Endpoint, MuxCarrier } from 'busbar/bus'
@@ -43,11 +42,8 @@ async function start(directory: string, path: string, kind: string): Promise<Chi
 }
 
 test('calls on a process that was stopped fail at once when it has not answered in time', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'busbar-frozen-'))
+  const directory = await installed('frozen', { 'frozen.mjs': FROZEN })
   closing.push(() => rm(directory, { recursive: true }))
-  await mkdir(join(directory, 'node_modules'))
-  await symlink(fileURLToPath(new URL('..', import.meta.url)), join(directory, 'node_modules/busbar'))
-  await writeFile(join(directory, 'frozen.mjs'), FROZEN)
   const broker = new Broker({ env, policy: everyone, limits: { keepAliveInterval: 20, keepAliveTime: 5000 } })
   closing.push(() => broker.close())
   const listen = async (name: string, onLink: (link: ByteLink) => void): Promise<string> => {

@@ -1,14 +1,10 @@
 /** `busbar idl` as a person uses it: the built program on modules of theirs. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
-
-const root = fileURLToPath(new URL('..', import.meta.url))
-const main = join(root, 'dist/cli/main.js')
+import { installed, PROGRAM, ROOT } from './built-bus.ts'
 
 const TYPED = `
 import { type Client, contract, method, t } from 'busbar'
@@ -44,15 +40,13 @@ interface Outcome {
 
 function idl(args: readonly string[], nodeOptions = ''): Outcome {
   const env = { ...process.env, NODE_OPTIONS: nodeOptions }
-  return spawnSync(process.execPath, [main, 'idl', ...args], { cwd: directory, env, encoding: 'utf8' })
+  return spawnSync(process.execPath, [PROGRAM, 'idl', ...args], { cwd: directory, env, encoding: 'utf8' })
 }
 
 describe('busbar idl', () => {
   before(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'busbar-idl-'))
-    await mkdir(join(directory, 'node_modules'))
-    await symlink(root, join(directory, 'node_modules/busbar'))
-    await symlink(join(root, 'node_modules/tsx'), join(directory, 'node_modules/tsx'))
+    directory = await installed('idl')
+    await symlink(join(ROOT, 'node_modules/tsx'), join(directory, 'node_modules/tsx'))
     await writeFile(join(directory, 'adder.ts'), TYPED)
     await writeFile(join(directory, 'echo.mjs'), PLAIN)
     await writeFile(join(directory, 'old.mjs'), module('1.2', 'add: method({ a: t.uint32, b: t.uint32 }, t.uint32)'))

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { checkRequirements } from '../src/partition/index.ts'
 import { parseBusConfig } from '../src/policy/index.ts'
+import { installed } from './built-bus.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const readme = await readFile(join(root, 'README.md'), 'utf8')
@@ -31,11 +31,8 @@ const blocks: readonly Block[] = [...readme.matchAll(/^```(\w+)\n(.*?)^```$/gms)
 let directory: string
 
 before(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'busbar-readme-'))
-  for (const { file, text } of blocks) if (file !== undefined) await writeFile(join(directory, file), text)
-  // As `npm install busbar` would leave it.
-  await mkdir(join(directory, 'node_modules'))
-  await symlink(root, join(directory, 'node_modules/busbar'))
+  const named = blocks.flatMap(({ file, text }) => (file === undefined ? [] : [[file, text]]))
+  directory = await installed('readme', Object.fromEntries(named) as Record<string, string>)
 })
 after(() => rm(directory, { recursive: true, force: true }))
 

@@ -5,17 +5,16 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { Broker, CarrierListener, type Channel, DialledCarrier, Endpoint } from '../src/bus/index.ts'
-import { BusbarError } from '../src/errors/index.ts'
 import { type ByteLink, memoryPair } from '../src/link/index.ts'
 import { openChannel, Pipe } from '../src/pipe/index.ts'
+import { descriptorsTo, heldRings, mappedRings } from '../src/testing/index.ts'
 import { listenUnix, nodeEnv, RingAllocator, RingMedium } from '../src/transport/index.ts'
+import { installed, ROOT } from './built-bus.ts'
+import { FLOW, flow } from './rings/flow.ts'
 
 /** `npm run ring:nightly` kills thousands of processes. */
 const KILLS = process.env['RING_NIGHTLY'] === 'yes' ? 5_000 : 30
@@ -26,16 +25,14 @@ const LEAST = 20_000
 /** One of so many accesses that follow is the last. */
 const POINTS = 3_000
 
-const root = fileURLToPath(new URL('..', import.meta.url))
-const pattern = Uint8Array.from({ length: 70_000 + 251 }, (_, index) => index % 251)
-
 /** What both do on each channel, once it is on rings: send a pattern in pieces of many sizes for ever. */
 const VICTIM = `
 import { writeSync } from 'node:fs'
 import { DialledCarrier, Endpoint } from 'busbar/bus'
 import { openChannel, Pipe } from 'busbar/pipe'
 import { connectUnix, nodeEnv, RingMedium, RingPoller } from 'busbar/transport'
-import { Block } from '${root}dist/ring/index.js'
+import { Block } from '${ROOT}dist/ring/index.js'
+import { flow } from './flow.mjs'
 const [, , path, window] = process.argv
 let left = Number.POSITIVE_INFINITY
 for (const name of ['load', 'store', 'get', 'put', 'copyIn', 'copyOut', 'view']) {
@@ -47,20 +44,6 @@ for (const name of ['load', 'store', 'get', 'put', 'copyIn', 'copyOut', 'view'])
     }
     return real.apply(this, given)
   }
-}
-const pattern = Uint8Array.from({ length: 70_000 + 251 }, (_, index) => index % 251)
-async function flow(pipe) {
-  const send = async () => {
-    for (let sent = 0, length = 1; ; sent += length, length = (length * 7 + 3) % 70_000) {
-      const room = pipe.write(pattern.slice(sent % 251, (sent % 251) + length))
-      if (room instanceof Promise) await room
-      else await new Promise(setImmediate)
-    }
-  }
-  const take = async () => {
-    while ((await pipe.read()) !== undefined);
-  }
-  await Promise.allSettled([send(), take()])
 }
 const dial = () => connectUnix(path)
 const rings = await RingMedium.load(new RingPoller(Number(window)))
@@ -74,7 +57,7 @@ const messages = {
   open: async (count) => {
     for (let i = 0; i < count; i++) channels.push(await openChannel(endpoint, 'keeper/keeper', { wait: true }))
   },
-  flow: () => channels.forEach((channel) => void flow(new Pipe(channel))),
+  flow: () => channels.forEach((channel) => void flow(new Pipe(channel), () => {})),
   points: (points) => { left = points },
 }
 process.on('message', ([what, number]) => void messages[what](number))
@@ -97,57 +80,19 @@ interface Flow {
   readonly ended: Promise<string[]>
 }
 
-function flow(channel: Channel): Flow {
-  const pipe = new Pipe(channel)
-  const send = async (): Promise<never> => {
-    for (let sent = 0, length = 1; ; sent += length, length = (length * 7 + 3) % 70_000) {
-      const room = pipe.write(pattern.slice(sent % 251, (sent % 251) + length))
-      if (room instanceof Promise) await room
-      else await new Promise(setImmediate)
-    }
+function flowOf(channel: Channel): Flow {
+  const all: Flow = {
+    got: 0,
+    ended: flow(new Pipe(channel), (got) => {
+      all.got = got
+    }),
   }
-  const take = async (): Promise<never> => {
-    for (let chunk = await pipe.read(); chunk !== undefined; chunk = await pipe.read()) {
-      const start = all.got % 251
-      for (let at = 0; at < chunk.length; at += 70_000) {
-        const part = chunk.subarray(at, at + 70_000)
-        const from = (start + at) % 251
-        if (Buffer.compare(part, pattern.subarray(from, from + part.length)) !== 0) throw new Error('wrong bytes')
-      }
-      all.got += chunk.length
-    }
-    throw new Error('an end that nobody sent')
-  }
-  const codeOf = (thrown: unknown): string => (thrown instanceof BusbarError ? thrown.code : String(thrown))
-  const ended = Promise.all([send().catch(codeOf), take().catch(codeOf)])
-  const all: Flow = { got: 0, ended }
   return all
 }
 
 /** What this process holds of memory for rings, and of pipes that wake their sides. */
 function held(): number {
-  const descriptors = readdirSync('/proc/self/fd').filter((fd) => {
-    try {
-      const link = readlinkSync(`/proc/self/fd/${fd}`)
-      return link.startsWith('pipe:') || link.includes('memfd')
-    } catch {
-      return false
-    }
-  })
-  return descriptors.length + memory().filter((line) => !line.startsWith('/')).length
-}
-
-/** What this process, which is the bus as well, has of memory for rings: descriptors, and mappings. */
-function memory(): string[] {
-  const links = readdirSync('/proc/self/fd').map((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`)
-    } catch {
-      return ''
-    }
-  })
-  const maps = readFileSync('/proc/self/maps', 'utf8').split('\n')
-  return [...links, ...maps].filter((line) => line.includes('memfd:busbar-rings'))
+  return descriptorsTo(/^pipe:|memfd/).size + mappedRings().length
 }
 
 async function until(holds: () => boolean): Promise<void> {
@@ -179,10 +124,7 @@ async function start(name: string, window: number): Promise<{ name: string; chil
 }
 
 before(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'busbar-kills-'))
-  await mkdir(join(directory, 'node_modules'))
-  await symlink(root, join(directory, 'node_modules/busbar'))
-  await writeFile(join(directory, 'victim.mjs'), VICTIM)
+  directory = await installed('kills', { 'victim.mjs': VICTIM, 'flow.mjs': FLOW })
   const policy = { decide: () => ({ allowed: true, rule: 'test' }), sees: () => true }
   broker = new Broker({ env, policy, rings: await RingAllocator.load() })
   closing.push(() => broker.close())
@@ -227,7 +169,7 @@ describe('processes on rings', () => {
       }
       await until(() => channels.length === CHANNELS && channels.every(({ medium }) => medium === 'ring'))
       victim.child.send(['flow'])
-      const flows = channels.map(flow)
+      const flows = channels.map(flowOf)
       await until(() => flows.every(({ got }) => got >= LEAST))
       const exit = once(victim.child, 'close')
       const points = 1 + below(POINTS)
@@ -248,7 +190,7 @@ describe('processes on rings', () => {
     )
     assert.ok(2 * KILLS * CHANNELS >= 3_000)
     assert.ok(last.size >= 4, 'they died before accesses of all kinds')
-    // Memory for rings has no name: whatever is left of it is held by somebody.
-    assert.deepEqual(memory(), [])
+    // This process is the bus as well.
+    assert.deepEqual(heldRings(), [])
   })
 })

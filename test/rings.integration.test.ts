@@ -1,15 +1,13 @@
 /** Rings between real processes that are killed in the middle of transfers: the others hear why, and nothing is left. */
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { type BusHost, openConfiguredHost } from '../src/host/index.ts'
+import { heldRings } from '../src/testing/index.ts'
+import { installed } from './built-bus.ts'
 import { FLOW } from './rings/flow.ts'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
 /** Pipes that each side opens to the other. */
 const PIPES = 25
 /** How often the other side is killed. Thousands of transfers are in `rings-kills.integration.test.ts`; here is the whole host. */
@@ -72,28 +70,18 @@ let directory: string
 let host: BusHost
 const said: string[] = []
 let heard: () => void = () => {}
+/** The one that is not killed has ended. */
+let gone = false
 
 async function line(start: string): Promise<string> {
   for (;;) {
     const index = said.findIndex((text) => text.startsWith(start))
     if (index >= 0) return said.splice(index, 1)[0] as string
+    if (gone) assert.fail(`the keeper has ended: ${said.join(' / ')}`)
     await new Promise<void>((resolve) => {
       heard = resolve
     })
   }
-}
-
-/** What this process, which is the bus, has of memory for rings: it has no name, so nothing else could be left. */
-function held(): string[] {
-  const links = readdirSync('/proc/self/fd').map((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`)
-    } catch {
-      return ''
-    }
-  })
-  const maps = readFileSync('/proc/self/maps', 'utf8').split('\n')
-  return [...links, ...maps].filter((line) => line.includes('memfd:busbar'))
 }
 
 function media(): string[] {
@@ -102,17 +90,14 @@ function media(): string[] {
 }
 
 before(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'busbar-rings-'))
-  await mkdir(join(directory, 'node_modules'))
-  await symlink(root, join(directory, 'node_modules/busbar'))
   const files = { 'flow.mjs': FLOW, 'victim.mjs': VICTIM, 'keeper.mjs': KEEPER, 'busbar.yaml': CONFIG }
-  for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text)
+  directory = await installed('rings', files)
   host = await openConfiguredHost({
     file: join(directory, 'busbar.yaml'),
     logDirectory: join(directory, 'logs'),
     observe: (event) => {
-      if (event.kind !== 'output') return
-      said.push(event.line)
+      if (event.kind === 'output') said.push(event.line)
+      if (event.kind === 'exited' && event.partition === 'keeper') gone = true
       heard()
     },
   })
@@ -139,6 +124,7 @@ describe('processes on rings', { timeout: 600_000 }, () => {
       const over = JSON.parse((await line('over ')).slice('over '.length)) as Record<string, unknown>
       assert.deepEqual(over, { codes: ['PEER_DIED'], held: 0, mapped: 0 }, `round ${round}`)
     }
-    assert.deepEqual(held(), [])
+    // This process is the bus.
+    assert.deepEqual(heldRings(), [])
   })
 })

@@ -1,11 +1,10 @@
 /** What the README says of its first program: that it is the same one in two virtual machines, and where to read what it prints there. */
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readFile, rm, symlink, watch, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readFile, rm, watch } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { checkRequirements, installCommand } from '../src/partition/index.ts'
-import { PROGRAM, ROOT } from './built-bus.ts'
+import { installed, PROGRAM, ROOT } from './built-bus.ts'
 import { RunningProgram } from './running-program.ts'
 
 /** Longest that anything may take, `ms`: machines are emulated, and their image may have to be built. */
@@ -46,13 +45,9 @@ test('the first program of the README runs in two virtual machines as it says', 
   assert.equal(inMachines.split('kind: qemu').length, 3, inMachines)
   const log = part(readme, /is in its console, `\$XDG_RUNTIME_DIR\/(.*?\.log)`/)
 
-  const directory = await mkdtemp(join(tmpdir(), 'busbar-readme-'))
+  const directory = await installed('readme', { 'hello.mjs': program, 'hello.yaml': inMachines })
   const over = new AbortController()
   try {
-    await mkdir(join(directory, 'node_modules'))
-    await symlink(ROOT, join(directory, 'node_modules/busbar'))
-    await writeFile(join(directory, 'hello.mjs'), program)
-    await writeFile(join(directory, 'hello.yaml'), inMachines)
     await mkdir(dirname(join(directory, log)), { recursive: true, mode: 0o700 })
     const seen = written(join(directory, log), said, over.signal)
     const env = { XDG_RUNTIME_DIR: directory }

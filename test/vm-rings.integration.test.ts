@@ -4,15 +4,14 @@
  * `npm run ring:nightly` kills 4,200 pipes in some 45 minutes: `VM_KILLS=nightly node --import tsx --test test/vm-rings.integration.test.ts`.
  */
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type BusHost, openConfiguredHost } from '../src/host/index.ts'
 import { checkRequirements, installCommand } from '../src/partition/index.ts'
 import { type Client, contract, method, t } from '../src/rpc/index.ts'
-import { ROOT } from './built-bus.ts'
+import { heldRings } from '../src/testing/index.ts'
+import { installed } from './built-bus.ts'
 import { endsOf, placesInUse, regionTests } from './rings/bus-region.ts'
 import { ENDS_MODULE } from './rings/ends.ts'
 import { FLOW } from './rings/flow.ts'
@@ -219,37 +218,20 @@ interface Report {
   }[]
 }
 
-/** What this process, which is the bus, has of memory for rings: it has no name, so nothing else could be left. */
-function held(): string[] {
-  const links = readdirSync('/proc/self/fd').map((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`)
-    } catch {
-      return ''
-    }
-  })
-  const maps = readFileSync('/proc/self/maps', 'utf8').split('\n')
-  return [...links, ...maps].filter((line) => line.includes('memfd:busbar'))
-}
-
 test('two machines that share memory', { timeout: 3 * LONG }, async (context) => {
   const missing = installCommand(await checkRequirements())
   if (missing !== undefined) {
     assert.equal(process.env['CI'], undefined, `QEMU must be there in CI: ${missing}`)
     return context.skip(`virtual machines cannot be started here: ${missing}`)
   }
-  const directory = await mkdtemp(join(tmpdir(), 'busbar-vm-rings-'))
-  const programs = {
+  const directory = await installed('vm-rings', {
     'flow.mjs': FLOW,
     'ends.mjs': ENDS_MODULE,
     'victim.mjs': VICTIM,
     'lab.mjs': LAB,
     'helper.mjs': HELPER,
-  }
-  const files = { ...programs, 'busbar.yaml': CONFIG }
-  await mkdir(join(directory, 'node_modules'))
-  await symlink(ROOT, join(directory, 'node_modules/busbar'))
-  for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text)
+    'busbar.yaml': CONFIG,
+  })
   const logs: string[] = []
   const host: BusHost = await openConfiguredHost({
     file: join(directory, 'busbar.yaml'),
@@ -338,8 +320,9 @@ test('two machines that share memory', { timeout: 3 * LONG }, async (context) =>
       keeper = other
       await host.close()
       // Whoever is told of the end lets go in a later turn.
-      for (let turn = 0; turn < 1000 && held().length > 0; turn++) await new Promise((resolve) => setImmediate(resolve))
-      assert.deepEqual(held(), [])
+      for (let turn = 0; turn < 1000 && heldRings().length > 0; turn++)
+        await new Promise((resolve) => setImmediate(resolve))
+      assert.deepEqual(heldRings(), [])
     })
   } finally {
     clearInterval(keepAlive)

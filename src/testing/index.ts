@@ -1,4 +1,5 @@
 /** Contract suites, doubles and the deterministic simulator, exported for those who write their own transport or component. */
+export { descriptorsTo, heldRings, mappedRings } from './held.ts'
 export { linkSuite, messageSuite } from './link-suite.ts'
 export { BYTE_CHECKS, COMMON_CHECKS, type LinkCheck, MESSAGE_CHECKS, runCheck } from './link/checks.ts'
 export { flowing } from './link/flowing.ts'

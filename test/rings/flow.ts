@@ -1,3 +1,5 @@
+import type { Pipe } from '../../src/pipe/index.ts'
+
 /** A module for programs of tests: sends a pattern in pieces of many sizes for ever, and checks what comes. */
 export const FLOW = `
 const pattern = Uint8Array.from({ length: 70_000 + 251 }, (_, index) => index % 251)
@@ -26,3 +28,8 @@ export async function flow(handle, onBytes) {
   return [sending.reason, taking.reason].map((reason) => reason.code ?? String(reason))
 }
 `
+
+type Flow = (pipe: Pipe, onBytes: (got: number) => void) => Promise<string[]>
+
+/** The same here: tells how many bytes have come, and settles with what sending and reading failed with. */
+export const { flow } = (await import(`data:text/javascript,${encodeURIComponent(FLOW)}`)) as { readonly flow: Flow }

@@ -1,20 +1,12 @@
 /** What is granted to an end and is not what it should be: nothing of it stays mapped or open, and the stream goes on below. */
 import assert from 'node:assert/strict'
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BusbarError, type ErrorCode } from '../../errors/index.ts'
 import { type ByteLink, memoryPair } from '../../link/index.ts'
 import { CELLS, PAGE_BYTES } from '../../ring/index.ts'
+import { descriptorsTo, mappedRings } from '../../testing/index.ts'
 import { RingAllocator } from './allocator.ts'
 import { type Check, KEY, type Mapped, soon } from './hostile-end.test.ts'
 import { type Libc, loadLibc } from './libc.ts'
@@ -45,16 +37,8 @@ function region(length: number, ringBytes: number): Uint8Array {
 
 /** Descriptors of this process that lead to memory, pipes or files of this test, and mappings of such memory. */
 function held(): string[] {
-  const links = readdirSync('/proc/self/fd').map((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`)
-    } catch {
-      return ''
-    }
-  })
-  const maps = readFileSync('/proc/self/maps', 'utf8').split('\n')
-  const mapped = maps.filter((line) => line.includes('memfd:busbar')).map(() => 'mapped')
-  return [...links.filter((link) => /^\/memfd:busbar|^pipe:|busbar-media-/.test(link)), ...mapped].toSorted()
+  const places = descriptorsTo(/^\/memfd:busbar|^pipe:|busbar-media-/).values()
+  return [...places, ...mappedRings().map(() => 'mapped')].toSorted()
 }
 
 /** A stream that was refused its rings goes on over the link; nothing is open that was not before. */

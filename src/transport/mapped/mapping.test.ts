@@ -1,9 +1,9 @@
 /** Real memory and real pipes of the kernel, mapped twice by this process. */
 import assert from 'node:assert/strict'
-import { closeSync, ftruncateSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { closeSync, ftruncateSync, openSync, readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { memoryPair } from '../../link/index.ts'
-import { flowing, type LinkPair, linkSuite } from '../../testing/index.ts'
+import { descriptorsTo, flowing, type LinkPair, linkSuite } from '../../testing/index.ts'
 import { RingAllocator, type RingMemory } from './allocator.ts'
 import { type Libc, loadLibc } from './libc.ts'
 import { type MappedStream, type RingGrant, RingMedium } from './medium.ts'
@@ -41,14 +41,7 @@ linkSuite('rings in mapped memory, read through flow', async () => flowing(await
 
 /** Descriptors of this process that lead to memory or pipes. */
 function held(): string[] {
-  const links = readdirSync('/proc/self/fd').map((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`)
-    } catch {
-      return ''
-    }
-  })
-  return links.filter((link) => /^\/memfd:busbar|^pipe:/.test(link)).toSorted()
+  return [...descriptorsTo(/^\/memfd:busbar|^pipe:/).values()].toSorted()
 }
 
 test('memory that cannot be made leaves no descriptor behind', () => {

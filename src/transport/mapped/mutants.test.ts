@@ -7,7 +7,6 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -16,6 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { descriptorsTo } from '../../testing/index.ts'
 import { type Check, type Mapped, turns } from './hostile-end.test.ts'
 import { MEDIUM_CHECKS } from './hostile-media.test.ts'
 import { STREAM_CHECKS } from './hostile-streams.test.ts'
@@ -155,15 +155,7 @@ async function mutated({ file, at, from, to }: Mutant, number: number, later: Ma
 }
 
 /** Descriptors of memory, pipes and files of the checks. */
-function opened(): string[] {
-  return readdirSync('/proc/self/fd').filter((fd) => {
-    try {
-      return /^\/memfd:busbar|^pipe:|busbar-media-/.test(readlinkSync(`/proc/self/fd/${fd}`))
-    } catch {
-      return false
-    }
-  })
-}
+const opened = (): number[] => [...descriptorsTo(/^\/memfd:busbar|^pipe:|busbar-media-/).keys()]
 
 /** Which check notices. */
 async function killer(mapped: Mapped, checks: readonly Check[]): Promise<string | undefined> {
@@ -210,7 +202,7 @@ describe('rings in mapped memory: every mutant is killed', () => {
       for (const letGo of begun) letGo()
       await turns(10)
       // What it has forgotten.
-      for (const fd of opened()) if (!before.includes(fd)) closeSync(Number(fd))
+      for (const fd of opened()) if (!before.includes(fd)) closeSync(fd)
       assert.ok(noticed !== undefined, 'no check notices')
     })
   }
