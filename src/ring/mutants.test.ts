@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { guardMutants, killerOf, type Mutant, mutatedText, stepMutant } from '../testing/index.ts'
 import { checkChunks } from './chunks.test.ts'
 import { checkInterleavings } from './interleavings.test.ts'
 import { checkPlaces } from './places.test.ts'
@@ -34,63 +35,14 @@ const CHECKS: readonly [string, (ring: Ring) => void][] = [
   ['all values of headers', (ring) => oracleReads(ring, 'message', 'few')],
 ]
 
-interface Mutant {
-  readonly name: string
-  readonly file: string
-  /** Where in the file, and what. */
-  readonly at: number
-  readonly from: string
-  readonly to: string
-}
-
 /** Only a big-endian machine could show that this one is missing. */
 const UNSEEN = 'new Uint16Array([1])'
 
-/** Every `if (...) throw` of a file: without it, and one step weaker where it compares. */
-function guardMutants(file: string): Mutant[] {
-  const text = readFileSync(join(SOURCE, file), 'utf8')
-  const mutants: Mutant[] = []
-  for (const { 0: from, 1: condition = '', index } of text.matchAll(/if \((.+)\) (?:throw\b|\{\n\s*throw\b)/g)) {
-    const line = text.slice(0, index).split('\n').length
-    const change = (to: string, how: string): void => {
-      mutants.push({
-        name: `${file}:${line} ${how}: if (${condition})`,
-        file,
-        at: index,
-        from,
-        to: from.replace(condition, () => to),
-      })
-    }
-    const clauses = condition.split(' || ')
-    for (const clause of clauses) {
-      change(clauses.map((each) => (each === clause ? 'false' : each)).join(' || '), `without ${clause}`)
-      const weaker = weaken(clause, UNITS[file] ?? 1)
-      if (weaker !== undefined)
-        change(clauses.map((each) => (each === clause ? weaker : each)).join(' || '), `weaker, ${weaker}`)
-    }
-  }
-  return mutants
-}
-
+/** What refuses. */
+const GUARD = /if \((.+)\) (?:throw\b|\{\n\s*throw\b)/g
+const textOf = (file: string): string => readFileSync(join(SOURCE, file), 'utf8')
 /** What sizes are counted in: one unit less is the next value that is possible at all. */
 const UNITS: Readonly<Record<string, number>> = { 'block.ts': 4096, 'limits.ts': 1, 'reader.ts': 8, 'writer.ts': 8 }
-
-/** A comparison that lets one unit more pass. */
-function weaken(clause: string, unit: number): string | undefined {
-  const [, left = '', operator = '', right = ''] = /^(.+?) (>=|<=|>|<) (.+)$/.exec(clause) ?? []
-  switch (operator) {
-    case '>=':
-      return `${left} > ${right}`
-    case '<=':
-      return `${left} < ${right}`
-    case '>':
-      return `${left} > (${right}) + ${unit}`
-    case '<':
-      return `${left} < (${right}) - ${unit}`
-    default:
-      return undefined
-  }
-}
 
 /** What has no `throw`: the order of accesses, and the looks that a sleeper depends on. One text of a file and another for it. */
 const ORDERS: readonly (readonly [string, string, string])[] = [
@@ -168,21 +120,12 @@ const ORDERS: readonly (readonly [string, string, string])[] = [
   ['writer.ts', 'this.#pending = false\n      this.#mem.store(CELLS.PENDING_SEND, 0)', 'this.#pending = false'],
 ]
 
-/** Each change of a line that says more than its guard. */
-function orderMutants(): Mutant[] {
-  return ORDERS.map(([file, from, to]) => {
-    const text = readFileSync(join(SOURCE, file), 'utf8')
-    const at = text.indexOf(from)
-    assert.ok(at >= 0 && text.indexOf(from, at + 1) < 0, `${file} has once: ${from}`)
-    return { name: `${file}: "${to}" for "${from}"`, file, at, from, to }
-  })
-}
-
 const folder = mkdtempSync(join(tmpdir(), 'busbar-ring-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 
 /** The ring with one text in it replaced, as modules of its own. */
-async function mutated({ file, at, from, to }: Mutant, number: number): Promise<Ring> {
+async function mutated(mutant: Mutant, number: number): Promise<Ring> {
+  const { file } = mutant
   const root = join(folder, `${number}`)
   mkdirSync(join(root, 'ring'), { recursive: true })
   writeFileSync(join(root, 'package.json'), '{ "type": "module" }')
@@ -191,21 +134,8 @@ async function mutated({ file, at, from, to }: Mutant, number: number): Promise<
     cpSync(join(SOURCE, name), join(root, 'ring', name))
   }
   const path = join(root, 'ring', file)
-  const text = readFileSync(path, 'utf8')
-  writeFileSync(path, text.slice(0, at) + to + text.slice(at + from.length))
+  writeFileSync(path, mutatedText(textOf(file), mutant))
   return (await import(pathToFileURL(join(root, 'ring/index.ts')).href)) as Ring
-}
-
-/** Which check notices. */
-function killer(ring: Ring): string | undefined {
-  for (const [name, check] of CHECKS) {
-    try {
-      check(ring)
-    } catch {
-      return name
-    }
-  }
-  return undefined
 }
 
 describe('ring: every mutant is killed', () => {
@@ -214,24 +144,27 @@ describe('ring: every mutant is killed', () => {
   after(() => {
     Error.stackTraceLimit = stackTraceLimit
   })
-  const guards = ['reader.ts', 'writer.ts', 'block.ts', 'limits.ts'].flatMap(guardMutants)
-  const mutants = [...guards.filter(({ from }) => !from.includes(UNSEEN)), ...orderMutants()]
+  const guards = Object.entries(UNITS).flatMap(([file, unit]) =>
+    guardMutants(file, textOf(file), { guard: GUARD, unit }),
+  )
+  const orders = ORDERS.map(([file, from, to]) => stepMutant(file, textOf(file), from, to))
+  const mutants = [...guards.filter(({ from }) => !from.includes(UNSEEN)), ...orders]
 
   test('each throw in the ring has mutants', () => {
-    for (const file of ['reader.ts', 'writer.ts', 'block.ts', 'limits.ts']) {
-      const throws = readFileSync(join(SOURCE, file), 'utf8').match(/\bthrow\b/g)?.length ?? 0
+    for (const file of Object.keys(UNITS)) {
+      const throws = textOf(file).match(/\bthrow\b/g)?.length ?? 0
       assert.equal(new Set(guards.filter((guard) => guard.file === file).map(({ at }) => at)).size, throws, file)
     }
   })
 
   test('the ring as it is passes every check', async () => {
     const same = { name: '', file: 'reader.ts', at: 0, from: '', to: '' }
-    assert.equal(killer(await mutated(same, mutants.length)), undefined)
+    assert.equal(await killerOf(CHECKS, await mutated(same, mutants.length)), undefined)
   })
 
   for (const [number, mutant] of mutants.entries()) {
     test(mutant.name, async () => {
-      assert.ok(killer(await mutated(mutant, number)), 'no check notices')
+      assert.ok(await killerOf(CHECKS, await mutated(mutant, number)), 'no check notices')
     })
   }
 })

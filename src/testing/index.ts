@@ -5,6 +5,7 @@ export { BYTE_CHECKS, COMMON_CHECKS, type LinkCheck, MESSAGE_CHECKS, runCheck } 
 export { flowing } from './link/flowing.ts'
 export { type FencedLink, RingPairs } from './link/ring-pairs.ts'
 export { type LinkPair, type LinkTraits, Probe } from './link/probe.ts'
+export { type GuardRules, guardMutants, killerOf, type Mutant, mutatedText, stepMutant } from './mutants.ts'
 export { MemoryLink, memoryPair } from '../link/index.ts'
 export { type ApartResult, runApart } from './sim/apart.ts'
 export {

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { descriptorsTo } from '../../testing/index.ts'
+import { descriptorsTo, guardMutants, killerOf, type Mutant, mutatedText, stepMutant } from '../../testing/index.ts'
 import { type Check, type Mapped, turns } from './hostile-end.test.ts'
 import { MEDIUM_CHECKS } from './hostile-media.test.ts'
 import { STREAM_CHECKS } from './hostile-streams.test.ts'
@@ -36,49 +36,7 @@ const UNITS: Readonly<Record<string, number>> = { 'region.ts': 4096, 'medium.ts'
 const REFUSES = String.raw`throw\b|return Promise\.reject\(|return this\.#fail\(|return this\.#below\.close\(|return letGo\(`
 const GUARD = new RegExp(String.raw`if \((.+)\)\s+(?:\{\s*)?(?:${REFUSES})`, 'g')
 
-interface Mutant {
-  readonly name: string
-  readonly file: string
-  /** Where in the file, and what. */
-  readonly at: number
-  readonly from: string
-  readonly to: string
-}
-
 const textOf = (file: string): string => readFileSync(join(SOURCE, file), 'utf8')
-
-/** Every guard of a file: without each of its clauses, without each condition of a clause, and one step weaker where it compares. */
-function guardMutants(file: string): Mutant[] {
-  const text = textOf(file)
-  const mutants: Mutant[] = []
-  for (const { 0: from, 1: condition = '', index } of text.matchAll(GUARD)) {
-    const line = text.slice(0, index).split('\n').length
-    const change = (to: string, how: string): void => {
-      const name = `${file}:${line} ${how}: if (${condition})`
-      mutants.push({ name, file, at: index, from, to: from.replace(condition, () => to) })
-    }
-    const clauses = condition.split(' || ')
-    for (const clause of clauses) {
-      const other = (by: string): string => clauses.map((each) => (each === clause ? by : each)).join(' || ')
-      change(other('false'), `without ${clause}`)
-      const weaker = weaken(clause, UNITS[file] ?? 1)
-      if (weaker !== undefined) change(other(weaker), `weaker, ${weaker}`)
-      const terms = clause.split(' && ')
-      for (const term of terms.length > 1 ? terms : []) {
-        const left = terms.filter((each) => each !== term).join(' && ')
-        change(other(left), `without "${term}" in ${clause}`)
-      }
-    }
-  }
-  return mutants
-}
-
-/** A comparison that lets one unit more pass. */
-function weaken(clause: string, unit: number): string | undefined {
-  const [, left = '', operator = '', right = ''] = /^(.+?) (>|<) (.+)$/.exec(clause) ?? []
-  if (operator === '>') return `${left} > (${right}) + ${unit}`
-  return operator === '<' ? `${left} < (${right}) - ${unit}` : undefined
-}
 
 /** What has no guard: one text of a file and another for it. */
 const STEPS: readonly (readonly [string, string, string])[] = [
@@ -124,20 +82,12 @@ const STEPS: readonly (readonly [string, string, string])[] = [
   ['place-medium.ts', 'finally {\n    closeSync(fd)', 'finally {'],
 ]
 
-function stepMutants(): Mutant[] {
-  return STEPS.map(([file, from, to]) => {
-    const text = textOf(file)
-    const at = text.indexOf(from)
-    assert.ok(at >= 0 && text.indexOf(from, at + 1) < 0, `${file} has once: ${from}`)
-    return { name: `${file}: ${JSON.stringify(to)} for ${JSON.stringify(from)}`, file, at, from, to }
-  })
-}
-
 const folder = mkdtempSync(join(tmpdir(), 'busbar-mapped-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 
 /** The sources with one text replaced, as modules of their own; what is not altered is the same for all. */
-async function mutated({ file, at, from, to }: Mutant, number: number, later: Mapped['later']): Promise<Mapped> {
+async function mutated(mutant: Mutant, number: number, later: Mapped['later']): Promise<Mapped> {
+  const { file } = mutant
   const root = join(folder, `${number}`)
   const here = join(root, 'transport/mapped')
   mkdirSync(here, { recursive: true })
@@ -148,8 +98,7 @@ async function mutated({ file, at, from, to }: Mutant, number: number, later: Ma
     if (name in FILES) cpSync(join(SOURCE, name), join(here, name))
     else symlinkSync(join(SOURCE, name), join(here, name))
   }
-  const text = textOf(file)
-  writeFileSync(join(here, file), text.slice(0, at) + to + text.slice(at + from.length))
+  writeFileSync(join(here, file), mutatedText(textOf(file), mutant))
   const modules = Object.keys(FILES).map((name) => import(pathToFileURL(join(here, name)).href) as Promise<object>)
   return Object.assign({ later }, ...(await Promise.all(modules))) as Mapped
 }
@@ -157,21 +106,11 @@ async function mutated({ file, at, from, to }: Mutant, number: number, later: Ma
 /** Descriptors of memory, pipes and files of the checks. */
 const opened = (): number[] => [...descriptorsTo(/^\/memfd:busbar|^pipe:|busbar-media-/).keys()]
 
-/** Which check notices. */
-async function killer(mapped: Mapped, checks: readonly Check[]): Promise<string | undefined> {
-  for (const [name, check] of checks) {
-    try {
-      await check(mapped)
-    } catch {
-      return name
-    }
-  }
-  return undefined
-}
-
 describe('rings in mapped memory: every mutant is killed', () => {
-  const guards = Object.keys(FILES).flatMap(guardMutants)
-  const mutants = [...guards, ...stepMutants()]
+  const guards = Object.keys(FILES).flatMap((file) => {
+    return guardMutants(file, textOf(file), { guard: GUARD, unit: UNITS[file] ?? 1 })
+  })
+  const mutants = [...guards, ...STEPS.map(([file, from, to]) => stepMutant(file, textOf(file), from, to))]
   // What a mutant throws where nobody hears it is its own affair.
   const unheard = (): void => {}
   process.on('unhandledRejection', unheard)
@@ -190,7 +129,7 @@ describe('rings in mapped memory: every mutant is killed', () => {
 
   test('as it is it passes every check', async () => {
     const mapped = await mutated({ name: '', file: 'stream.ts', at: 0, from: '', to: '' }, mutants.length, undefined)
-    assert.equal(await killer(mapped, [...STREAM_CHECKS, ...MEDIUM_CHECKS]), undefined)
+    assert.equal(await killerOf([...STREAM_CHECKS, ...MEDIUM_CHECKS], mapped), undefined)
   })
 
   for (const [number, mutant] of mutants.entries()) {
@@ -198,7 +137,7 @@ describe('rings in mapped memory: every mutant is killed', () => {
       const before = opened()
       const begun: (() => void)[] = []
       const mapped = await mutated(mutant, number, (letGo) => begun.push(letGo))
-      const noticed = await killer(mapped, FILES[mutant.file] ?? [])
+      const noticed = await killerOf(FILES[mutant.file] ?? [], mapped)
       for (const letGo of begun) letGo()
       await turns(10)
       // What it has forgotten.
