@@ -78,12 +78,15 @@ export class BusHost implements AsyncDisposable {
   readonly #regions: SharedRegions
   /** The one that looks at all rings of this process: those that machines share with the bus. */
   readonly #ringPoller = new DozingPoller(pollWindow(process.env['BUSBAR_POLL']) ?? BUS_WINDOW)
+  /** Partitions that are being started: settle when each runs, or does not. */
+  readonly #starting = new Set<Promise<unknown>>()
   /** Partitions that run: settle when each has ended and its files are gone. */
   readonly #ending = new Set<Promise<void>>()
   #image: Promise<GuestImage> | undefined
   #listener: UnixListener | undefined
   #channels: Promise<ProcessChannels> | undefined
   #bus: Bus | undefined
+  #closed = false
 
   private constructor(options: BusHostOptions, libc: Libc | BusbarError) {
     this.#options = options
@@ -156,8 +159,15 @@ export class BusHost implements AsyncDisposable {
     return this.#options.config.partitions.get(name)?.kind === 'external'
   }
 
-  /** Starts a partition; settles when it runs, before it has attached. */
+  /** Starts a partition; settles when it runs, before it has attached. Rejects with `CLOSED` when the bus closes meanwhile. */
   async start(name: string): Promise<Launched> {
+    const starting = this.#start(name)
+    this.#starting.add(starting)
+    return starting.finally(() => this.#starting.delete(starting))
+  }
+
+  async #start(name: string): Promise<Launched> {
+    this.#checkOpen(name)
     const config = this.#options.config.partitions.get(name)
     if (config === undefined) throw new BusbarError('NO_SUCH_PARTITION', `the configuration has no partition "${name}"`)
     const entry = this.#entry(name)
@@ -173,10 +183,18 @@ export class BusHost implements AsyncDisposable {
       rings: !(this.#libc instanceof BusbarError),
       regions: this.#regions,
       image: () => this.image(),
-      channels: () => (this.#channels ??= ProcessChannels.open(this.#env, this.#poller)),
+      channels: () => {
+        this.#checkOpen(name)
+        return (this.#channels ??= ProcessChannels.open(this.#env, this.#poller))
+      },
       observe: (event) => this.#observe(event),
       signal: this.#options.signal,
     })
+    if (this.#closed) {
+      launched.detach()
+      await launched.running?.stop()
+    }
+    this.#checkOpen(name)
     entry.launched = launched
     const over = (): void => {
       launched.detach()
@@ -250,11 +268,13 @@ export class BusHost implements AsyncDisposable {
     }
   }
 
-  /** Stops every partition, then the bus. Idempotent. */
+  /** Stops every partition, also those that are being started, then the bus. Idempotent. */
   async close(): Promise<void> {
+    this.#closed = true
     await this.#listener?.[Symbol.asyncDispose]()
     this.#listener = undefined
     await Promise.all([...this.#partitions.keys()].map((name) => this.stop(name)))
+    await Promise.allSettled(this.#starting)
     await Promise.all(this.#ending)
     this.#broker.close()
     this.#regions.close()
@@ -283,6 +303,10 @@ export class BusHost implements AsyncDisposable {
     const system = new SystemObject(endpoint, env, this.#options.limits)
     const carriers = new CarrierListener({ env, onCarrier: (carrier) => void system.attach(carrier) })
     this.#listener = await listenUnix(socket, { onLink: (link) => carriers.accept(link) })
+  }
+
+  #checkOpen(name: string): void {
+    if (this.#closed) throw new BusbarError('CLOSED', `"${name}" was to be started on a bus that is closed`)
   }
 
   #entry(name: string): Entry {
