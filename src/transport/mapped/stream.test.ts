@@ -173,8 +173,7 @@ test('what is in a ring is taken at once into own memory while a turn lasts, and
 })
 
 test('what is gathered for rings leaves earlier than for the link below', async () => {
-  const below = (link: ByteLink): ByteLink =>
-    Object.assign(Object.create(link) as ByteLink, { batch: 65_536, closed: link.closed })
+  const below = (link: ByteLink): ByteLink => Object.defineProperty(link, 'batch', { value: 65_536 })
   const [stayed, raised] = [pair({ raised: false, below }), pair({ below })]
   assert.deepEqual([stayed.a.batch, raised.a.batch], [65_536, 2048])
   await Promise.all([stayed.dispose(), raised.dispose()])
