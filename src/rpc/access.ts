@@ -391,6 +391,7 @@ export class RpcAccess {
     const room = this.#link.write(gathered)
     this.#batch = this.#link.batch ?? BATCH
     if (room !== undefined) this.#block(room, gathered.length)
+    else if (this.#link.copies === true) this.#slab.again(gathered.length)
   }
 
   #drain(): void {

@@ -9,7 +9,7 @@ export const COPY_BELOW = 16_384
 
 /**
  * Memory in which outgoing PDUs are put together one behind the other, so that many leave in one write. A short stub is marshalled
- * right into it, behind room for the front of its PDU, which is written last: it is copied nowhere. What left belongs to the link.
+ * right into it, behind room for the front of its PDU, which is written last: it is copied nowhere. What left belongs to the link, unless that has copied it.
  */
 export class PduSlab implements WriterMemory {
   readonly #full: (gathered: Uint8Array) => void
@@ -83,6 +83,13 @@ export class PduSlab implements WriterMemory {
     const gathered = this.#bytes.subarray(this.#from, this.#at)
     this.#from = this.#at
     return gathered
+  }
+
+  /** The `length` bytes that left last were copied on their way: where they lay is written to again, while it is still in the nearest cache. */
+  again(length: number): void {
+    if (this.#open || this.#at !== this.#from) return
+    this.#from -= length
+    this.#at = this.#from
   }
 
   #renew(length: number): void {
