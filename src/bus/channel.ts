@@ -124,7 +124,7 @@ export class Channel implements ByteLink, ChannelDescription {
     }
     flow(this.#stream, {
       chunk: (bytes) => watched(sink.chunk(bytes)),
-      borrow: (bytes) => watched(sink.borrow?.(bytes)),
+      borrow: (bytes, shared) => watched(sink.borrow?.(bytes, shared)),
       end: () => {
         if (this.#broken === undefined) sink.end()
       },

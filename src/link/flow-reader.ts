@@ -54,8 +54,8 @@ export class FlowReader implements LinkSink {
     })
   }
 
-  borrow(bytes: Uint8Array): void {
-    this.#inbox.lend(bytes)
+  borrow(bytes: Uint8Array, shared: boolean): void {
+    this.#inbox.lend(bytes, shared)
   }
 
   end(): void {

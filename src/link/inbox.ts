@@ -98,7 +98,7 @@ export class Inbox {
     if (into !== undefined) {
       const room = into.buffer.length - into.count
       if (chunk.length > room) this.#queue.push(chunk.subarray(room))
-      if (room > 0) this.#fill(into, chunk.subarray(0, room))
+      if (room > 0) this.#fill(into, chunk.subarray(0, room), false)
       return
     }
     const resolve = this.#resolve
@@ -108,11 +108,11 @@ export class Inbox {
     this.#consumed(chunk.length)
   }
 
-  /** As `push`, of at most `room` bytes in memory that is the pusher's again afterwards. */
-  lend(chunk: Uint8Array): void {
+  /** As `push`, of at most `room` bytes in memory that is the pusher's again afterwards. `shared`: of at most `blind` bytes, in memory that others write to. */
+  lend(chunk: Uint8Array, shared: boolean = false): void {
     if (chunk.length === 0 || this.#ended || this.#failure !== undefined) return
-    if (this.#into !== undefined) return this.#fill(this.#into, chunk)
-    this.#wait(this.#sink?.borrow?.(chunk))
+    if (this.#into !== undefined) return this.#fill(this.#into, chunk, shared)
+    this.#wait(this.#sink?.borrow?.(chunk, shared))
     this.#consumed(chunk.length)
   }
 
@@ -191,8 +191,9 @@ export class Inbox {
     return new BusbarError('INVALID_ARGUMENT', 'a read is already pending on this link')
   }
 
-  #fill(into: Into, chunk: Uint8Array): void {
-    copyBytes(chunk, into.buffer, into.count)
+  #fill(into: Into, chunk: Uint8Array, shared: boolean): void {
+    if (shared) into.buffer.set(chunk, into.count)
+    else copyBytes(chunk, into.buffer, into.count)
     if (into.count === 0) void SETTLED.then(() => this.#filled(into))
     into.count += chunk.length
   }

@@ -75,9 +75,9 @@ export interface LinkSink {
   /**
    * Takes a chunk of at most `room` bytes that is only lent: its memory is the link's again when this returns, so what is kept is
    * copied. A link that reads into the same memory again and again spares the garbage collector all of what it carries.
-   * Otherwise as `chunk`; a link may always give chunks instead.
+   * Otherwise as `chunk`; a link may always give chunks instead. `shared`: of those that are `blind`, in memory that somebody else may be writing to.
    */
-  borrow?(bytes: Uint8Array): Awaitable<void>
+  borrow?(bytes: Uint8Array, shared: boolean): Awaitable<void>
   /** How many `bytes` it would borrow now. Without it, none. */
   readonly room?: number
   /**

@@ -310,5 +310,5 @@ function ignoreFailure(settling: Awaitable<void>): void {
 function pass(sink: LinkSink, bytes: Uint8Array): Awaitable<void> {
   const room = sink.room ?? 0
   if (sink.borrow === undefined || room < bytes.length) return sink.chunk(bytes.slice())
-  return sink.borrow(bytes)
+  return sink.borrow(bytes, false)
 }

@@ -1,7 +1,7 @@
 import { Writer } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { type ByteLink, flow } from '../link/index.ts'
-import { PduCutter, type PduHandler } from './pdu/cutter.ts'
+import { type ChunkMemory, PduCutter, type PduHandler } from './pdu/cutter.ts'
 import { Outgoing } from './outgoing.ts'
 import { PduSlab } from './pdu-slab.ts'
 
@@ -147,14 +147,14 @@ export class RpcAccess {
     if (cutter === undefined || this.#over) return
     const turns = this.#turns
     flow(this.#link, {
-      chunk: (bytes) => this.#arrived(cutter, bytes, false),
+      chunk: (bytes) => this.#arrived(cutter, bytes, 'kept'),
       // Long stubs are copied to where they are wanted, straight from where the link has read them.
-      borrow: (bytes) => this.#arrived(cutter, bytes, true),
+      borrow: (bytes, shared) => this.#arrived(cutter, bytes, shared ? 'shared' : 'lent'),
       get room() {
         return cutter.bulk ? Number.POSITIVE_INFINITY : 0
       },
       get blind() {
-        return cutter.landing
+        return cutter.blind
       },
       get patient() {
         return turns?.patient ?? false
@@ -247,25 +247,25 @@ export class RpcAccess {
     this.#close(reason ?? new BusbarError('CLOSED', 'closed by this side'))
   }
 
-  #arrived(cutter: PduCutter, chunk: Uint8Array, lent: boolean): Promise<void> | undefined {
+  #arrived(cutter: PduCutter, chunk: Uint8Array, as: ChunkMemory): Promise<void> | undefined {
     if (this.#over) return undefined
     this.#received += chunk.length
     const turns = this.#turns
-    if (turns === undefined) return this.#cut(cutter, chunk, lent)
+    if (turns === undefined) return this.#cut(cutter, chunk, as)
     const may = turns.begin()
-    if (!may && !lent) return this.#later(turns, cutter, chunk)
+    if (!may && as === 'kept') return this.#later(turns, cutter, chunk)
     // What is lent is copied to its place at once, since there is nobody to keep it; what follows waits instead.
-    const rest = this.#cut(cutter, chunk, lent) ?? (may || this.#over ? undefined : turns.rest())
+    const rest = this.#cut(cutter, chunk, as) ?? (may || this.#over ? undefined : turns.rest())
     turns.end()
     return rest
   }
 
-  #cut(cutter: PduCutter, chunk: Uint8Array, lent: boolean): Promise<void> | undefined {
+  #cut(cutter: PduCutter, chunk: Uint8Array, as: ChunkMemory): Promise<void> | undefined {
     this.#cutting = true
     const before = cutter.held
     let rest: Uint8Array | undefined
     try {
-      rest = cutter.push(chunk, lent)
+      rest = cutter.push(chunk, as)
     } catch (thrown) {
       this.#cutting = false
       this.close(BusbarError.from(thrown))
@@ -303,7 +303,7 @@ export class RpcAccess {
   async #later(turns: AccessTurns, cutter: PduCutter, rest: Uint8Array): Promise<void> {
     this.#flush()
     await turns.next()
-    const more = this.#over ? undefined : this.#cut(cutter, rest, false)
+    const more = this.#over ? undefined : this.#cut(cutter, rest, 'kept')
     turns.end()
     await more
   }

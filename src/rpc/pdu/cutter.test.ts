@@ -71,6 +71,13 @@ describe('cutting chunks into PDUs', () => {
       fc.property(some, cutsOf, fc.array(fc.boolean()), fc.array(fc.boolean()), (pdus, cuts, lends, stops) => {
         const whole = Uint8Array.from(pdus.flatMap((each) => [...each]))
         const got: string[] = []
+        // Where each PDU begins, and what is being cut: of lent memory somebody changes what was looked at already.
+        const starts = pdus.map((_, i) => pdus.slice(0, i).reduce((sum, { length }) => sum + length, 0))
+        const current = { chunk: whole, start: 0, lent: false }
+        const spoil = (front: number): void => {
+          const at = (starts[kept.length] ?? 0) - current.start
+          if (current.lent) current.chunk.fill(0xee, Math.max(0, at), Math.max(0, at + front))
+        }
         // What a handler keeps it looks at when all is over.
         const kept: (() => string)[] = []
         let landing: { front: string; memory: Uint8Array } | undefined
@@ -88,10 +95,14 @@ describe('cutting chunks into PDUs', () => {
                 )(hex()),
           )
         }
-        handle.front = ({ type, length }) => (type === 0 && length > 24 ? 24 : 0)
+        handle.front = ({ type, length }) => {
+          spoil(16)
+          return type === 0 && length > 24 ? 24 : 0
+        }
         handle.enough = () => stops[asked++] ?? false
         handle.land = (header, view, at, here) => {
           assert.ok(here >= 24 && here <= header.length)
+          spoil(24)
           // Some are taken whole after all.
           if (header.callId % 5 === 0) return undefined
           const front = Buffer.from(new Uint8Array(view.buffer, at, 24)).toString('hex')
@@ -103,10 +114,14 @@ describe('cutting chunks into PDUs', () => {
           kept.push(() => front + Buffer.from(memory).toString('hex'))
         }
         const cutter = new PduCutter(65_528, handle)
+        let start = 0
         for (const chunk of split(whole, cuts)) {
           const lent = lends[pushed++] ?? cutter.bulk
-          let rest = cutter.push(chunk, lent)
+          Object.assign(current, { chunk, start, lent })
+          start += chunk.length
+          let rest = cutter.push(chunk, lent ? (pushed % 2 === 0 ? 'lent' : 'shared') : 'kept')
           if (lent) chunk.fill(0xee)
+          current.lent = false
           while (rest !== undefined) rest = cutter.push(rest)
         }
         got.push(...kept.map((hex) => hex()))
@@ -143,7 +158,7 @@ describe('cutting chunks into PDUs', () => {
       order.length = 0
       landed.length = 0
       const cutter = new PduCutter(65_528, handle)
-      for (const chunk of split(whole, cuts)) cutter.push(chunk, true)
+      for (const chunk of split(whole, cuts)) cutter.push(chunk, 'lent')
       assert.deepEqual(order, [5, 1, 2, 3, 10, 4])
       assert.deepEqual(
         landed.map((memory) => Buffer.compare(memory, Buffer.alloc(9_000, memory[0]))),
@@ -152,6 +167,24 @@ describe('cutting chunks into PDUs', () => {
       assert.equal(cutter.held, 0)
       assert.equal(cutter.bulk, true)
     }
+  })
+
+  test('memory that others write to is lent for what lands and for fronts only, and no more than that', () => {
+    const handle: PduHandler = () => {}
+    handle.front = ({ length }) => (length > 8_000 ? 24 : 0)
+    handle.land = ({ length }) => new Uint8Array(length - 24)
+    const cutter = new PduCutter(65_528, handle)
+    const long = request(1, new Uint8Array(9_000))
+    assert.equal(cutter.blind, 0)
+    cutter.push(long.subarray(0, 30))
+    assert.equal(cutter.blind, 9_000 - 6)
+    cutter.push(long.subarray(30), 'shared')
+    // The front of the next one, with an object UUID or without.
+    assert.equal(cutter.blind, 40)
+    cutter.push(request(2, new Uint8Array(50)).subarray(0, 40), 'shared')
+    assert.equal(cutter.blind, 0)
+    cutter.push(request(2, new Uint8Array(50)).subarray(40))
+    assert.deepEqual([cutter.blind, cutter.bulk, cutter.held], [0, false, 0])
   })
 
   test('any split gives the same PDUs and holds at most one of them', () => {

@@ -27,6 +27,9 @@ export interface PduHandler {
   tooLong?(header: PduHeader): void
 }
 
+/** Whether the memory of a chunk may be kept, is the link's again afterwards, or is written to by somebody else even now. */
+export type ChunkMemory = 'kept' | 'lent' | 'shared'
+
 /** What a handler throws that wants to hear nothing more: the rest of what comes is thrown away. */
 export const ENOUGH: unique symbol = Symbol('enough')
 
@@ -76,9 +79,10 @@ export class PduCutter {
     this.#reset()
   }
 
-  /** How much of what comes next is copied to where `land` wants it, whatever it is, `bytes`. */
-  get landing(): number {
-    return this.#landing ? this.#wanted - this.#filled : 0
+  /** How much of what comes next may be lent of memory that somebody else writes to: what is landing, or the front of the next PDU, `bytes`. */
+  get blind(): number {
+    if (this.#landing) return this.#wanted - this.#filled
+    return this.#bulk && this.#partial === this.#scratch ? MAX_FRONT - this.#filled : 0
   }
 
   /** Something lands, or landed last: most of what comes next is copied anyway. */
@@ -88,12 +92,12 @@ export class PduCutter {
 
   /**
    * Gives what the handler wants later (`enough`), to be pushed again. Throws `MALFORMED` at the first header that cannot be, and whatever the
-   * handler throws but `ENOUGH`. Of a chunk that is `lent` nothing is kept.
+   * handler throws but `ENOUGH`.
    */
-  push(chunk: Uint8Array, lent: boolean = false): Uint8Array | undefined {
+  push(chunk: Uint8Array, as: ChunkMemory = 'kept'): Uint8Array | undefined {
     try {
-      const cut = this.#cut(chunk, lent)
-      if (cut < chunk.length && !this.#stopped) return lent ? chunk.slice(cut) : chunk.subarray(cut)
+      const cut = as === 'kept' ? this.#cut(chunk) : this.#cutLent(chunk, as)
+      if (cut < chunk.length && !this.#stopped) return as === 'kept' ? chunk.subarray(cut) : chunk.slice(cut)
     } catch (thrown) {
       if (thrown !== ENOUGH) throw thrown
       this.stop()
@@ -102,9 +106,9 @@ export class PduCutter {
   }
 
   /** How many bytes were cut: all, unless the handler wants the rest later, or nothing more. */
-  #cut(chunk: Uint8Array, lent: boolean): number {
+  #cut(chunk: Uint8Array): number {
     const end = chunk.length
-    let at = this.#filled > 0 || this.#landing ? this.#complete(chunk, 0) : 0
+    let at = this.#filled > 0 || this.#landing ? this.#complete(chunk, 0, 'kept') : 0
     if (at === end) return at
     const start = chunk.byteOffset
     const view = this.#views.of(chunk)
@@ -112,10 +116,8 @@ export class PduCutter {
       readHeader(view, start + at, this.#header)
       const { length } = this.#header
       if (length > this.max) throw this.#refuse()
-      if (length > end - at || lent) {
-        const next = this.#part(chunk, view, at)
-        if (next < 0) return -1 - next
-        at = next
+      if (length > end - at) {
+        at = this.#part(chunk, view, at)
         continue
       }
       this.#bulk = false
@@ -128,15 +130,25 @@ export class PduCutter {
   }
 
   /**
-   * A PDU of which only the first part is there, or that lies in a lent chunk. Returns where the next one begins, or -1 less that when the
-   * handler wants the rest later.
+   * The same of a chunk that is only lent, of which somebody else may be changing the bytes meanwhile: each is copied once, and nobody looks at it
+   * where it lies.
    */
+  #cutLent(chunk: Uint8Array, as: ChunkMemory): number {
+    let at = 0
+    while (!this.#stopped && at < chunk.length) {
+      at = this.#complete(chunk, at, as)
+      if (at < 0) return -1 - at
+    }
+    return at
+  }
+
+  /** A PDU of which only the first part is there. Returns where the next one begins. */
   #part(chunk: Uint8Array, view: DataView, at: number): number {
-    const here = Math.min(chunk.length - at, this.#header.length)
+    const here = chunk.length - at
     const front = this.#handle.front?.(this.#header) ?? 0
     if (here < front) return this.#keep(chunk, at, front)
-    if (front > 0 && this.#land(view, chunk.byteOffset + at, here, front)) return this.#complete(chunk, at + front)
-    if (here === this.#header.length) return this.#own(chunk, at)
+    if (front > 0 && this.#land(view, chunk.byteOffset + at, here, front))
+      return this.#complete(chunk, at + front, 'kept')
     this.#partial = new Uint8Array(this.#header.length)
     return this.#keep(chunk, at, this.#header.length)
   }
@@ -149,12 +161,18 @@ export class PduCutter {
     return chunk.length
   }
 
-  /** Of a lent chunk a handler may keep nothing: goes on with a copy of the next PDU, and of others behind it. */
-  #own(chunk: Uint8Array, at: number): number {
-    const own = chunk.slice(at, at + Math.max(KEPT, this.#header.length))
-    const cut = this.#cut(own, false)
-    if (cut < own.length) return -1 - (at + cut)
-    return this.#filled > 0 || this.#landing ? this.#complete(chunk, at + cut) : at + cut
+  /**
+   * The unfinished PDU lies whole in the chunk, which is lent, but for the `have` bytes that are there: goes on with a copy of it, and of others behind it.
+   * Returns where in the chunk that ends, or -1 less that when the handler wants the rest later.
+   */
+  #own(chunk: Uint8Array, at: number, have: number): number {
+    const more = Math.min(chunk.length - at, Math.max(KEPT, this.#header.length - have))
+    const own = new Uint8Array(have + more)
+    own.set(this.#scratch.subarray(0, have))
+    own.set(chunk.subarray(at, at + more), have)
+    this.#reset()
+    const end = at + this.#cut(own) - have
+    return end < at + more ? -1 - end : end
   }
 
   /** Whether the handler has memory for what is behind the front. */
@@ -169,13 +187,18 @@ export class PduCutter {
     return true
   }
 
-  /** Goes on with the unfinished PDU from `at`; returns where in the chunk it ends. */
-  #complete(chunk: Uint8Array, from: number): number {
+  /**
+   * Goes on with the unfinished PDU, or the next one, from `from`. Returns where in the chunk that ends, or of a `lent` one -1 less where the handler wants the rest
+   * later.
+   */
+  #complete(chunk: Uint8Array, from: number, as: ChunkMemory): number {
     let at = from
     while (!this.#stopped) {
       const end = at + this.#wanted - this.#filled
       const part = at === 0 && end >= chunk.length ? chunk : chunk.subarray(at, end)
-      copyBytes(part, this.#partial, this.#filled)
+      // Where shared memory begins changes from chunk to chunk, so that no two addresses stay unlucky.
+      if (as === 'shared') this.#partial.set(part, this.#filled)
+      else copyBytes(part, this.#partial, this.#filled)
       this.#filled += part.length
       at += part.length
       if (this.#filled < this.#wanted) return at
@@ -184,7 +207,17 @@ export class PduCutter {
         this.#handle.landed?.(this.#header)
         return at
       }
-      if (this.#partial === this.#scratch && !this.#begun(chunk.length - at)) continue
+      if (this.#partial === this.#scratch && !this.#begun(chunk.length - at)) {
+        const have = this.#filled
+        if (
+          as === 'kept' ||
+          this.#partial === this.#scratch ||
+          this.#landing ||
+          this.#wanted - have > chunk.length - at
+        )
+          continue
+        return this.#own(chunk, at, have)
+      }
       const whole = this.#partial
       this.#reset()
       this.#bulk = false

@@ -47,7 +47,7 @@ function give(sink: LinkSink, bytes: Uint8Array): Awaitable<void> {
     if (sink.copies === true) taken.fill(0xee)
     return room
   }
-  const room = sink.borrow(lent)
+  const room = sink.borrow(lent, false)
   lent.fill(0xee)
   const rest = bytes.subarray(lent.length)
   if (rest.length === 0) return room

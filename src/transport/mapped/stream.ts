@@ -352,7 +352,7 @@ export class RingStream implements ByteLink, Polled {
     return chunk.length
   }
 
-  readonly #lend = (bytes: Uint8Array): void => this.#inbox.lend(bytes)
+  readonly #lend = (bytes: Uint8Array): void => this.#inbox.lend(bytes, true)
 
   /** Reads how many bytes come before those in the ring. Whether that is known. */
   #begin(reader: RingReader): boolean {
