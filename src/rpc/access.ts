@@ -1,4 +1,4 @@
-import { Writer } from '../bytes/index.ts'
+import { Slab, Writer } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { type ByteLink, flow } from '../link/index.ts'
 import { type ChunkMemory, PduCutter, type PduHandler } from './pdu/cutter.ts'
@@ -70,6 +70,7 @@ export class RpcAccess {
 
   readonly #slab: PduSlab = new PduSlab((gathered) => this.#push(gathered))
   readonly #outgoing = new Outgoing()
+  #heads: Slab | undefined
   #offered = 0
   #pdus = 0
   #seen = 0
@@ -199,6 +200,12 @@ export class RpcAccess {
     this.#seal()
     this.#push(bytes)
     if (!this.#scheduled) this.#schedule()
+  }
+
+  /** Memory for what stands in front of fragments of bulk. */
+  get heads(): Slab {
+    this.#heads ??= new Slab()
+    return this.#heads
   }
 
   /** Fragments of bulk so far, for `waits`. */

@@ -1,3 +1,4 @@
+import type { Slab } from '../../bytes/index.ts'
 import type { RpcAccess } from '../access.ts'
 import {
   FAULT_BYTES,
@@ -78,7 +79,7 @@ function send(access: RpcAccess, max: number, front: number, stub: Stub, write: 
   do {
     const size = left <= max - front ? left : most
     if (size === left) place |= PFC.LAST
-    if (mixes) access.bulk(fragment(cursor, front, size, (bytes, view) => write(bytes, view, 0, size, left, place)))
+    if (mixes) access.bulk(fragment(access.heads, cursor, front, size, left, place, write))
     else {
       const copied = size < COPY_BELOW
       const at = access.reserve(copied ? front + size : front)
@@ -100,27 +101,41 @@ interface Cursor {
 
 /** A fragment in pieces. What is short in front of what is long is copied behind the front. */
 function fragment(
+  heads: Slab,
   cursor: Cursor,
   front: number,
   size: number,
-  write: (bytes: Uint8Array, view: DataView) => void,
+  left: number,
+  place: number,
+  write: WriteFront,
 ): readonly Uint8Array[] {
   const parts: Uint8Array[] = []
-  for (let done = 0; done < size; done += (parts.at(-1) as Uint8Array).length) parts.push(next(cursor, size - done))
-  let short = 0
   let length = front
-  while (short < parts.length && (parts[short] as Uint8Array).length < COPY_BELOW) {
-    length += (parts[short] as Uint8Array).length
-    short++
+  let short = 0
+  for (let done = 0; done < size; ) {
+    const part = next(cursor, size - done)
+    if (short === parts.length && part.length < COPY_BELOW) {
+      length += part.length
+      short++
+    }
+    parts.push(part)
+    done += part.length
   }
-  const head = new Uint8Array(length)
-  write(head, new DataView(head.buffer))
-  let at = front
-  for (const part of parts.splice(0, short)) {
-    head.set(part, at)
+  let start = heads.take(length)
+  const own = start < 0
+  if (own) start = 0
+  const bytes = own ? new Uint8Array(length) : heads.bytes
+  write(bytes, own ? new DataView(bytes.buffer) : heads.view, start, size, left, place)
+  let at = start + front
+  for (let i = 0; i < short; i++) {
+    const part = parts[i] as Uint8Array
+    bytes.set(part, at)
     at += part.length
   }
-  return [head, ...parts]
+  const head = own ? bytes : bytes.subarray(start, at)
+  if (short === 0) parts.unshift(head)
+  else parts.splice(0, short, head)
+  return parts
 }
 
 function copy(access: RpcAccess, cursor: Cursor, size: number, to: number): void {

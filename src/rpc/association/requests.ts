@@ -11,6 +11,9 @@ import { CallTable } from './call-table.ts'
 import { sendRequest, type Stub } from './fragments.ts'
 import type { Packaging, PendingCall } from './pending-call.ts'
 
+/** Room for what is short among the arguments of a call that has long ones, `bytes` (our choice: a few fields and what stands in front of them). */
+const SHORT = 512
+
 /** Where a request goes. */
 export interface Target {
   readonly contextId: number
@@ -53,19 +56,17 @@ export class Requests {
   /** Packages a request now, and sends it now or when its turn comes. Throws what `packaging` throws, and then nothing is sent. */
   start<A>(call: PendingCall, target: Target, packaging: Packaging<A>, args: A): void {
     const access = this.#access
-    // Long bytes among the arguments are not copied, and so need no room.
-    const size = Math.min(packaging.measure(args), COPY_BELOW)
-    if (this.calls.size >= this.window || this.#queue.length > 0) {
-      const writer = new Writer(true, this.#most, size).leaveFrom(COPY_BELOW)
+    const size = packaging.measure(args)
+    const { object } = target
+    const waits = this.calls.size >= this.window || this.#queue.length > 0
+    if (waits || size > COPY_BELOW || (this.#bulk.size > 0 && this.#behind(object))) {
+      // Long bytes among the arguments are not copied, and so need no room; anything else that is long grows.
+      const writer = new Writer(true, this.#most, size > COPY_BELOW ? SHORT : size, access.heads).leaveFrom(COPY_BELOW)
       packaging.write(writer, args)
       const stub = writer.pieces()
-      return this.#queue.push(call, () => this.#send(call, target, stub))
-    }
-    const { object } = target
-    if (this.#bulk.size > 0 && this.#behind(object)) {
-      const writer = new Writer(true, this.#most, size).leaveFrom(COPY_BELOW)
-      packaging.write(writer, args)
-      return this.#send(call, target, writer.pieces())
+      if (waits) this.#queue.push(call, () => this.#send(call, target, stub))
+      else this.#send(call, target, stub)
+      return
     }
     const front = object === undefined ? REQUEST_BYTES : REQUEST_BYTES + OBJECT_BYTES
     const writer = access.writer(front, size, this.#most).leaveFrom(COPY_BELOW)
