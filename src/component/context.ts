@@ -8,6 +8,7 @@ import type { PromisedResult } from './promised-results.ts'
 /** What the association tells about a call. */
 interface Watched {
   readonly signal: AbortSignal
+  recycle(): void
 }
 
 /**
@@ -75,6 +76,11 @@ export class ServedCall implements CallContext {
     if (this.#due === undefined && !this.#streaming) return this.#call.signal
     this.#controller ??= this.#watch()
     return this.#controller.signal
+  }
+
+  recycle(): void {
+    // Whoever gives a stream may look at the arguments as long as that is read.
+    if (!this.#streaming) this.#call.recycle()
   }
 
   /** These can be read until the call, or the stream it opened, is over. */

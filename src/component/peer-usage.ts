@@ -20,7 +20,8 @@ export class PeerUsage {
 
   /** What its pipes share below: the groups that they may join, and the memory for requests in fragments. The first pipe makes it. */
   groups(env: Env, { rpc }: ObjectLimits): AssociationGroups {
-    this.#groups ??= new AssociationGroups(env, { reassembly: rpc.reassembly ?? DEFAULT_RPC_LIMITS.reassembly })
+    const { reassembly, spare } = { ...DEFAULT_RPC_LIMITS, ...rpc }
+    this.#groups ??= new AssociationGroups(env, { reassembly, spare })
     return this.#groups
   }
 }

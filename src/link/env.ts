@@ -21,6 +21,11 @@ export interface Env {
    * `new Uint8Array` does as well.
    */
   memory?(bytes: number): Uint8Array
+  /**
+   * Takes `memory` away from everybody who has it: what they see of it is empty from then on. Gives the whole of its buffer. Without it nothing
+   * is used twice.
+   */
+  reclaim?(memory: Uint8Array): Uint8Array
   /** A named place where a simulator may inject a fault. Production does nothing there. */
   point?(name: string): void
 }

@@ -16,6 +16,8 @@ export interface RpcLimits {
    * fragments may, on all its links until they are answered, `bytes`.
    */
   readonly reassembly: number
+  /** What is kept of that for a caller's next requests, where whoever served others has given it back, `bytes`; 0 keeps none. */
+  readonly spare: number
   /** What a client may send of a request that was refused at its first fragment, `bytes`. */
   readonly refused: number
   /** Calls at the same time on one association, `calls`. */
@@ -74,6 +76,8 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   response: 64 * 1024 * 1024,
   /** Our choice: two of the largest at once. */
   reassembly: 128 * 1024 * 1024,
+  /** Our choice: two requests of the largest default size. */
+  spare: 8 * 1024 * 1024,
   /** Our choice: four requests of the largest default size. */
   refused: 16 * 1024 * 1024,
   /** Our choice: sixteen times what already saturates a socket. */
@@ -123,6 +127,7 @@ export function rpcLimits(chosen: Partial<RpcLimits> = {}): RpcLimits {
   check('request', limits.request, 0, 0x7fff_ffff)
   check('response', limits.response, 0, 0x7fff_ffff)
   check('reassembly', limits.reassembly, 0, 0x7fff_ffff)
+  check('spare', limits.spare, 0, 0x7fff_ffff)
   check('refused', limits.refused, 0, 0x7fff_ffff)
   check('calls', limits.calls, 1, MAX_CALLS)
   check('contexts', limits.contexts, 1, 65_535)

@@ -26,5 +26,6 @@ export function nodeEnv(): Env {
       setImmediate(run)
     },
     memory: (bytes) => memory.take(bytes),
+    reclaim: ({ buffer }) => new Uint8Array(structuredClone(buffer, { transfer: [buffer as ArrayBuffer] })),
   }
 }

@@ -56,7 +56,7 @@ export class Answers implements Answering {
   }
 
   answer(call: ServerCall, results: Writer): void {
-    if (!this.#finish(call)) return this.#access.drop()
+    if (!this.#finish(call, call.recycles)) return this.#access.drop()
     this.#client.answered = true
     const length = results.length
     const at = RESPONSE_BYTES + length <= this.fragment ? this.#access.add(results) : -1
@@ -67,14 +67,15 @@ export class Answers implements Answering {
 
   /** Sends results that were marshalled elsewhere; their memory passes to the link. */
   respond(call: ServerCall, stub: Uint8Array): void {
-    if (!this.#finish(call)) return
+    // Results that come like this may lie among the arguments.
+    if (!this.#finish(call, false)) return
     this.#client.answered = true
     this.#send(call, [stub], stub.length)
   }
 
   fail(call: ServerCall, thrown: unknown): void {
     const runs = this.#running.get(call.id) === call
-    const wanted = this.#finish(call)
+    const wanted = this.#finish(call, call.recycles)
     const error = BusbarError.from(thrown, 'FAULT')
     if (wanted) this.#fault(call, error)
     if (runs && error.code === 'MALFORMED') this.#client.mistaken(1)
@@ -101,11 +102,15 @@ export class Answers implements Answering {
     if (this.#running.size === 0) this.#access.hurry()
   }
 
-  /** Takes a call out of the running ones; whether its answer is still wanted. */
-  #finish(call: ServerCall): boolean {
+  /** Takes a call out of the running ones; whether its answer is still wanted. `recycles`: the memory of its arguments is free. */
+  #finish(call: ServerCall, recycles: boolean): boolean {
     if (this.#running.get(call.id) !== call) return false
     this.#running.remove(call)
-    if (call.held !== 0) this.#groups.release(call.held)
+    if (call.held !== 0) {
+      this.#groups.release(call.held)
+      // What came in fragments lies in memory of its own; what did not, in what the link has read.
+      if (recycles) this.#groups.keep(call.stub)
+    }
     return !call.silent
   }
 }

@@ -1,5 +1,6 @@
 import type { Env } from '../../link/index.ts'
 import { DEFAULT_RPC_LIMITS } from '../limits.ts'
+import { SpareMemory } from './spare-memory.ts'
 
 /** Random ids that are asked for at once. */
 const IDS = 16
@@ -7,6 +8,8 @@ const IDS = 16
 export interface AssociationGroupsOptions {
   /** What all requests that came in fragments may hold together, on all links of the caller, `bytes`. */
   readonly reassembly?: number
+  /** What is kept of it for the next requests, where whoever served them needs it no more, `bytes`. */
+  readonly spare?: number
   /** A group is over with its last link: what was kept for it can go. */
   readonly ended?: (group: number) => void
 }
@@ -22,6 +25,8 @@ export class AssociationGroups {
   /** Links by group id. */
   readonly #links = new Map<number, number>()
   readonly #room: number
+  /** Memory for requests in fragments that others were done with. It counts as held. */
+  readonly spare: SpareMemory
   #held = 0
   /** Random ids of groups to come. */
   #ids: number[] = []
@@ -30,22 +35,29 @@ export class AssociationGroups {
     this.#env = env
     this.#ended = options.ended
     this.#room = options.reassembly ?? DEFAULT_RPC_LIMITS.reassembly
+    this.spare = new SpareMemory(env, options.spare ?? DEFAULT_RPC_LIMITS.spare)
   }
 
   get size(): number {
     return this.#links.size
   }
 
-  /** What the caller's requests that came in fragments hold now, `bytes`. */
+  /** What the caller's requests that came in fragments hold now, `bytes`, and what is kept for the next. */
   get held(): number {
-    return this.#held
+    return this.#held + this.spare.bytes
   }
 
-  /** Takes memory for part of a request; false when the caller already holds as much as it may. */
+  /** Takes memory for part of a request; false when the caller already holds as much as it may. What is spare never stands in the way. */
   hold(bytes: number): boolean {
     if (this.#held + bytes > this.#room) return false
+    if (this.held + bytes > this.#room) this.spare.drop()
     this.#held += bytes
     return true
+  }
+
+  /** Keeps the buffer that a request lay in for the next ones, where there is room for it. */
+  keep(stub: Uint8Array): void {
+    if (this.held + stub.buffer.byteLength <= this.#room) this.spare.keep(stub)
   }
 
   release(bytes: number): void {
@@ -82,6 +94,7 @@ export class AssociationGroups {
       return
     }
     this.#links.delete(id)
+    if (this.#links.size === 0) this.spare.drop()
     this.#ended?.(id)
   }
 }

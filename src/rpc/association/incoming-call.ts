@@ -23,6 +23,11 @@ export interface IncomingCall {
    * anything else is done; where that cannot be, `discard` it. `leaves`: long bytes among them are sent from where they lie, and pass to the link.
    */
   results(size: number, leaves?: boolean): Writer
+  /**
+   * Says that nobody looks at the arguments any more when this call is answered: their memory is then taken away, and used again for the
+   * next calls of this caller. What was kept of them is empty from then on.
+   */
+  recycle(): void
   /** Sends the results, once. */
   answer(results: Writer): void
   /** Throws away what was written of the results. */
@@ -63,6 +68,8 @@ export class ServerCall implements IncomingCall {
   silent: boolean
   /** What it holds of the memory for requests that came in fragments, `bytes`. */
   held = 0
+  /** Nobody looks at its arguments any more when it is answered. */
+  recycles = false
   readonly #answering: Answering
   #view: DataView
   #at: number
@@ -116,6 +123,10 @@ export class ServerCall implements IncomingCall {
 
   results(size: number, leaves: boolean = false): Writer {
     return this.#answering.results(size, leaves)
+  }
+
+  recycle(): void {
+    this.recycles = true
   }
 
   answer(results: Writer): void {

@@ -58,6 +58,12 @@ export class Reassembly {
     return this.#bytes.subarray(this.#length, this.#length + length)
   }
 
+  /** The same in this memory, before there is any other. */
+  use(memory: Uint8Array, length: number): Uint8Array {
+    this.#bytes = memory
+    return memory.subarray(0, length)
+  }
+
   /** The next bytes are in their place. */
   took(length: number): void {
     this.#length += length

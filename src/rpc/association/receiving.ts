@@ -222,6 +222,13 @@ export class Receiving {
   #room({ call, parts }: Gathering, hint: number, length: number, here = length, proven = 0): Uint8Array | undefined {
     if (!parts.fits(length)) return undefined
     let memory = parts.needs(length, hint, here, proven)
+    const spare = parts.memory === 0 ? this.#groups.spare.take(memory) : undefined
+    if (spare !== undefined) {
+      // There is as much room for it as there was while it was spare.
+      this.#groups.hold(spare.length)
+      call.held += spare.length
+      return parts.use(spare, length)
+    }
     if (!this.#groups.hold(memory - parts.memory)) {
       memory = parts.needs(length, 0)
       if (!this.#groups.hold(memory - parts.memory)) return undefined

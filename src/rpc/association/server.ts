@@ -68,8 +68,8 @@ export class RpcServer {
     this.#access = access
     this.#env = options.env
     this.#limits = rpcLimits(options.limits)
-    const { fragment, contexts, reassembly } = this.#limits
-    this.#groups = options.groups ?? new AssociationGroups(options.env, { reassembly })
+    const { fragment, contexts, reassembly, spare } = this.#limits
+    this.#groups = options.groups ?? new AssociationGroups(options.env, { reassembly, spare })
     const { lookup, address = '', pipelines = false, security = NO_SECURITY } = options
     this.#security = security
     this.#binding = new ServerBinding({ lookup, groups: this.#groups, fragment, contexts, address, pipelines })

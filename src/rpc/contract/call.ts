@@ -33,6 +33,13 @@ export interface CallContext {
   readonly signal: AbortSignal
   /** Milliseconds left for this call, never below zero; `undefined` when the caller set no deadline. */
   readonly deadline: number | undefined
+  /**
+   * Promises that nobody looks at the bytes among the arguments (`t.bytes`) any more once this call has its outcome: the memory of long ones is then
+   * used for those of the caller's next calls, which spares the garbage collector all of it. Views of it that were kept are empty from then on
+   * (`length` 0), so what is to be kept is copied, and what was begun with it, such as writing it to a file, is waited for. Nothing for a
+   * method whose result is a stream.
+   */
+  recycle(): void
 }
 
 export interface CallOptions {

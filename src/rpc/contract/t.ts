@@ -40,7 +40,7 @@ interface Types {
   /** Text: well-formed UTF-16 without NUL. */
   readonly string: Type<string>
   /**
-   * Bytes. What arrives is a view of the received message, which it keeps alive. From 16 KiB on arguments are sent from where they are:
+   * Bytes. What arrives is a view of the received message, which it keeps alive (a method that needs no long ones any more may `recycle`). From 16 KiB on arguments are sent from where they are:
    * leave them as they are until the call has its outcome.
    */
   readonly bytes: Type<Uint8Array>
