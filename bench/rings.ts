@@ -15,12 +15,13 @@ const IN_FLIGHT = 64
 /** Calls for which one doorbell is allowed. */
 const CALLS_A_BELL = 50
 const BYTES = 2 * 1024 ** 3
-/** Both sides, and the raw socket, carry so many times as much before, unmeasured: compiling goes on for the first gigabytes. */
+/** Pipes, and the raw socket, carry so many times as much before, unmeasured: compiling goes on for the first gigabytes. */
 const WARMING = 3
-/** Through calls with long payloads. */
-const UPLOAD = 2 * 1024 ** 3
-/** The same over a raw socket, for so long, `ms`. */
-const UPLOAD_TIME = 500
+/** Through calls with long payloads, behind as many that are not measured: code goes on being compiled for the first eight GiB. */
+const UPLOAD = 4 * 1024 ** 3
+const UPLOAD_WARMING = 8 * 1024 ** 3
+/** The same over a raw socket, for so long, and for so long before, `ms`. */
+const UPLOAD_TIME = 2000
 const CHUNK = 65_536
 const MIB = 1024 ** 2
 const MESSAGES = 8_000_000
@@ -80,28 +81,37 @@ export async function ringCalls(repetitions: number): Promise<Row[]> {
 
 /**
  * One pipe in 64 KiB writes, beside one raw socket: `ring-pipe-into`, read into the reader's own memory, `ring-pipe-duplex` as streams of Node, and
- * `ring-upload-1m`, calls with a payload of 1 MiB, two at a time. `ring-pipe-into-to-copy` has as its baseline the same bytes copied into shared memory
- * and out of it by one process; `ring-upload-1m-to-upload` the same task over a raw socket: frames of 1 MiB, each answered, two at a time.
+ * `ring-upload-1m`, calls with a payload of 1 MiB, two at a time. Their component may keep what it gets; `ring-upload-1m-recycling` is of one that gives the
+ * memory back (`context.recycle()`). `ring-pipe-into-to-copy` has as its baseline the same bytes copied into shared memory
+ * and out of it by one process; those that end in `-to-upload` the same task over a raw socket: frames of 1 MiB in memory of their own, each answered, two at a time.
  */
 export async function ringPipe(repetitions: number): Promise<Row[]> {
   const rate = (ms: unknown, bytes = BYTES): number => bytes / 1e6 / ((ms as number) / 1000)
   const baselines: number[] = []
   const copies: number[] = []
   const uploads: number[] = []
-  const values: Record<'into' | 'duplex' | 'upload', number[]> = { into: [], duplex: [], upload: [] }
+  const values: Record<'into' | 'duplex' | 'upload' | 'recycling', number[]> = {
+    into: [],
+    duplex: [],
+    upload: [],
+    recycling: [],
+  }
+  const pipe = (what: string) => ({ do: what, chunk: CHUNK, bytes: BYTES })
+  const calls = (bytes: number) => ({ do: 'upload-calls', size: MIB, count: bytes / MIB })
   const loads = [
-    ['into', 'sink', BYTES, { do: 'upload', chunk: CHUNK, bytes: BYTES }],
-    ['duplex', 'duplex', BYTES, { do: 'upload-duplex', chunk: CHUNK, bytes: BYTES }],
-    ['upload', 'intake', UPLOAD, { do: 'upload-calls', size: MIB, count: UPLOAD / MIB }],
+    ['into', 'sink', BYTES, pipe('upload'), Array.from({ length: WARMING }, () => pipe('upload'))],
+    ['duplex', 'duplex', BYTES, pipe('upload-duplex'), Array.from({ length: WARMING }, () => pipe('upload-duplex'))],
+    ['upload', 'intake', UPLOAD, calls(UPLOAD), [calls(UPLOAD_WARMING)]],
+    ['recycling', 'recycling-intake', UPLOAD, calls(UPLOAD), [calls(UPLOAD_WARMING)]],
   ] as const
   for (let i = 0; i < repetitions; i++) {
     baselines.push(rate(await rawUpload(BYTES, WARMING * BYTES)))
     copies.push(rate(plainCopy(BYTES)))
     uploads.push(await rawFramedUpload())
-    for (const [name, service, bytes, load] of loads) {
+    for (const [name, service, bytes, load, before] of loads) {
       await onRings(ON, async ({ client, server }) => {
         await server.ask({ do: `offer-${service}` })
-        for (let warm = 0; warm < WARMING; warm++) await client.ask(load)
+        for (const warming of before) await client.ask(warming)
         values[name].push(rate(await client.ask(load), bytes))
       })
     }
@@ -111,7 +121,9 @@ export async function ringPipe(repetitions: number): Promise<Row[]> {
     rowOf('ring-pipe-into-to-copy', 'MB/s', values.into, copies, '>= 0.5'),
     rowOf('ring-pipe-duplex', 'MB/s', values.duplex, baselines, '>= 1.3'),
     rowOf('ring-upload-1m', 'MB/s', values.upload, baselines, '>= 2'),
+    rowOf('ring-upload-1m-recycling', 'MB/s', values.recycling, baselines, ''),
     rowOf('ring-upload-1m-to-upload', 'MB/s', values.upload, uploads, '>= 2'),
+    rowOf('ring-upload-1m-recycling-to-upload', 'MB/s', values.recycling, uploads, ''),
   ]
 }
 

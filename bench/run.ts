@@ -41,7 +41,15 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   'ring-pipe': {
     run: ringPipe,
-    rows: ['ring-pipe-into', 'ring-pipe-into-to-copy', 'ring-pipe-duplex', 'ring-upload-1m'],
+    rows: [
+      'ring-pipe-into',
+      'ring-pipe-into-to-copy',
+      'ring-pipe-duplex',
+      'ring-upload-1m',
+      'ring-upload-1m-recycling',
+      'ring-upload-1m-to-upload',
+      'ring-upload-1m-recycling-to-upload',
+    ],
   },
   'ring-messages': { run: ringMessages, rows: ['ring-messages'] },
   'ring-idle': { run: ringIdle, rows: ['ring-idle'] },

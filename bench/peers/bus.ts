@@ -24,7 +24,7 @@ type Request =
   | { do: 'rss' }
   | { do: 'offer-duplex' }
   | { do: 'upload-duplex'; bytes: number; chunk: number }
-  | { do: 'offer-intake' }
+  | { do: 'offer-intake' | 'offer-recycling-intake' }
   | { do: 'upload-calls'; size: number; count: number }
   | { do: 'rung' }
   | { do: 'offer-messages' }
@@ -57,6 +57,7 @@ async function attachOn(looking: RingPoller): Promise<Bus> {
   return new Bus(await Endpoint.attach(carrier, { env, rings: await RingMedium.load(looking) }), env)
 }
 let echo: Client<typeof Echo>
+let intake: Client<typeof Intake> | undefined
 const call: Call = (data, done) => void echo.echo({ data }).then((back) => done(back.length), failed)
 
 /** Takes long payloads. */
@@ -180,13 +181,23 @@ const handlers = {
   'offer-intake': async () => {
     await (await bus()).offer(Intake, { upload: ({ data }) => data.length })
   },
+  /** Gives the memory of the argument back when the call is answered. */
+  'offer-recycling-intake': async () => {
+    await (await bus()).offer(Intake, {
+      upload: ({ data }, call) => {
+        call.recycle()
+        return data.length
+      },
+    })
+  },
   /** Calls with `size` bytes each, two at a time; ms in all. */
   'upload-calls': async ({ size, count }: { size: number; count: number }): Promise<number> => {
-    const intake = await (await bus()).activate(Intake, { in: 'server' })
+    // Once: what is compiled for one pipe is compiled anew for the next.
+    const to = (intake ??= await (await bus()).activate(Intake, { in: 'server' }))
     const data = new Uint8Array(size).fill(7)
     let left = count
     const worker = async (): Promise<void> => {
-      while (left-- > 0) await intake.upload({ data })
+      while (left-- > 0) await to.upload({ data })
     }
     const start = performance.now()
     await Promise.all([worker(), worker()])
