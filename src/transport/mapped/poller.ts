@@ -195,7 +195,7 @@ export class RingPoller {
    * have been heard, it looks again in the same turn of the event loop.
    */
   readonly #spin = (): void => {
-    const start = this.now()
+    let start = this.now()
     let now = start
     let moved = this.#look(now)
     while (!moved && this.#awake.size > 0 && this.#polls() && now - this.#turn < this.#spinTime) {
@@ -206,8 +206,10 @@ export class RingPoller {
       now = this.now()
       moved = this.#look(now)
       this.#shared = now - before >= CROWDED
-      if (this.#shared) this.#crowded(now, now - before, moved)
-      else this.#crowds = 0
+      if (!this.#shared) this.#crowds = 0
+      // Who takes turns with the other side of bulk does not wait in vain.
+      else if (now - this.#bulkAt < SETTLE) start += now - before
+      else this.#crowded(now, now - before, moved)
     }
     if (!this.#polls()) {
       if (moved) this.#told(now)
@@ -244,14 +246,7 @@ export class RingPoller {
    * Others, such as the garbage collector of this process, come and go.
    */
   #crowded(now: number, time: number, moved: boolean): void {
-    const bulk = now - this.#bulkAt < SETTLE
-    // Who takes turns with the other side of bulk does not wait in vain.
-    if (!bulk || !moved) this.#missed(time)
-    // Bulk is copied fastest where both ends take turns, unless two processors are close, which the system may see to.
-    if (bulk) {
-      this.#crowds = 0
-      return
-    }
+    this.#missed(time)
     if (!moved || ++this.#crowds <= this.#patience || now - this.#movedAt < SETTLE) return
     this.#processor?.moveAway()
     this.#crowds = 0
