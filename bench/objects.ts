@@ -12,7 +12,9 @@ const CHAIN = 5
 const STREAM = 128 * 1024 * 1024
 /** Each figure of each repetition is measured for so long, `milliseconds`. */
 const TIME = 500
-/** Before anything is measured, `milliseconds`, and a share of the stream: compiling is no part of it. */
+/** So many turns make one repetition of a stream: from one to the next a shared machine becomes a third faster or slower. */
+const ROUNDS = 4
+/** Before anything is measured, `milliseconds`: compiling is no part of it. */
 const WARMING = 1_500
 
 /** `component-call-p50`: a 100-byte call on an object beside the plain call of the same size over the same kind of link. */
@@ -74,25 +76,19 @@ export async function pipelined(repetitions: number, peers: readonly PeerName[])
   })
 }
 
-/** `stream-bytes`: a stream of bytes that a method returns, read by a loop, beside the same bytes in a bare pipe; and through the adapters. */
+/**
+ * `stream-bytes`: a stream of bytes that a method returns, read by a loop, beside the same bytes in a bare pipe; and through the adapters.
+ * Each has a pair of processes of its own, is warmed up for as long, and gives the median of the streams that it reads one after the other.
+ */
 export async function streamBytes(repetitions: number, peers: readonly PeerName[]): Promise<Row[]> {
-  const adapted: Record<Adapter, number[]> = { web: [], node: [] }
-  const run = async (client: Child, _: number, stack: ObjectStackName): Promise<number> => {
-    const through = async (adapter?: Adapter): Promise<number> =>
-      (await client.ask({ do: 'stream', bytes: STREAM, through: adapter })) as number
-    if (stack !== 'objects') return through()
-    const bare = await through()
-    adapted.web.push(await through('web'))
-    adapted.node.push(await through('node'))
-    return bare
-  }
-  const results = await takeTurns(repetitions, ['pipe', 'objects', ...capnwebOf(peers)], run)
-  // The first was not measured.
-  const measured = (adapter: Adapter): number[] => adapted[adapter].slice(1)
+  const run = async (client: Child, ms: number, _: ObjectStackName, through?: Adapter): Promise<number> =>
+    median((await client.ask({ do: 'stream', ms, bytes: STREAM, through })) as number[])
+  const variants = ['pipe', 'objects', 'objects-web', 'objects-node', ...capnwebOf(peers)] as const
+  const results = await takeTurns(repetitions, variants, run, ROUNDS)
   return [
     rowOf('stream-bytes', 'MB/s', results('objects'), results('pipe'), '>= 0.8'),
-    rowOf('stream-bytes-web', 'MB/s', measured('web'), results('pipe'), '>= 0.8'),
-    rowOf('stream-bytes-node', 'MB/s', measured('node'), results('pipe'), '>= 0.8'),
+    rowOf('stream-bytes-web', 'MB/s', results('objects-web'), results('pipe'), '>= 0.8'),
+    rowOf('stream-bytes-node', 'MB/s', results('objects-node'), results('pipe'), '>= 0.8'),
     ...capnwebOf(peers).map((peer) => rowOf(`${peer}-stream-bytes`, 'MB/s', results(peer), results('pipe'), '')),
   ]
 }
@@ -102,27 +98,48 @@ function capnwebOf(peers: readonly PeerName[]): 'capnweb'[] {
   return peers.includes('capnweb') ? ['capnweb'] : []
 }
 
-/** A pair of processes for each stack; all take turns, so that what else the machine does meets all of them. */
-async function takeTurns(
+/** A stack, and for a stream what it is read through. */
+type Variant = ObjectStackName | `objects-${Adapter}`
+
+function parts(variant: Variant): { readonly stack: ObjectStackName; readonly through?: Adapter } {
+  if (variant === 'objects-web') return { stack: 'objects', through: 'web' }
+  if (variant === 'objects-node') return { stack: 'objects', through: 'node' }
+  return { stack: variant }
+}
+
+/**
+ * A pair of processes for each variant; all take turns, so that what else the machine does meets all of them. A repetition may have several
+ * turns of each, and is the median of them.
+ */
+async function takeTurns<V extends Variant>(
   repetitions: number,
-  stacks: readonly ObjectStackName[],
-  run: (client: Child, ms: number, stack: ObjectStackName) => Promise<number>,
-): Promise<(stack: ObjectStackName) => number[]> {
+  variants: readonly V[],
+  run: (client: Child, ms: number, stack: ObjectStackName, through?: Adapter) => Promise<number>,
+  rounds: number = 1,
+): Promise<(variant: V) => number[]> {
   const directory = await mkdtemp(join(tmpdir(), 'busbar-bench-'))
-  const pairs: { stack: ObjectStackName; client: Child; server: Child; results: number[] }[] = []
+  const pairs: { variant: V; client: Child; server: Child; results: number[] }[] = []
   try {
-    for (const stack of stacks) {
+    for (const variant of variants) {
       const [client, server] = await Promise.all([startChild('objects'), startChild('objects')])
-      pairs.push({ stack, client, server, results: [] })
-      const path = join(directory, stack)
+      pairs.push({ variant, client, server, results: [] })
+      const path = join(directory, variant)
+      const { stack, through } = parts(variant)
       await server.ask({ do: 'serve', stack, path })
       await client.ask({ do: 'connect', stack, path })
-      await run(client, WARMING, stack)
+      await run(client, WARMING, stack, through)
     }
     for (let i = 0; i < repetitions; i++) {
-      for (const { stack, client, results } of pairs) results.push(await run(client, TIME, stack))
+      const turns = pairs.map((): number[] => [])
+      for (let round = 0; round < rounds; round++) {
+        for (const [at, { variant, client }] of pairs.entries()) {
+          const { stack, through } = parts(variant)
+          turns[at]?.push(await run(client, TIME, stack, through))
+        }
+      }
+      for (const [at, { results }] of pairs.entries()) results.push(median(turns[at] ?? []))
     }
-    return (stack) => pairs.find((pair) => pair.stack === stack)?.results ?? []
+    return (variant) => pairs.find((pair) => pair.variant === variant)?.results ?? []
   } finally {
     await Promise.all(pairs.flatMap(({ client, server }) => [client.stop(), server.stop()]))
     await rm(directory, { recursive: true, force: true })

@@ -7,7 +7,7 @@ type Request =
   | { do: 'serve' | 'connect'; stack: ObjectStackName; path: string }
   | { do: 'calls'; ms: number; size: number }
   | { do: 'many'; ms: number; count: number }
-  | { do: 'stream'; bytes: number; through?: Adapter }
+  | { do: 'stream'; ms: number; bytes: number; through?: Adapter }
   | { do: 'chain'; ms: number; calls: number }
 
 let connection: ObjectConnection
@@ -65,11 +65,18 @@ const handlers = {
     }
     return { one: median(one), all: median(all) }
   },
-  /** MB per second. */
-  stream: async ({ bytes, through }: { bytes: number; through?: Adapter }) => {
-    const start = performance.now()
-    expect(await connection.stream?.(bytes, through), bytes)
-    return bytes / 1e6 / ((performance.now() - start) / 1000)
+  /** One stream of so many bytes after the other; MB per second of each. */
+  stream: async ({ ms, bytes, through }: { ms: number; bytes: number; through?: Adapter }) => {
+    const rates: number[] = []
+    const until = performance.now() + ms
+    let start = performance.now()
+    while (start < until) {
+      expect(await connection.stream?.(bytes, through), bytes)
+      const end = performance.now()
+      rates.push(bytes / 1e6 / ((end - start) / 1000))
+      start = end
+    }
+    return rates
   },
 }
 
