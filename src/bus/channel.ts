@@ -87,8 +87,8 @@ export class Channel implements ByteLink, ChannelDescription {
     return this.#stream.copies ?? false
   }
 
-  favourBulk(): void {
-    this.#stream.favourBulk?.()
+  favourBulk(alone?: boolean): void {
+    this.#stream.favourBulk?.(alone)
   }
 
   /** Whether the bytes travel in pipe packets. */
@@ -133,6 +133,9 @@ export class Channel implements ByteLink, ChannelDescription {
       },
       get room() {
         return sink.room ?? 0
+      },
+      get place() {
+        return sink.place
       },
       get blind() {
         return sink.blind ?? 0

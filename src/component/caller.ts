@@ -325,7 +325,7 @@ export class ObjectCaller implements Taker, PipelinedCalls {
         )
         return this.#unpack(operation, reply, this.#bare) as Held
       },
-      next: (stream) => this.#next(stream, pull),
+      next: (stream, maxBytes) => this.#next(stream, pull, maxBytes),
       unread: (items) => releaseItems(pull.procedures[0] as Operation, items),
       over: () => {
         guard?.end()
@@ -337,13 +337,14 @@ export class ObjectCaller implements Taker, PipelinedCalls {
 
   /** Reads the stream behind `held`, which the peer lent. */
   stream(held: Held): Consumer {
-    const next = (): Promise<Page> => this.#next(held, held.interface)
+    const next = (_: Held, maxBytes: number): Promise<Page> => this.#next(held, held.interface, maxBytes)
     const unread = (items: readonly unknown[]): void => releaseItems(held.interface.procedures[0] as Operation, items)
     return new Consumer({ open: () => Promise.resolve(held), next, unread, over() {} }, held)
   }
 
-  #next(stream: Held, pull: Interface): Promise<Page> {
-    const room = { maxItems: this.#limits.pageItems, maxBytes: this.#limits.pageBytes }
+  #next(stream: Held, pull: Interface, maxBytes: number): Promise<Page> {
+    const { pageItems, pageBytes } = this.#limits
+    const room = { maxItems: pageItems, maxBytes: Math.min(maxBytes, pageBytes) }
     return this.call(stream, pull.procedures[0] as Operation, room, undefined) as Promise<Page>
   }
 

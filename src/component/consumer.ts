@@ -1,17 +1,18 @@
 import { BusbarError } from '../errors/index.ts'
 import type { Page, Stream } from '../rpc/index.ts'
 import type { Held } from './held.ts'
-import { MAX_AHEAD } from './limits.ts'
+import { FIRST_PAGE_BYTES, MAX_AHEAD } from './limits.ts'
+import { isLong } from './long-page.ts'
 
-/** Which part of the pages ahead is asked for at once. Our choice: where it is more than one, fewer writes. */
-const ASKED_SHARE = 2
+/** How many times larger than the first ones pages get, however large they may be. Our choice: so the bytes ahead of a reader are bounded by these numbers too. */
+const MAX_GROWTH = 3
 
 /** How a stream reaches the object behind it. */
 export interface PageSource {
   /** Makes the call whose result the stream is. */
   open(): Promise<Held>
-  /** The next items of it. */
-  next(held: Held): Promise<Page>
+  /** The next items of it, of so many `bytes` or what one page may have. */
+  next(held: Held, maxBytes: number): Promise<Page>
   /** Nobody will read these items: the references among them go back. */
   unread(items: readonly unknown[]): void
   /** The stream is over, however it ended: timers and listeners can go. */
@@ -39,7 +40,7 @@ type State =
   | { readonly kind: 'over'; failure: unknown }
 
 /**
- * The calling side of one stream. Asks for one page ahead, and for more, up to `MAX_AHEAD`, each time that its reader had to wait:
+ * The calling side of one stream. Asks for one page ahead, and for more, up to `MAX_AHEAD`, and then for larger ones, each time that its reader had to wait:
  * a fast reader keeps both sides at work, a slow one stops the component. Leaving, in whatever way, releases the component's
  * side at once.
  */
@@ -52,6 +53,10 @@ export class Consumer implements Stream<unknown> {
   #following: unknown[][] = []
   #asked: Asked[] = []
   #ahead = 1
+  /** The page that came last has long items. */
+  #long = false
+  /** Most `bytes` of a page that is asked for. */
+  #pageBytes: number = FIRST_PAGE_BYTES
   #waiters: Waiter[] = []
 
   /** `held` when the object behind it is there already. */
@@ -130,8 +135,9 @@ export class Consumer implements Stream<unknown> {
       return
     }
     if (state.kind !== 'open') return
-    // Several pages are asked for in one write.
-    if (this.#asked.length + this.#following.length > this.#ahead - this.#ahead / ASKED_SHARE) return
+    // Several short pages are asked for in one write. For long ones that would leave the other side without work.
+    const least = this.#long ? this.#ahead - 1 : this.#ahead / 2
+    if (this.#asked.length + this.#following.length > least) return
     while (this.#asked.length + this.#following.length < this.#ahead) this.#askOne(state.held)
   }
 
@@ -143,7 +149,7 @@ export class Consumer implements Stream<unknown> {
       else this.#arrived()
     }
     this.#asked.push(asked)
-    this.#source.next(held).then(settle, (reason: unknown) => settle({ reason }))
+    this.#source.next(held, this.#pageBytes).then(settle, (reason: unknown) => settle({ reason }))
   }
 
   #opened(held: Held): void {
@@ -162,7 +168,7 @@ export class Consumer implements Stream<unknown> {
       this.#asked.shift()
       const { outcome } = first
       if ('reason' in outcome) return this.#finish(outcome)
-      this.#add(outcome.items)
+      this.#add(outcome)
       if (outcome.done) return this.#finish(undefined)
     }
     this.#ask()
@@ -173,16 +179,24 @@ export class Consumer implements Stream<unknown> {
     if (outcome !== undefined && 'items' in outcome) this.#source.unread(outcome.items)
   }
 
-  #add(items: unknown[]): void {
+  #add(page: Page): void {
+    const { items } = page
     if (items.length === 0) return
+    this.#long = isLong(page)
     if (this.#at < this.#items.length) {
       this.#following.push(items)
       return
     }
     this.#items = items
     this.#at = 0
-    if (this.#waiters.length > 0) this.#ahead = Math.min(MAX_AHEAD, this.#ahead * 2)
+    if (this.#waiters.length > 0) this.#grow()
     while (this.#waiters.length > 0 && this.#at < this.#items.length) this.#waiters.shift()?.resolve(this.#take())
+  }
+
+  /** The reader had to wait. */
+  #grow(): void {
+    if (this.#ahead < MAX_AHEAD) this.#ahead *= 2
+    else if (this.#long) this.#pageBytes = Math.min(MAX_GROWTH * FIRST_PAGE_BYTES, this.#pageBytes * 2)
   }
 
   #finish(failure: { readonly reason: unknown } | undefined): void {

@@ -9,6 +9,8 @@ import type { PromisedResult } from './promised-results.ts'
 interface Watched {
   readonly signal: AbortSignal
   recycle(): void
+  /** As of `IncomingCall`. */
+  crowded?(relieved: () => void): boolean
 }
 
 /**
@@ -81,6 +83,11 @@ export class ServedCall implements CallContext {
   recycle(): void {
     // Whoever gives a stream may look at the arguments as long as that is read.
     if (!this.#streaming) this.#call.recycle()
+  }
+
+  /** Whether long results should not be made yet: see `IncomingCall`. */
+  crowded(relieved: () => void): boolean {
+    return this.#call.crowded?.(relieved) ?? false
   }
 
   /** These can be read until the call, or the stream it opened, is over. */

@@ -9,7 +9,7 @@ export interface ObjectLimits {
   readonly streams: number
   /** Items in one page of a stream, `items`. */
   readonly pageItems: number
-  /** Size of one page; a single larger item still travels, alone, `bytes`. */
+  /** Largest page; a single larger item still travels, alone, `bytes`. */
   readonly pageBytes: number
   /** Objects that one peer holds, on all its pipes together, `objects`. */
   readonly peerObjects: number
@@ -32,8 +32,8 @@ export const DEFAULT_OBJECT_LIMITS: ObjectLimits = {
   streams: 1_024,
   /** Our choice: enough for one call to cost little beside its items. */
   pageItems: 1_024,
-  /** Our choice: four chunks of 64 KiB and what is around them, stays far from the 4 MiB that foreign peers take. */
-  pageBytes: 266_240,
+  /** Our choice, measured: twelve chunks of 64 KiB and what is around them, stays far from the 4 MiB that foreign peers take. */
+  pageBytes: 798_720,
   /** Our choice: what four pipes of one peer may hold. */
   peerObjects: 262_144,
   /** Our choice: sixteen for each object; foreign peers ask for five at a time. */
@@ -88,5 +88,7 @@ export const MAX_QUERIES = 64
 export const MAX_REFERENCES = 0x7fff_ffff
 /** Most pages of one stream asked for at a time. Our choice: twice what we ask for. */
 export const MAX_ASKED = 8
+/** Size of the pages that the reader of a stream asks for at first, `bytes`. Our choice: four chunks of 64 KiB and what is around them, a slow reader leaves no more unread. */
+export const FIRST_PAGE_BYTES = 266_240
 /** Pages that the reader of a stream asks for, or holds, beyond the one it reads. Our choice, measured: more is not faster over a socket. */
 export const MAX_AHEAD = 4

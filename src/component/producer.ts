@@ -1,5 +1,5 @@
 import { BusbarError } from '../errors/index.ts'
-import { COPY_BELOW, type Env, type Marshaller, type Page } from '../rpc/index.ts'
+import type { Env, Marshaller, Page } from '../rpc/index.ts'
 import { Consumer } from './consumer.ts'
 import { MAX_ASKED, type ObjectLimits } from './limits.ts'
 
@@ -9,6 +9,11 @@ interface Room {
   readonly maxBytes: number
 }
 
+/** The call that a page is the answer to. */
+interface Answered {
+  crowded?(relieved: () => void): boolean
+}
+
 /** Whose stream it is: told when the stream is over, with a reason if its reader left. */
 interface StreamOwner {
   end(reason?: BusbarError): void
@@ -16,6 +21,25 @@ interface StreamOwner {
 
 type Source = Iterator<unknown> | AsyncIterator<unknown>
 type Step = IteratorResult<unknown>
+
+const SETTLED: Promise<void> = Promise.resolve()
+
+/** A page that was asked for and has not left. */
+interface Asked {
+  readonly maxItems: number
+  readonly maxBytes: number
+  readonly items: unknown[]
+  bytes: number
+  /** It leaves with what is in it when the work that is ready now has run. */
+  leaving: boolean
+  /** It has left, or was refused; the next one is filled when whoever waits for this one has it. */
+  left: boolean
+  /** Its answer would have to wait for those in front of it: it is filled later. */
+  waits: boolean
+  readonly call: Answered | undefined
+  readonly resolve: (page: Page) => void
+  readonly reject: (reason: unknown) => void
+}
 
 /**
  * The serving side of one stream. Items are taken from the component only when the caller asked for them, and a page
@@ -32,16 +56,15 @@ export class Producer {
   readonly #limits: ObjectLimits
   readonly #page: Marshaller
   readonly #unsent: (items: readonly unknown[]) => void
-  /** The item that is being made while no caller waits for it. */
-  #coming: Promise<Step> | undefined
-  /** What the next page begins with: an item that did not fit the last one. */
+  /** Pages that were asked for and have not left: they are filled one after the other, in that order. */
+  readonly #asked: Asked[] = []
+  #filling = false
+  /** The component makes an item, whether a caller waits for it or not. */
+  #coming = false
+  /** An item that came and is in no page. */
   #left: { readonly item: unknown } | undefined
   #failure: { readonly thrown: unknown } | undefined
   #ended = false
-  #wake: ((reason: BusbarError) => void) | undefined
-  /** Pages that were asked for and have not left, and when the last of them has. */
-  #asked = 0
-  #last: Promise<unknown> = Promise.resolve()
   #gone: BusbarError | undefined
 
   /**
@@ -68,23 +91,36 @@ export class Producer {
     this.#limits = limits
   }
 
-  /** The next page. Several may be asked for: they are filled one after the other, in that order. */
-  async next(room: Room): Promise<Page> {
-    if (this.#asked >= MAX_ASKED) {
-      throw new BusbarError('BUSY', `${MAX_ASKED} pages of this stream were asked for already`)
+  /** The next page. Several may be asked for. */
+  next(room: Room, call?: Answered): Promise<Page> {
+    if (this.#asked.length >= MAX_ASKED) {
+      return Promise.reject(new BusbarError('BUSY', `${MAX_ASKED} pages of this stream were asked for already`))
     }
     const maxItems = Math.min(room.maxItems, this.#limits.pageItems)
     const maxBytes = Math.min(room.maxBytes, this.#limits.pageBytes)
-    if (maxItems === 0 || maxBytes === 0) throw new BusbarError('INVALID_ARGUMENT', 'no room for a single item')
-    this.#asked++
-    const filled = this.#last.then(() => this.#fill(maxItems, maxBytes))
-    this.#last = filled.catch(() => {})
-    try {
-      return await filled
-    } finally {
-      this.#asked--
-      this.#wake = undefined
+    if (maxItems === 0 || maxBytes === 0) {
+      return Promise.reject(new BusbarError('INVALID_ARGUMENT', 'no room for a single item'))
     }
+    let asked: Asked | undefined
+    const page = new Promise<Page>((resolve, reject) => {
+      asked = {
+        maxItems,
+        maxBytes,
+        items: [],
+        bytes: 0,
+        leaving: false,
+        left: false,
+        waits: false,
+        call,
+        resolve,
+        reject,
+      }
+    })
+    this.#asked.push(asked as unknown as Asked)
+    if (this.#asked.length === 1) this.#fill()
+    // The next one is filled behind the answer with this one, which counts among those that wait then.
+    page.then(this.#goOn, this.#goOn)
+    return page
   }
 
   /** The caller left or is gone: the component hears it at once, through its signal and through its iterator. */
@@ -96,14 +132,11 @@ export class Producer {
   end(reason: BusbarError): void {
     if (this.#gone !== undefined) return
     this.#gone = reason
-    this.#wake?.(reason)
+    this.#fill()
     this.#context.end(this.#ended ? undefined : reason)
     if (this.#left !== undefined) this.#unsent([this.#left.item])
     this.#left = undefined
     if (this.#ended) return
-    void this.#coming?.then((step) => {
-      if (step.done !== true) this.#unsent([step.value])
-    })
     try {
       void Promise.resolve(this.#source.return?.()).catch(() => {})
     } catch {
@@ -111,74 +144,142 @@ export class Producer {
     }
   }
 
-  async #fill(maxItems: number, maxBytes: number): Promise<Page> {
-    if (this.#gone !== undefined) throw this.#gone
-    const items: unknown[] = []
-    let bytes = 0
-    let patience: Promise<undefined> | undefined
+  /** Fills the page that was asked for first, as far as items are there. */
+  #fill(): void {
+    // Whatever happens while the component is asked is looked at behind it.
+    if (this.#filling) return
+    this.#filling = true
+    const [asked] = this.#asked
+    if (asked !== undefined && !asked.left && this.#fillOne(asked)) asked.left = true
+    this.#filling = false
+  }
+
+  /** Whether that page has left, or been refused. */
+  #fillOne(asked: Asked): boolean {
+    const { items, maxItems } = asked
+    if (this.#gone === undefined && items.length === 0 && this.#waits(asked)) return false
     while (items.length < maxItems) {
-      let item: unknown
-      if (this.#left !== undefined) {
-        item = this.#left.item
+      if (this.#gone !== undefined) {
+        if (items.length > 0) break
+        asked.reject(this.#gone)
+        return true
+      }
+      if (this.#left === undefined && !this.#ended && this.#failure === undefined) {
+        // What is not there at once comes to `#stepped`.
+        if (!this.#coming && this.#advance()) continue
+        if (items.length > 0) this.#leaveSoon(asked)
+        return false
+      }
+      if (this.#left === undefined) return this.#over(asked)
+      const { item } = this.#left
+      let bytes: number
+      try {
+        bytes = asked.bytes + this.#page.measure({ items: [item], done: false })
+      } catch (thrown) {
         this.#left = undefined
-      } else {
-        if (items.length > 0) patience ??= new Promise((resolve) => this.#env.post(() => resolve(undefined)))
-        const step = await this.#step(patience, items.length === 0)
-        if (step === undefined) break
-        if (step.done === true) return { items, done: true }
-        item = step.value
+        asked.reject(thrown)
+        return true
       }
-      bytes += this.#page.measure({ items: [item], done: false })
-      if (bytes > maxBytes && items.length > 0) {
-        this.#left = { item }
-        break
-      }
+      if (bytes > asked.maxBytes && items.length > 0) break
+      this.#left = undefined
+      asked.bytes = bytes
       items.push(item)
     }
-    return { items, done: false }
+    asked.resolve({ items, done: false })
+    return true
   }
 
-  /** The next item; `undefined` when `patience` ends first or when a failure must wait until `items` are delivered. */
-  async #step(patience: Promise<undefined> | undefined, first: boolean): Promise<Step | undefined> {
-    if (this.#ended) return { done: true, value: undefined }
-    if (this.#failure === undefined) {
-      this.#coming ??= this.#advance()
-      const coming = this.#coming
-      const step = await (patience === undefined ? this.#orGone(coming) : Promise.race([coming, patience]))
-      if (this.#gone !== undefined && first) throw this.#gone
-      if (step === undefined || this.#gone !== undefined) return undefined
-      this.#coming = undefined
-      if (this.#failure === undefined) {
-        if (step.done === true) this.#finish()
-        return step
-      }
+  /** Whether answers wait that are not read: then nothing is made for this one yet, and other calls have their turn before it is. */
+  #waits(asked: Asked): boolean {
+    if (asked.waits) return true
+    asked.waits =
+      asked.call?.crowded?.(() => {
+        this.#env.post(() => {
+          asked.waits = false
+          this.#fill()
+        })
+      }) === true
+    return asked.waits
+  }
+
+  /** Nothing more comes. A failure waits until the items in front of it are delivered. */
+  #over({ items, resolve, reject }: Asked): true {
+    if (this.#failure === undefined || items.length > 0) {
+      resolve({ items, done: this.#failure === undefined })
+      return true
     }
-    if (!first) return undefined
+    const { thrown } = this.#failure
+    this.#failure = undefined
     this.#finish()
-    throw (this.#failure as { thrown: unknown } | undefined)?.thrown
+    reject(thrown)
+    return true
   }
 
-  /** Never rejects: a failure is kept until its turn comes. */
-  async #advance(): Promise<Step> {
-    try {
-      return await this.#source.next()
-    } catch (thrown) {
-      this.#failure = { thrown }
-      return { done: true, value: undefined }
-    }
-  }
-
-  #orGone(coming: Promise<Step>): Promise<Step> {
-    return new Promise((resolve, reject) => {
-      this.#wake = reject
-      coming.then(resolve, reject)
+  /** Whoever waits for items gets those that are there once the work that is ready now has brought no more. */
+  #leaveSoon(asked: Asked): void {
+    if (asked.leaving) return
+    asked.leaving = true
+    this.#env.post(() => {
+      if (asked.left) return
+      asked.left = true
+      asked.resolve({ items: asked.items, done: false })
     })
   }
 
+  /** Asks the component for an item; whether it was there at once. */
+  #advance(): boolean {
+    try {
+      const step = this.#source.next()
+      if (!isPromise(step)) return this.#took(step)
+      this.#coming = true
+      Promise.resolve(step).then(this.#stepped, this.#failed)
+      return false
+    } catch (thrown) {
+      this.#failure = { thrown }
+      return true
+    }
+  }
+
+  readonly #stepped = (step: Step): void => {
+    this.#coming = false
+    try {
+      this.#took(step)
+    } catch (thrown) {
+      this.#failure = { thrown }
+    }
+    this.#fill()
+  }
+
+  /** Behind whoever waits for the page that has left. */
+  readonly #goOn = (): void => void SETTLED.then(this.#more)
+  readonly #more = (): void => {
+    this.#asked.shift()
+    this.#fill()
+  }
+
+  readonly #failed = (thrown: unknown): void => {
+    this.#coming = false
+    this.#failure = { thrown }
+    this.#fill()
+  }
+
+  #took(step: Step): true {
+    if (step.done === true) this.#finish()
+    // Nobody waits for it any more.
+    else if (this.#gone !== undefined) this.#unsent([step.value])
+    else this.#left = { item: step.value }
+    return true
+  }
+
   #finish(): void {
+    if (this.#ended) return
     this.#ended = true
     this.#context.end()
   }
+}
+
+function isPromise(step: Step | Promise<Step>): step is Promise<Step> {
+  return typeof (step as Partial<Promise<Step>> | undefined)?.then === 'function'
 }
 
 function open(returned: unknown, path: string): Source {
@@ -189,10 +290,4 @@ function open(returned: unknown, path: string): Source {
     if (typeof isSync === 'function') return isSync.call(iterable)
   }
   throw new BusbarError('BAD_VALUE', `${path}: the component returned something that cannot be iterated`)
-}
-
-/** Whether there are items in it that are better sent from where they lie: those of a stream belong to it once they were yielded. */
-export function isLong({ items }: Page): boolean {
-  const [first] = items
-  return first instanceof Uint8Array && first.length >= COPY_BELOW
 }

@@ -122,6 +122,119 @@ describe('streams', () => {
     await end(all)
   })
 
+  test('pages get larger for a reader that has to wait, up to a bound', async () => {
+    const length = 65_536
+    const classes = new ClassTable()
+    const Bulk = contract('files.Bulk', { version: '1.0' }, { all: method({ count: t.uint32 }, t.stream(t.bytes)) })
+    let made = 0
+    classes.offer(Bulk, {
+      *all({ count }) {
+        for (; made < count; made++) yield new Uint8Array(length)
+      },
+    })
+    const all = world({ classes })
+    const bulk = await all.client.activate(Bulk)
+    const stream = bulk.all({ count: 1_000 })
+    await stream.next()
+    await settle()
+    // The page that is read and the two after it, four items in each.
+    assert.equal(made, 12)
+    let [read, most] = [1, 0]
+    while (read < 900) {
+      const waiting = [stream.next(), ...Array.from({ length: 90 }, () => stream.next())]
+      read += waiting.length
+      await Promise.all(waiting)
+      await settle()
+      most = Math.max(most, made - read)
+    }
+    // Twelve items in each of four pages, and in the one that is read.
+    assert.ok(most > 20 && most <= 60, `${most} ahead`)
+    await stream.return()
+    await end(all)
+  })
+
+  test('a source may end its stream, fail, and give promises of its own kind while it is asked', async () => {
+    const Odd = contract('files.Odd', { version: '1.0' }, { items: method({ how: t.string }, t.stream(t.uint32)) })
+    const classes = new ClassTable()
+    const leaving: (() => void)[] = []
+    classes.offer(Odd, {
+      items: ({ how }) => {
+        let next = 0
+        return {
+          [Symbol.asyncIterator]: () => ({
+            next: () => {
+              const step = { done: false, value: next++ } as IteratorResult<number>
+              if (next === 3 && how === 'leaves') leaving.pop()?.()
+              if (next === 3 && how === 'throws') throw new BusbarError('NOT_READY', 'thrown, not rejected')
+              if (next === 3 && how === 'nonsense') return 7 as unknown as Promise<IteratorResult<number>>
+              if (next === 3) return Promise.resolve({ done: true, value: undefined } as IteratorResult<number>)
+              const then = (resolve: (value: IteratorResult<number>) => void): void => {
+                resolve(step)
+                resolve({ done: false, value: 99 })
+              }
+              // oxlint-disable-next-line unicorn/no-thenable -- what is tested is a promise that is none of JavaScript's own
+              return { then } as unknown as Promise<IteratorResult<number>>
+            },
+          }),
+        }
+      },
+    })
+    const all = world({ classes })
+    const odd = await all.client.activate(Odd)
+    const read = async (how: string): Promise<number[]> => {
+      const got: number[] = []
+      for await (const item of odd.items({ how })) got.push(item)
+      return got
+    }
+    assert.deepEqual(await read('ends'), [0, 1])
+    await assert.rejects(read('throws'), code('NOT_READY', /thrown/))
+    await assert.rejects(read('nonsense'))
+    const stream = odd.items({ how: 'leaves' })
+    leaving.push(() => void stream.return())
+    const items = [stream.next(), stream.next(), stream.next()]
+    await Promise.all(items)
+    await settle()
+    assert.equal(counts(all)['streams'], 0)
+    await end(all)
+  })
+
+  test('while long items are all that is answered their link may have more under way, and no more with the next small answer', async () => {
+    const Bulk = contract(
+      'files.Bulk',
+      { version: '1.0' },
+      { all: method({}, t.stream(t.bytes)), small: method({}, t.uint32) },
+    )
+    const classes = new ClassTable()
+    const item = new Uint8Array(65_536)
+    classes.offer(Bulk, {
+      *all() {
+        for (;;) yield item
+      },
+      small: () => 1,
+    })
+    const all = world({ classes })
+    const bulk = await all.client.activate(Bulk)
+    const told: (boolean | undefined)[] = []
+    Object.assign(all.links[1], { favourBulk: (alone?: boolean) => told.push(alone) })
+    const stream = bulk.all({})
+    const read = async (bytes: number): Promise<void> => {
+      for (let got = 0; got < bytes; got += item.length) await stream.next()
+    }
+    await read(4 * 1024 * 1024)
+    assert.deepEqual(told, [])
+    await read(12 * 1024 * 1024)
+    assert.deepEqual(told, [true])
+    await bulk.small()
+    assert.deepEqual(told, [true, false])
+    await read(16 * 1024 * 1024)
+    assert.deepEqual(told, [true, false, true])
+    await stream.return()
+    await settle()
+    await bulk.small()
+    assert.deepEqual(told, [true, false, true, false])
+    await end(all)
+  })
+
   test('items of any length arrive as they are, and long ones are sent from where they lie', async () => {
     const lengths = [300_000, 0, 16_384, 16_383, 1, 65_536, 65_536, 7, 70_000, 65_504, 65_528, 3, 20_000]
     const given = lengths.map((length, at) => new Uint8Array(length).map((_, i) => i * 7 + at))

@@ -76,6 +76,12 @@ export class Inbox {
     return sink?.room === undefined || this.#waits || this.#ended ? 0 : sink.room
   }
 
+  /** Where whoever reads wants the next bytes: what is read there is lent to it. */
+  get place(): Uint8Array | undefined {
+    const sink = this.#sink
+    return this.#waits || this.#ended || this.#queue.length > 0 ? undefined : sink?.place
+  }
+
   /** How many of those it would copy without a look at them. */
   get blind(): number {
     return this.#into === undefined ? Math.min(this.room, this.#sink?.blind ?? 0) : this.room

@@ -37,6 +37,9 @@ export interface ByteLink {
    */
   write(chunk: Uint8Array): Awaitable<void>
 
+  /** As `write` of each, one behind the other and nothing between them, where it costs less. */
+  writeAll?(chunks: readonly Uint8Array[]): Awaitable<void>
+
   /**
    * Whether a write that asked nobody to wait has copied its bytes: then their memory is the caller's again when it returns. Looked at
    * behind each write. Without it, no.
@@ -46,8 +49,11 @@ export interface ByteLink {
   /** From how many `bytes` on small messages that are gathered should leave, where a write costs this link more than others, or less. May change with each write. */
   readonly batch?: number | undefined
 
-  /** This link will carry bulk, and nothing small that must not wait behind it: it may let more of it be under way. Where it makes no difference, there is none. */
-  favourBulk?(): void
+  /**
+   * This link will carry bulk, and nothing small that must not wait behind it: it may let more of it be under way. With `false`, that is over. Where it makes no
+   * difference, there is none.
+   */
+  favourBulk?(alone?: boolean): void
 
   /** Ends this direction after what was written. Idempotent. Settles when the end was handed to the medium. */
   end(): Awaitable<void>
@@ -80,6 +86,11 @@ export interface LinkSink {
   borrow?(bytes: Uint8Array, shared: boolean): Awaitable<void>
   /** How many `bytes` it would borrow now. Without it, none. */
   readonly room?: number
+  /**
+   * Memory that the next bytes are wanted in, where that is known: a link may read them into it instead of its own memory, and lends what it read from its start. It is
+   * asked for anew behind each read, since what is full may belong to somebody by then.
+   */
+  readonly place?: Uint8Array | undefined
   /**
    * Whether the chunk that it took last was copied, or has left: then its memory is the link's again. Looked at behind each `chunk`.
    * Without it, no.

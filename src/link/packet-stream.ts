@@ -77,8 +77,8 @@ export class PacketStream implements ByteLink {
     return this.#below.copies ?? false
   }
 
-  favourBulk(): void {
-    this.#below.favourBulk?.()
+  favourBulk(alone?: boolean): void {
+    this.#below.favourBulk?.(alone)
   }
 
   read(): Awaitable<Uint8Array | undefined> {

@@ -1,12 +1,18 @@
 import { Slab, Writer } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import { type ByteLink, flow } from '../link/index.ts'
+import { type Awaitable, type ByteLink, flow } from '../link/index.ts'
 import { type ChunkMemory, PduCutter, type PduHandler } from './pdu/cutter.ts'
 import { Outgoing } from './outgoing.ts'
 import { PduSlab } from './pdu-slab.ts'
 
 /** From this many `bytes` on PDUs leave inside a turn (our choice: so both ends work at once, 40 % more calls, 64 in flight). */
 const BATCH = 4_096
+/** What waits leaves in writes of at least so many `bytes`, where the link takes many chunks at once: a fragment of bulk with its front (our choice). */
+const TOGETHER = 65_536
+/** The same where nothing small waits behind bulk. Our choice, measured: while the kernel takes it, this process can make more. */
+const TOGETHER_ALONE = 262_144
+/** Whoever makes bulk should make no more while so many `bytes` wait here (our choice: what is under way in the kernel keeps the peer busy meanwhile). */
+const CROWDED = 262_144
 /** A chunk of fewer `bytes` that ends no PDU costs more than it brings (our choice: sixteen of them and more make one fragment). */
 const CRUMB = 4_096
 /** How many times gathering waits for yet another round of microtasks (our choice: deeper than proxies and stubs are). */
@@ -63,6 +69,7 @@ export class RpcAccess {
   interleaves = false
   readonly #link: ByteLink
   #batch: number
+  #together = TOGETHER
   #events: AccessEvents | undefined
   #turns: AccessTurns | undefined
   #cutter: PduCutter | undefined
@@ -82,6 +89,8 @@ export class RpcAccess {
   #taken = 0
   #cutting = false
   #hurried = false
+  /** Who waits until less waits here. */
+  #patients: (() => void)[] = []
   #ending = false
   #over = false
   readonly #settled: Promise<void> = Promise.resolve()
@@ -154,6 +163,9 @@ export class RpcAccess {
       get room() {
         return cutter.bulk ? Number.POSITIVE_INFINITY : 0
       },
+      get place() {
+        return cutter.place
+      },
       get blind() {
         return cutter.blind
       },
@@ -225,6 +237,21 @@ export class RpcAccess {
     if (!this.#scheduled) this.#schedule()
   }
 
+  /** Whether so much waits here that more bulk should not be made yet: then `relieved` is told once, when there is less or the link is over. */
+  crowded(relieved: () => void): boolean {
+    if (this.#over || this.#outgoing.bytes < CROWDED) return false
+    this.#patients.push(relieved)
+    return true
+  }
+
+  /** Whether only bulk is sent, behind which nothing small waits, as far as the caller knows: then more of it may be under way. */
+  favourBulk(alone: boolean): void {
+    const together = alone ? TOGETHER_ALONE : TOGETHER
+    if (this.#together === together) return
+    this.#together = together
+    this.#link.favourBulk?.(alone)
+  }
+
   /**
    * Says that nothing more is to be gathered, as far as the caller knows: what was sent leaves now, or when the chunk
    * that is being cut has been cut.
@@ -286,7 +313,7 @@ export class RpcAccess {
     if (this.#over) return undefined
     if (this.#clogs) return this.#drained()
     // A short part of a PDU, and no end of one.
-    if (held === before + chunk.length && chunk.length < CRUMB) return this.#turns?.pause()
+    if (held === before + chunk.length && chunk.length < CRUMB && !cutter.atFront) return this.#turns?.pause()
     return undefined
   }
 
@@ -341,6 +368,7 @@ export class RpcAccess {
     if (this.#counted > 0) this.#count()
     this.#cutter?.stop()
     this.#resume?.()
+    this.#relieve()
     this.#events?.closed(reason)
   }
 
@@ -388,9 +416,14 @@ export class RpcAccess {
       this.#seal()
       this.#drain()
     }
+    if (this.#patients.length > 0 && this.#outgoing.bytes < CROWDED) this.#relieve()
     if (this.#blocked) return
     if (this.#resume !== undefined && !this.#clogs) this.#resume()
     if (this.#ending) void this.#end()
+  }
+
+  #relieve(): void {
+    for (const relieved of this.#patients.splice(0)) relieved()
   }
 
   /** The common case: nothing waits, and everything gathered leaves in one write. */
@@ -402,9 +435,22 @@ export class RpcAccess {
   }
 
   #drain(): void {
+    const link = this.#link
     for (let chunk = this.#outgoing.next(); chunk !== undefined; chunk = this.#outgoing.next()) {
-      const room = this.#link.write(chunk)
-      if (room !== undefined) return this.#block(room, chunk.length)
+      let bytes = chunk.length
+      let room: Awaitable<void>
+      if (link.writeAll === undefined || this.#outgoing.empty) room = link.write(chunk)
+      else {
+        const chunks = [chunk]
+        while (bytes < this.#together) {
+          const more = this.#outgoing.next()
+          if (more === undefined) break
+          chunks.push(more)
+          bytes += more.length
+        }
+        room = link.writeAll(chunks)
+      }
+      if (room !== undefined) return this.#block(room, bytes)
     }
   }
 

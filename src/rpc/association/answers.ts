@@ -1,4 +1,4 @@
-import type { Writer } from '../../bytes/index.ts'
+import { Writer } from '../../bytes/index.ts'
 import { BusbarError } from '../../errors/index.ts'
 import type { RpcAccess } from '../access.ts'
 import { faultStatus } from '../faults.ts'
@@ -10,6 +10,12 @@ import { sendFault, sendResponse, type Stub } from './fragments.ts'
 import type { AssociationGroups } from './groups.ts'
 import type { Answering, ServerCall } from './incoming-call.ts'
 import type { RunningCalls } from './running-calls.ts'
+
+/** First memory for what is around long bytes, `bytes` (our choice: a page of a stream with sixteen items). */
+const AROUND = 256
+
+/** Long results one behind the other, `bytes`, after which nothing small is expected between them (our choice: some two milliseconds of them). */
+const ALONE = 8 * 1024 * 1024
 
 /** Who is answered. */
 interface Client {
@@ -23,6 +29,8 @@ interface Client {
 export class Answers implements Answering {
   /** Largest fragment, `bytes`. */
   fragment: number
+  /** Long results since anything else was answered, `bytes`. */
+  #bulk = 0
   readonly #access: RpcAccess
   readonly #limits: RpcLimits
   readonly #running: RunningCalls<ServerCall>
@@ -45,10 +53,20 @@ export class Answers implements Answering {
   }
 
   results(size: number, leaves: boolean): Writer {
-    if (!leaves) return this.#access.writer(RESPONSE_BYTES, size, this.#limits.response)
-    // Long bytes are not copied, and so need no room.
-    const room = Math.min(size, COPY_BELOW)
-    return this.#access.writer(RESPONSE_BYTES, room, this.#limits.response).leaveFrom(COPY_BELOW)
+    const { response } = this.#limits
+    if (!leaves) {
+      this.#beside()
+      return this.#access.writer(RESPONSE_BYTES, size, response)
+    }
+    this.#bulk += size
+    if (this.#bulk >= ALONE) this.#access.favourBulk(true)
+    // Long bytes are not copied, and so need no room, and what is around them is short.
+    return new Writer(true, response, Math.min(size, AROUND)).leaveFrom(COPY_BELOW)
+  }
+
+  crowded(relieved: () => void): boolean {
+    // Where nothing else has been answered for long, nothing is held up by what waits.
+    return this.#bulk < ALONE && this.#access.crowded(relieved)
   }
 
   discard(): void {
@@ -69,6 +87,7 @@ export class Answers implements Answering {
   respond(call: ServerCall, stub: Uint8Array): void {
     // Results that come like this may lie among the arguments.
     if (!this.#finish(call, false)) return
+    this.#beside()
     this.#client.answered = true
     this.#send(call, [stub], stub.length)
   }
@@ -95,7 +114,15 @@ export class Answers implements Answering {
   }
 
   #fault({ id, contextId }: ServerCall, error: BusbarError): void {
+    this.#beside()
     sendFault(this.#access, id, contextId, faultStatus(error), false)
+  }
+
+  /** Something small is answered, and so may others be. */
+  #beside(): void {
+    if (this.#bulk === 0) return
+    this.#bulk = 0
+    this.#access.favourBulk(false)
   }
 
   #hurry(): void {

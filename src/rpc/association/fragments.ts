@@ -99,7 +99,7 @@ interface Cursor {
   at: number
 }
 
-/** A fragment in pieces. What is short in front of what is long is copied behind the front. */
+/** A fragment in pieces. What is short in front of what is long is copied behind the front, which `write` writes. */
 function fragment(
   heads: Slab,
   cursor: Cursor,

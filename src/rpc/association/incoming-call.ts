@@ -28,6 +28,11 @@ export interface IncomingCall {
    * next calls of this caller. What was kept of them is empty from then on.
    */
   recycle(): void
+  /**
+   * Whether so many answers wait for the peer to read them that long results should not be made yet, since other calls would wait behind them: then `relieved` is told once, when
+   * they may be, or nobody waits for them any more.
+   */
+  crowded(relieved: () => void): boolean
   /** Sends the results, once. */
   answer(results: Writer): void
   /** Throws away what was written of the results. */
@@ -39,6 +44,7 @@ export interface IncomingCall {
 /** Where the answer of a call goes. */
 export interface Answering {
   results(size: number, leaves: boolean): Writer
+  crowded(relieved: () => void): boolean
   answer(call: ServerCall, results: Writer): void
   discard(): void
   fail(call: ServerCall, thrown: unknown): void
@@ -127,6 +133,10 @@ export class ServerCall implements IncomingCall {
 
   recycle(): void {
     this.recycles = true
+  }
+
+  crowded(relieved: () => void): boolean {
+    return this.#answering.crowded(relieved)
   }
 
   answer(results: Writer): void {

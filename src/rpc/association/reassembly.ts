@@ -6,6 +6,9 @@ import type { Env } from '../../link/index.ts'
  */
 const TRUST = 64
 
+/** What is read behind a fragment along with it: at most the front of the next one, `bytes`. */
+const BEHIND = 40
+
 /**
  * The stub of one call from its fragments. `alloc_hint` is a wish of the peer: it only decides how far ahead of the
  * received bytes memory is taken, never beyond sixty-four times those (or what `proven` says), and never beyond the limit.
@@ -51,7 +54,8 @@ export class Reassembly {
   /** Takes so much memory, and returns where in it the next `length` bytes go: they count with `took`. */
   room(length: number, memory: number): Uint8Array {
     if (memory > this.#bytes.length) {
-      const bigger = this.#env?.memory?.(memory) ?? new Uint8Array(memory)
+      const taken = memory + BEHIND
+      const bigger = (this.#env?.memory?.(taken) ?? new Uint8Array(taken)).subarray(0, memory)
       bigger.set(this.#bytes.subarray(0, this.#length))
       this.#bytes = bigger
     }
@@ -72,6 +76,6 @@ export class Reassembly {
   /** The whole stub. It may be kept for long, so it holds at most twice its bytes, whatever was hinted. */
   finish(): Uint8Array {
     const whole = this.#bytes.subarray(0, this.#length)
-    return this.#bytes.length > 2 * this.#length ? whole.slice() : whole
+    return this.#bytes.buffer.byteLength > 2 * this.#length ? whole.slice() : whole
   }
 }

@@ -64,11 +64,12 @@ describe('cutting chunks into PDUs', () => {
     }
   })
 
-  test('what is landed and what is handed out is the same whichever chunks are lent, and wherever a handler has enough', () => {
+  test('what is landed and what is handed out is the same whichever chunks are lent or read to their place, and wherever a handler has enough', () => {
     const some = fc.array(pdu, { maxLength: 12 })
     const cutsOf = fc.array(fc.nat(), { maxLength: 20 })
+    const flags = fc.array(fc.boolean())
     fc.assert(
-      fc.property(some, cutsOf, fc.array(fc.boolean()), fc.array(fc.boolean()), (pdus, cuts, lends, stops) => {
+      fc.property(some, cutsOf, flags, flags, flags, fc.nat(50), (pdus, cuts, lends, stops, places, behind) => {
         const whole = Uint8Array.from(pdus.flatMap((each) => [...each]))
         const got: string[] = []
         // Where each PDU begins, and what is being cut: of lent memory somebody changes what was looked at already.
@@ -106,7 +107,7 @@ describe('cutting chunks into PDUs', () => {
           // Some are taken whole after all.
           if (header.callId % 5 === 0) return undefined
           const front = Buffer.from(new Uint8Array(view.buffer, at, 24)).toString('hex')
-          landing = { front, memory: new Uint8Array(header.length - 24) }
+          landing = { front, memory: new Uint8Array(header.length - 24 + behind).subarray(0, header.length - 24) }
           return landing.memory
         }
         handle.landed = () => {
@@ -116,11 +117,21 @@ describe('cutting chunks into PDUs', () => {
         const cutter = new PduCutter(65_528, handle)
         let start = 0
         for (const chunk of split(whole, cuts)) {
+          let read = 0
+          // As a link reads: where the next bytes are wanted, as many as fit there.
+          while (places[pushed % places.length] === true && cutter.place !== undefined && read < chunk.length) {
+            const place = cutter.place.subarray(0, chunk.length - read)
+            place.set(chunk.subarray(read, read + place.length))
+            read += place.length
+            let rest = cutter.push(place, 'lent')
+            while (rest !== undefined) rest = cutter.push(rest)
+          }
+          const left = chunk.subarray(read)
           const lent = lends[pushed++] ?? cutter.bulk
-          Object.assign(current, { chunk, start, lent })
+          Object.assign(current, { chunk: left, start: start + read, lent })
           start += chunk.length
-          let rest = cutter.push(chunk, lent ? (pushed % 2 === 0 ? 'lent' : 'shared') : 'kept')
-          if (lent) chunk.fill(0xee)
+          let rest = cutter.push(left, lent ? (pushed % 2 === 0 ? 'lent' : 'shared') : 'kept')
+          if (lent) left.fill(0xee)
           current.lent = false
           while (rest !== undefined) rest = cutter.push(rest)
         }
@@ -132,6 +143,33 @@ describe('cutting chunks into PDUs', () => {
       }),
       { seed, numRuns: 2_000 },
     )
+  })
+
+  test('a fragment has one place, with room behind it for the front of the next one, and then that front has', () => {
+    const lands = new Uint8Array(2_000)
+    const handle: PduHandler = () => assert.fail('handed out')
+    handle.front = () => 24
+    handle.land = () => lands.subarray(0, 1_000)
+    handle.landed = () => {}
+    const cutter = new PduCutter(65_528, handle)
+    const place = (): Uint8Array | undefined => cutter.place
+    const where = (): unknown => [place()?.byteOffset, place()?.length]
+    assert.equal(place(), undefined)
+    const pdu = request(1, new Uint8Array(1_000).fill(1))
+    cutter.push(pdu.subarray(0, 124))
+    // Of what the handler gave, the part that is empty, and as much behind it as a front takes.
+    assert.deepEqual(where(), [100, 924])
+    const read = place() as Uint8Array
+    read.set(pdu.subarray(124))
+    read.set(pdu.subarray(0, 24), 900)
+    cutter.push(read, 'lent')
+    assert.deepEqual(where(), [0, 1_024])
+    assert.deepEqual([...lands.subarray(0, 1_000)], [...pdu.subarray(24)])
+    assert.ok(cutter.atFront)
+    cutter.push(pdu.subarray(24), 'lent')
+    assert.deepEqual([cutter.held, where()], [0, [0, 24]])
+    cutter.stop()
+    assert.equal(place(), undefined)
   })
 
   test('long PDUs in lent chunks, with short ones among them, are copied once', () => {

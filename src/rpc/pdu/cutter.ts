@@ -16,7 +16,8 @@ export interface PduHandler {
   front?(header: PduHeader): number
   /**
    * Told when the front of such a PDU is in, and how many of its bytes have come so far: may give memory for all that is behind the
-   * front, and then hears of it by `landed` alone. `undefined` takes it whole.
+   * front, and then hears of it by `landed` alone. `undefined` takes it whole. What lies behind the memory in the same buffer is written over as well, before `landed`:
+   * the first bytes of the next PDU, where it was read along with this one.
    */
   land?(header: PduHeader, view: DataView, at: number, here: number): Uint8Array | undefined
   /** Asked after each PDU that came whole: whether the rest of its chunk is given back, for later. */
@@ -58,6 +59,9 @@ export class PduCutter {
   #wanted: number = HEADER_BYTES
   /** `partial` was given by `land`. */
   #landing = false
+  /** The front of the PDU that landed last, `bytes`: that of the next one is as long. */
+  #ahead = 0
+  #nextFront: Uint8Array = this.#scratch
   /** The last PDU landed, or one is landing. */
   #bulk = false
   #stopped = false
@@ -79,10 +83,29 @@ export class PduCutter {
     this.#reset()
   }
 
+  /**
+   * Where what comes next is wanted: what is read there need not be copied any more. With as much room behind it, if there is, as the front of the next fragment takes, so that
+   * one read is enough for each.
+   */
+  get place(): Uint8Array | undefined {
+    // The front of another fragment follows, most likely: what is behind it would have to be copied to where it says.
+    if (this.#bulk && this.#filled === 0 && !this.#landing) return this.#nextFront
+    if (!this.#landing) return undefined
+    const { buffer, byteOffset, length } = this.#partial
+    const from = byteOffset + this.#filled
+    const behind = Math.min(this.#ahead, buffer.byteLength - byteOffset - length)
+    return new Uint8Array(buffer, from, this.#wanted - this.#filled + behind)
+  }
+
   /** How much of what comes next may be lent of memory that somebody else writes to: what is landing, or the front of the next PDU, `bytes`. */
   get blind(): number {
     if (this.#landing) return this.#wanted - this.#filled
     return this.#bulk && this.#partial === this.#scratch ? MAX_FRONT - this.#filled : 0
+  }
+
+  /** The front of a fragment has come, and nothing behind it: whoever reads has asked for no more. */
+  get atFront(): boolean {
+    return this.#landing && this.#filled === 0
   }
 
   /** Something lands, or landed last: most of what comes next is copied anyway. */
@@ -182,6 +205,10 @@ export class PduCutter {
     this.#partial = memory
     this.#filled = 0
     this.#wanted = this.#header.length - front
+    if (this.#ahead !== front) {
+      this.#ahead = front
+      this.#nextFront = this.#scratch.subarray(0, front)
+    }
     this.#landing = true
     this.#bulk = true
     return true
@@ -194,13 +221,15 @@ export class PduCutter {
   #complete(chunk: Uint8Array, from: number, as: ChunkMemory): number {
     let at = from
     while (!this.#stopped) {
-      const end = at + this.#wanted - this.#filled
-      const part = at === 0 && end >= chunk.length ? chunk : chunk.subarray(at, end)
-      // Where shared memory begins changes from chunk to chunk, so that no two addresses stay unlucky.
-      if (as === 'shared') this.#partial.set(part, this.#filled)
-      else copyBytes(part, this.#partial, this.#filled)
-      this.#filled += part.length
-      at += part.length
+      const length = Math.min(chunk.length - at, this.#wanted - this.#filled)
+      if (!this.#inPlace(chunk, at)) {
+        const part = length === chunk.length ? chunk : chunk.subarray(at, at + length)
+        // Where shared memory begins changes from chunk to chunk, so that no two addresses stay unlucky.
+        if (as === 'shared') this.#partial.set(part, this.#filled)
+        else copyBytes(part, this.#partial, this.#filled)
+      }
+      this.#filled += length
+      at += length
       if (this.#filled < this.#wanted) return at
       if (this.#landing) {
         this.#reset()
@@ -225,6 +254,12 @@ export class PduCutter {
       return at
     }
     return at
+  }
+
+  /** Whether bytes were read to where they are wanted. */
+  #inPlace(chunk: Uint8Array, at: number): boolean {
+    const partial = this.#partial
+    return chunk.byteOffset + at === partial.byteOffset + this.#filled && chunk.buffer === partial.buffer
   }
 
   /** The header is in, or the front: decides where the rest goes, of which `more` bytes may be there. Whether there is none. */

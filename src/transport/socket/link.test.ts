@@ -5,6 +5,7 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { BusbarError } from '../../errors/index.ts'
 import { type ByteLink, join as joined, PacketStream } from '../../link/index.ts'
 import { flowing, linkSuite } from '../../testing/index.ts'
 import { connectUnix } from './connect.ts'
@@ -233,5 +234,78 @@ test('a peer that dies with bytes unread is LINK_LOST with the cause', async () 
   const reason = await a.closed
   assert.equal(reason?.code, 'LINK_LOST')
   assert.match(String(systemCode(reason?.cause)), /^(ECONNRESET|EPIPE)$/)
+  await dispose()
+})
+
+test('what comes is read to where it is wanted, and nothing is read there any more once somebody else may have it', async () => {
+  const { a, b, dispose } = await unixPair()
+  const random = randomOf(7)
+  const sent = Uint8Array.from({ length: 3_000_000 }, () => random() & 0xff)
+  const got = new Uint8Array(sent.length)
+  let [at, straight, last] = [0, 0, new Uint8Array(0)]
+  const done = new Promise<void>((resolve) => {
+    b.flow?.({
+      chunk: (bytes) => {
+        got.set(bytes, at)
+        at += bytes.length
+      },
+      room: Number.POSITIVE_INFINITY,
+      // Places of any length, with none now and then.
+      get place() {
+        last = new Uint8Array(random() % 100_000)
+        return last.length < 20_000 ? undefined : last
+      },
+      borrow: (bytes) => {
+        if (bytes.buffer === last.buffer) {
+          assert.equal(bytes.byteOffset, 0)
+          straight += bytes.length
+        }
+        got.set(bytes, at)
+        at += bytes.length
+      },
+      end: resolve,
+    })
+  })
+  for (let from = 0; from < sent.length; from += 50_000) await a.write(sent.subarray(from, from + 50_000))
+  await a.end()
+  await done
+  assert.equal(at, sent.length)
+  assert.deepEqual(got, sent)
+  assert.ok(straight > sent.length / 4, `${straight} bytes of ${sent.length} were read to their place`)
+  b.close()
+  await dispose()
+})
+
+test('many chunks at once arrive in order between others, and ask to wait as one does', async () => {
+  const { a, b, dispose } = await unixPair()
+  const random = randomOf(11)
+  const chunks = Array.from({ length: 600 }, () => new Uint8Array(random() % 3_000).map(() => random() & 0xff))
+  const read = (async () => {
+    const parts: Uint8Array[] = []
+    for (let part = await b.read(); part !== undefined; part = await b.read()) parts.push(part)
+    return Buffer.concat(parts)
+  })()
+  for (let from = 0; from < chunks.length; from += 30) {
+    void a.write(chunks[from] as Uint8Array)
+    await a.writeAll?.(chunks.slice(from + 1, from + 30))
+  }
+  await a.writeAll?.([])
+  await a.end()
+  assert.deepEqual(await read, Buffer.concat(chunks))
+  await assert.rejects(async () => a.writeAll?.(chunks), { code: 'ENDED' })
+  b.close()
+  await dispose()
+})
+
+test('chunks at once that nobody reads have to wait, and fail with the link', async () => {
+  const { a, b, dispose } = await unixPair()
+  const chunks = Array.from({ length: 8 }, () => new Uint8Array(65_536))
+  let room = a.writeAll?.(chunks)
+  while (room === undefined) room = a.writeAll?.(chunks)
+  const reason = new BusbarError('CANCELLED', 'no more')
+  a.close(reason)
+  await assert.rejects(room, reason)
+  await assert.rejects(async () => a.writeAll?.(chunks), reason)
+  b.close()
   await dispose()
 })

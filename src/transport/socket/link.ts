@@ -21,6 +21,8 @@ class SocketLink implements ByteLink {
   readonly #writing: Turn = new Turn(this.#load, () => this.#drained())
   /** There is one where this link carries bulk and nothing waits behind it. */
   #buffer: SendBuffer | undefined
+  /** It does so now. */
+  #alone = false
   #paused = false
   /** Somebody reads. */
   #asked = false
@@ -46,6 +48,7 @@ class SocketLink implements ByteLink {
       }
       from.copies = () => this.#inbox.copies
       from.room = () => this.#inbox.room
+      from.place = () => this.#inbox.place
       from.lend = (chunk) => {
         this.#inbox.lend(chunk)
         this.#moved(chunk.length)
@@ -75,9 +78,12 @@ class SocketLink implements ByteLink {
     return this.#socket.writableLength === 0
   }
 
-  favourBulk(): void {
+  favourBulk(alone: boolean = true): void {
     const { sendBuffer, wideSockets } = this.#limits
-    if (!this.#closing.over) this.#buffer ??= new SendBuffer(this.#socket, sendBuffer, wideSockets)
+    if (this.#closing.over) return
+    this.#alone = alone
+    if (alone) this.#buffer ??= new SendBuffer(this.#socket, sendBuffer, wideSockets)
+    else this.#buffer?.narrow()
   }
 
   read(): Awaitable<Uint8Array | undefined> {
@@ -93,15 +99,35 @@ class SocketLink implements ByteLink {
   write(chunk: Uint8Array): Awaitable<void> {
     if (this.#ending !== undefined) return Promise.reject(new BusbarError('ENDED', 'written to after the end'))
     if (chunk.length === 0 || this.#closing.over) return this.#gate.pass()
-    const socket = this.#socket
     const header = chunk.length < this.#limits.header
     if (header) this.#hold()
-    socket.write(chunk)
+    this.#socket.write(chunk)
     if (!header) this.#flush()
+    return this.#wrote(chunk.length)
+  }
+
+  writeAll(chunks: readonly Uint8Array[]): Awaitable<void> {
+    if (this.#ending !== undefined) return Promise.reject(new BusbarError('ENDED', 'written to after the end'))
+    if (this.#closing.over) return this.#gate.pass()
+    const socket = this.#socket
+    let bytes = 0
+    socket.cork()
+    for (const chunk of chunks) {
+      if (chunk.length === 0) continue
+      bytes += chunk.length
+      socket.write(chunk)
+    }
+    socket.uncork()
+    this.#flush()
+    return bytes === 0 ? this.#gate.pass() : this.#wrote(bytes)
+  }
+
+  #wrote(bytes: number): Awaitable<void> {
+    const { writableLength } = this.#socket
     // Small calls of this process would wait for all that the kernel takes at once.
-    if (this.#writing.moved(chunk.length)) this.#buffer?.narrow()
-    else if (chunk.length >= BULK && socket.writableLength > 0) void this.#buffer?.widen()
-    if (this.#writing.spent || socket.writableLength >= this.#limits.unsent) this.#gate.shut()
+    if (this.#writing.moved(bytes)) this.#buffer?.narrow()
+    else if (this.#alone && bytes >= BULK && writableLength > 0) void this.#buffer?.widen()
+    if (this.#writing.spent || writableLength >= this.#limits.unsent) this.#gate.shut()
     return this.#gate.pass()
   }
 

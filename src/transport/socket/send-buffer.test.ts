@@ -124,4 +124,27 @@ describe('send buffer', () => {
     for (const link of links) link.close()
     await Promise.all(links.map((link) => link.closed))
   })
+
+  test('of a link is what it was as soon as bulk is not all that there is, and stays so', async () => {
+    const socket = await connect()
+    const before = bufferOf(socket)
+    const link = socketLink(socket, { sendBuffer: BYTES })
+    const fill = async (): Promise<void> => {
+      for (let i = 0; i < 16; i++) void link.write(new Uint8Array(65_536))
+      await turns()
+    }
+    // A small chunk that another link of this process moved counts for some time.
+    for (let i = 0; i < 1_000 && bufferOf(socket) === before; i++) {
+      link.favourBulk?.(true)
+      await fill()
+    }
+    assert.equal(bufferOf(socket), 2 * BYTES)
+    link.favourBulk?.(false)
+    assert.equal(bufferOf(socket), before)
+    await fill()
+    assert.equal(bufferOf(socket), before)
+    link.close()
+    await link.closed
+    link.favourBulk?.(true)
+  })
 })

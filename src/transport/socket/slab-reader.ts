@@ -19,11 +19,15 @@ export class SlabReader {
   /** Borrows what was read, of at most `room` bytes; whether to go on reading. */
   lend: (chunk: Uint8Array) => boolean = () => true
   room: () => number = () => 0
+  /** Where the next bytes are wanted: what is read there is lent from its start. */
+  place: () => Uint8Array | undefined = () => undefined
   /** Whether what was taken last is kept by nobody. */
   copies: () => boolean = () => false
   readonly socket: net.Socket
-  /** What is left of the slab: where the next read goes. */
+  /** What is left of the slab: where the next read goes, unless it has a place. */
   #slab: Uint8Array
+  /** Where the next read goes instead. */
+  #place: Uint8Array | undefined
   /** Node was told so. */
   #told = false
 
@@ -40,6 +44,11 @@ export class SlabReader {
     this.#slab = MEMORY.take(SLAB)
     // Asked behind each read; to be told the same again costs Node more than an answer that says nothing.
     const buffer = (): Uint8Array => {
+      this.#place = this.place()
+      if (this.#place !== undefined) {
+        this.#told = false
+        return this.#place
+      }
       if (this.#told) return undefined as unknown as Uint8Array
       this.#told = true
       return this.#slab
@@ -56,6 +65,8 @@ export class SlabReader {
   }
 
   #arrived(length: number): boolean {
+    const place = this.#place
+    if (place !== undefined) return this.lend(length === place.length ? place : place.subarray(0, length))
     const slab = this.#slab
     let at = 0
     let goOn = true
