@@ -157,7 +157,16 @@ export class ObjectCaller implements Taker, PipelinedCalls {
   }
 
   forward(held: Held, operation: Operation, args: unknown, options: CallOptions, took: Took): unknown {
-    if (operation.pull !== undefined || !operation.reply.refs) return this.invoke(held, operation, args, options)
+    const { pull } = operation
+    if (pull !== undefined && !held.released) {
+      // The call is made when somebody reads the stream, and by then the third party may have released the object.
+      const own = held.share()
+      const release = (): void => void own.release()
+      took([own])
+      const open: StreamTarget = (send) => send(own).finally(release)
+      return this.streamOf(open, operation, pull, args, options, undefined, release)
+    }
+    if (pull !== undefined || !operation.reply.refs) return this.invoke(held, operation, args, options)
     const taken: Held[] = []
     const done = this.call(held, operation, args, options, this.#exchange.noting(this.#proxies, taken))
     // Before anybody else hears of the result.
@@ -290,7 +299,7 @@ export class ObjectCaller implements Taker, PipelinedCalls {
     }
   }
 
-  /** The stream that a call gives, which is made on what `on` sends it to; `refused` when it cannot be made. */
+  /** The stream that a call gives, which is made on what `on` sends it to; `refused` when it cannot be made. `over` is told when it ends. */
   streamOf(
     on: StreamTarget,
     operation: Operation,
@@ -298,6 +307,7 @@ export class ObjectCaller implements Taker, PipelinedCalls {
     args: unknown,
     options: CallOptions | undefined,
     refused?: BusbarError,
+    over?: () => void,
   ): Consumer {
     // As with every call, the arguments are packaged now; only the sending waits until somebody reads. References are lent
     // with the sending, since a stream that nobody reads would keep them.
@@ -330,6 +340,7 @@ export class ObjectCaller implements Taker, PipelinedCalls {
       over: () => {
         guard?.end()
         endStreams(lent)
+        over?.()
       },
     })
     return consumer

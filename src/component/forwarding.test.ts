@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type Client, contract, method, t } from '../rpc/index.ts'
+import { type Client, contract, method, type Stream, t } from '../rpc/index.ts'
 import { ClassTable } from './classes.ts'
 import { code, counts, end, settle, world } from './harness.test.ts'
+import { NO_HOOKS, type ServeInterceptor } from './hooks.ts'
 import { same } from './same.ts'
 
 const Item = contract('test.Item', { version: '1.0' }, { value: method({}, t.uint32) })
@@ -18,6 +19,7 @@ const Keeper = contract(
     kept: method({}, t.ref(Item)),
     each: method({ items: t.array(t.ref(Item)) }, t.stream(t.uint32)),
     fail: method({ item: t.ref(Item) }, t.ref(Item)),
+    up: method({ to: t.uint32 }, t.stream(t.uint32)),
   },
 )
 const Gate = contract('test.Gate', { version: '1.0' }, { keeper: method({}, t.ref(Keeper)) })
@@ -36,9 +38,8 @@ class Thing {
   }
 }
 
-/** The first has objects, the second passes one of them on, the third calls it. */
-async function three() {
-  Thing.disposed = 0
+/** The first has objects, the second passes one of them on, the third calls it. `serves` stands around what the second serves. */
+async function three(serves: readonly ServeInterceptor[] = []) {
   let kept: Item | undefined
   const sum = async (items: readonly Item[]): Promise<number> => {
     let all = 0
@@ -69,14 +70,20 @@ async function three() {
       item[Symbol.dispose]()
       throw new Error('no')
     },
+    up: function* ({ to }) {
+      for (let i = 1; i <= to; i++) yield i
+    },
   })
   const near = world({ classes })
   const keeper = await near.client.activate(Keeper)
   const gates = new ClassTable()
   gates.offer(Gate, { keeper: () => keeper })
-  const far = world({ classes: gates, env: near.env })
+  const far = world({ classes: gates, env: near.env, serverHooks: { ...NO_HOOKS, serves } })
   const gate = await far.client.activate(Gate)
   const passedOn: Client<typeof Keeper> = await gate.keeper()
+  // Nothing has to be agreed on any more before a release leaves.
+  for (const each of [await gate.keeper(), await keeper.one()]) await each[Symbol.asyncDispose]()
+  Thing.disposed = 0
   const finish = async (): Promise<void> => {
     await end(far)
     await end(near)
@@ -219,6 +226,88 @@ describe('what passes through a reference that was passed on is released without
     assert.ok(!same(own, await all.keeper.one()))
     assert.equal(counts(far).given, 2)
     await end(far)
+    await all.finish()
+  })
+})
+
+describe('a stream of an object that was passed on, which whoever asked for it releases before anybody reads', () => {
+  const asked: Record<string, (keeper: Client<typeof Keeper>) => Stream<number>> = {
+    'with references among its arguments': (keeper) =>
+      keeper.each({ items: [1, 2, 3].map((value) => new Thing(value)) }),
+    'without any': (keeper) => keeper.up({ to: 3 }),
+  }
+  for (const [how, ask] of Object.entries(asked)) {
+    for (const keeps of [true, false]) {
+      test(`is read to its end, ${how}, ${keeps ? 'while' : 'when'} the program in the middle ${keeps ? 'has' : 'has released'} its own`, async () => {
+        const all = await three()
+        if (!keeps) all.keeper[Symbol.dispose]()
+        const stream = ask(all.passedOn)
+        const seen = [stream.next(), stream.next(), stream.next(), stream.next()]
+        all.passedOn[Symbol.dispose]()
+        assert.deepEqual(
+          (await Promise.all(seen)).map(({ value }) => value),
+          [1, 2, 3, undefined],
+        )
+        await settle()
+        assert.deepEqual(all.middle(), keeps ? ONLY_KEEPER : [{}, {}])
+        await all.finish()
+      })
+    }
+
+    test(`keeps nothing when nobody reads it, ${how}`, async () => {
+      const all = await three()
+      all.keeper[Symbol.dispose]()
+      const stream = ask(all.passedOn)
+      void stream.next()
+      all.passedOn[Symbol.dispose]()
+      await stream.return()
+      await settle()
+      assert.deepEqual(all.middle(), [{}, {}])
+      await all.finish()
+    })
+  }
+
+  const around: Record<string, ServeInterceptor> = {
+    'gives it another context': (call, next) => {
+      const { caller, chain, signal, deadline, trace } = call.context
+      return next({ ...call, context: { caller, chain, signal, deadline, trace } })
+    },
+    'drops it and fails': (call, next) => {
+      const made = next(call)
+      if (call.method !== 'up') return made
+      throw new Error('no')
+    },
+    'waits before it': async (call, next) => {
+      await settle()
+      return next(call)
+    },
+  }
+  for (const [what, serve] of Object.entries(around)) {
+    test(`keeps nothing when nobody reads it, and what stands around the call ${what}`, async () => {
+      const all = await three([serve])
+      all.keeper[Symbol.dispose]()
+      const stream = all.passedOn.up({ to: 3 })
+      stream.next().catch(code('FAULT'))
+      all.passedOn[Symbol.dispose]()
+      await settle()
+      await stream.return()
+      await settle()
+      await settle()
+      assert.deepEqual(all.middle(), [{}, {}])
+      await all.finish()
+    })
+  }
+
+  test('keeps the object no longer than it takes to ask for the stream', async () => {
+    const all = await three()
+    all.keeper[Symbol.dispose]()
+    const stream = all.passedOn.up({ to: 1_000_000 })
+    const first = stream.next()
+    all.passedOn[Symbol.dispose]()
+    assert.equal((await first).value, 1)
+    await settle()
+    assert.deepEqual(all.near.client.inspect().imports, { 'test.Keeper.up': 1 })
+    await stream.return()
     await all.finish()
   })
 })
