@@ -227,8 +227,8 @@ export class Dispatcher {
     }
   }
 
-  #begin({ object }: Exported, operation: Operation, call: IncomingCall, context: ServedCall): void {
-    object.running++
+  #begin(exported: Exported, operation: Operation, call: IncomingCall, context: ServedCall): void {
+    this.#exports.begun(exported)
     this.#usage.begin(context.size)
     context.promise ??= this.#promise(operation, call)
     if (context.promise !== undefined) context.promise.runs = true
@@ -247,9 +247,9 @@ export class Dispatcher {
   }
 
   /** The call was answered. */
-  #finish({ object }: Exported, { size, promise }: ServedCall): void {
+  #finish(exported: Exported, { size, promise }: ServedCall): void {
     this.#usage.finish(size)
-    this.#exports.finished(object)
+    this.#exports.finished(exported)
     if (promise !== undefined) this.#over(promise)
   }
 

@@ -33,6 +33,8 @@ export interface Exported {
   readonly share: Held | undefined
   /** References that the peer holds; 0 once it left the table. */
   references: number
+  /** Calls that run on it through this interface. */
+  calls: number
 }
 
 /** References that one message gave. */

@@ -92,7 +92,7 @@ export class ExportTable {
     const of = { value: methods, key: methods, owned: false, stream: false, contracts: undefined }
     const object = { oid: 0n, ...of, interfaces, running: 0 }
     const references = Number.POSITIVE_INFINITY
-    const installed = { ipid, interface: served, methods, object, share: undefined, references }
+    const installed = { ipid, interface: served, methods, object, share: undefined, references, calls: 0 }
     interfaces.push(installed)
     this.#byIpid.set(ipid, installed)
     this.#interfaces.set(served.uuid, served)
@@ -164,8 +164,17 @@ export class ExportTable {
     return exported !== undefined
   }
 
+  /** A call on the object runs. */
+  begun(exported: Exported): void {
+    exported.object.running++
+    exported.calls++
+  }
+
   /** A call on the object is over; an object whose last reference went in the meantime is disposed of now. */
-  finished(object: ExportedObject): void {
+  finished(exported: Exported): void {
+    const { object, share } = exported
+    exported.calls--
+    if (share !== undefined && exported.calls === 0 && exported.references === 0) void share.release()
     object.running--
     if (object.running > 0 || object.interfaces.length > 0 || object.stream) return
     // Given again while the call ran: then it ends with its new identity.
@@ -225,7 +234,7 @@ export class ExportTable {
   #open(object: ExportedObject, served: Interface, key: Methods | Held): Exported {
     const share = key instanceof Held ? key.share() : undefined
     const methods = share === undefined ? (key as Methods) : forwarding(served, share)
-    const exported = { ipid: this.newIpid(), interface: served, methods, object, share, references: 0 }
+    const exported = { ipid: this.newIpid(), interface: served, methods, object, share, references: 0, calls: 0 }
     object.interfaces.push(exported)
     this.#byIpid.set(exported.ipid, exported)
     if (!this.#interfaces.has(served.uuid)) this.#interfaces.set(served.uuid, served)
@@ -238,7 +247,8 @@ export class ExportTable {
     this.#count(exported, -Math.min(count, exported.references))
     if (exported.references > 0) return
     this.#byIpid.delete(exported.ipid)
-    void exported.share?.release()
+    // What runs goes on through it.
+    if (exported.calls === 0) void exported.share?.release()
     const { object } = exported
     object.interfaces.splice(object.interfaces.indexOf(exported), 1)
     if (object.interfaces.length > 0) return

@@ -311,3 +311,24 @@ describe('a stream of an object that was passed on, which whoever asked for it r
     await all.finish()
   })
 })
+
+test('an object that was passed on and released stays until the calls that came before have gone on', async () => {
+  const all = await three([
+    async (call, next) => {
+      await settle()
+      return next(call)
+    },
+  ])
+  all.keeper[Symbol.dispose]()
+  const one = all.passedOn.one()
+  const stream = all.passedOn.up({ to: 1 })
+  const first = stream.next()
+  all.passedOn[Symbol.dispose]()
+  assert.equal(await (await one).value(), 7)
+  assert.deepEqual(await first, { done: false, value: 1 })
+  await one.then((item) => item[Symbol.asyncDispose]())
+  await stream.return()
+  await settle()
+  assert.deepEqual([Thing.disposed, ...all.middle()], [1, {}, {}])
+  await all.finish()
+})
