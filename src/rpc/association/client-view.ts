@@ -23,6 +23,7 @@ export interface RpcClientView {
   readonly calls: {
     readonly pending: number
     readonly queued: number
+    /** Those whose answers are awaited all the same, to give back what they give. */
     readonly cancelled: number
     readonly made: number
   }

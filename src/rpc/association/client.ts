@@ -43,7 +43,12 @@ export class RpcClient {
     this.#security = security
     this.#binding = new ClientBinding(this.#limits.fragment, this.#limits.contexts, group, pipelines)
     this.#requests = new Requests(access, this.#limits)
-    this.#orphans = new Orphans(options.env, this.#limits.cancelGrace, (call) => this.#orphan(call))
+    const { cancelGrace, calls } = this.#limits
+    const [due, forgotten] = [
+      (call: PendingCall) => this.#orphan(call),
+      (call: PendingCall) => this.#responses.release(call),
+    ]
+    this.#orphans = new Orphans(options.env, cancelGrace, calls, due, forgotten)
     this.#responses = new Responses(this.#limits, options.env)
     const pdu: PduHandler = (header, view, at) => this.#pdu(header, view, at)
     pdu.front = responseFront
@@ -181,7 +186,7 @@ export class RpcClient {
   }
 
   #response(header: PduHeader, view: DataView, at: number): void {
-    const call = this.#requests.calls.get(header.callId)
+    const call = this.#call(header.callId)
     if (call === undefined) return this.#late(header)
     const first = (header.flags & PFC.FIRST) !== 0
     const last = (header.flags & PFC.LAST) !== 0
@@ -204,7 +209,7 @@ export class RpcClient {
 
   /** Memory for a fragment, when its front has come; what breaks the rules is refused when it is whole. */
   #land(header: PduHeader, view: DataView, at: number, here: number): Uint8Array | undefined {
-    const call = this.#requests.calls.get(header.callId)
+    const call = this.#call(header.callId)
     const first = (header.flags & PFC.FIRST) !== 0
     if (call === undefined || call.state === 'dropped' || first === call.begun) return undefined
     if (!first && call.little !== header.little) return undefined
@@ -217,7 +222,7 @@ export class RpcClient {
   }
 
   #landed(header: PduHeader): void {
-    const call = this.#requests.calls.get(header.callId)
+    const call = this.#call(header.callId)
     if (call === undefined) return
     const last = (header.flags & PFC.LAST) !== 0
     this.#responses.landed(call, header.length - RESPONSE_BYTES, last)
@@ -226,7 +231,7 @@ export class RpcClient {
 
   #fault(header: PduHeader, status: number): void {
     const notExecuted = (header.flags & PFC.DID_NOT_EXECUTE) !== 0
-    const call = this.#requests.calls.get(header.callId)
+    const call = this.#call(header.callId)
     if (call === undefined) {
       if (this.#binding.faulted(header.callId, status, notExecuted)) return this.#ask()
       return this.#late(header)
@@ -296,16 +301,30 @@ export class RpcClient {
     // it is the only one and everything else waits behind it.
     if (agreement?.keepOnOrphan !== true && agreement?.multiplexed === true) return
     this.#access.send(encodeBare(PDUS.orphaned.number, call.id))
-    if (agreement?.keepOnOrphan === true) return this.#free(call)
+    if (agreement?.keepOnOrphan === true) {
+      if (call.state === 'dropped') return this.#free(call)
+      this.#orphans.owe(call)
+      return this.#release(call)
+    }
     this.#access.close(
       new BusbarError('CANCELLED', 'a cancelled call was not answered, and this server takes one at a time'),
     )
   }
 
+  /** A call that waits for an answer, or may. */
+  #call(id: number): PendingCall | undefined {
+    return this.#requests.calls.get(id) ?? this.#orphans.owed(id)
+  }
+
   #free(call: PendingCall): void {
     this.#responses.release(call)
-    this.#requests.free(call)
     if (call.orphanAt !== 0) this.#orphans.remove(call)
+    this.#release(call)
+  }
+
+  /** Its slot is free for another call. */
+  #release(call: PendingCall): void {
+    this.#requests.free(call)
     this.#leave()
   }
 

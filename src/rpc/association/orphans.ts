@@ -3,23 +3,51 @@ import type { PendingCall } from './pending-call.ts'
 
 /**
  * Cancelled calls that wait for the server to answer after all. The grace time is the same for all, so they are due in
- * the order they came and one timer serves them.
+ * the order they came and one timer serves them. An answer that left before the server heard of the orphan still comes, and what it
+ * gives has to go back: such calls stay known, the oldest of them for as long as there are no more than `most`.
  */
 export class Orphans {
   readonly #env: Env
   readonly #grace: number
   readonly #due: (call: PendingCall) => void
+  readonly #most: number
+  readonly #forgotten: (call: PendingCall) => void
   readonly #calls = new Set<PendingCall>()
+  readonly #owed = new Map<number, PendingCall>()
   #timer: Timer | undefined
 
-  constructor(env: Env, grace: number, due: (call: PendingCall) => void) {
+  /** `due` is told of each whose grace time is over, `forgotten` of each that is not known any more. */
+  constructor(
+    env: Env,
+    grace: number,
+    most: number,
+    due: (call: PendingCall) => void,
+    forgotten: (call: PendingCall) => void,
+  ) {
     this.#env = env
+    this.#most = most
+    this.#forgotten = forgotten
     this.#grace = grace
     this.#due = due
   }
 
   get size(): number {
-    return this.#calls.size
+    return this.#calls.size + this.#owed.size
+  }
+
+  /** An orphaned call whose answer may still come. */
+  owed(id: number): PendingCall | undefined {
+    return this.#owed.get(id)
+  }
+
+  /** The server was told that it is orphaned; its answer is still taken. */
+  owe(call: PendingCall): void {
+    this.#owed.set(call.id, call)
+    if (this.#owed.size <= this.#most) return
+    for (const oldest of this.#owed.values()) {
+      this.#owed.delete(oldest.id)
+      return this.#forgotten(oldest)
+    }
   }
 
   add(call: PendingCall): void {
@@ -28,13 +56,20 @@ export class Orphans {
     this.#timer ??= this.#env.timer(this.#grace, () => this.#fired())
   }
 
-  /** The server answered in time. */
+  /** The server answered. */
   remove(call: PendingCall): void {
-    if (this.#calls.delete(call) && this.#calls.size === 0) this.clear()
+    if (this.#owed.get(call.id) === call) this.#owed.delete(call.id)
+    if (this.#calls.delete(call) && this.#calls.size === 0) this.#stop()
   }
 
   clear(): void {
+    for (const call of this.#owed.values()) this.#forgotten(call)
+    this.#owed.clear()
     this.#calls.clear()
+    this.#stop()
+  }
+
+  #stop(): void {
     this.#timer?.cancel()
     this.#timer = undefined
   }
