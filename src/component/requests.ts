@@ -123,7 +123,7 @@ export class Requests {
     )
   }
 
-  /** `unsent` is told when the guard fired before the request left. */
+  /** `unsent` is told when the request never left: the guard fired first, or the interface was refused. */
   send(
     held: Held,
     operation: Operation,
@@ -136,7 +136,7 @@ export class Requests {
     if (context !== undefined) this.#handed = operation
     if (guard === undefined) {
       if (context !== undefined) return this.#rpc.call(context, opnum, stub, held.target)
-      return this.#whenBound(held, undefined, (bound) => this.#rpc.call(bound, opnum, stub, held.target))
+      return this.#whenBound(held, undefined, (bound) => this.#rpc.call(bound, opnum, stub, held.target), unsent)
     }
     const { signal } = guard
     const late = operation.reply.refs ? (reply: RpcReply) => this.#late(operation, reply) : undefined

@@ -21,8 +21,12 @@ const Desk = contract(
 const ear = { hear: () => 1 }
 const caller = { partition: 'web', epoch: 1 }
 
-/** One pipe to a desk, whose return channel is opened as `open` does. */
-async function desk(open: (token: Guid) => Promise<RpcAccess>, limits: Partial<ObjectLimits> = {}) {
+/** One pipe to a desk, whose return channel is opened as `open` does; `through` gives what the client has of the link. */
+async function desk(
+  open: (token: Guid) => Promise<RpcAccess>,
+  limits: Partial<ObjectLimits> = {},
+  through = (link: MemoryLink): MemoryLink => link,
+) {
   const env = new StillEnv()
   const classes = new ClassTable()
   const waiting: (() => void)[] = []
@@ -34,8 +38,44 @@ async function desk(open: (token: Guid) => Promise<RpcAccess>, limits: Partial<O
   const returns = new ReturnChannels(env)
   const server = new ObjectServer(new RpcAccess(far), { env, classes, caller, returns, limits })
   const peer = { partition: 'storage', epoch: 0 }
-  const client = new ObjectClient(new RpcAccess(near), { env, returns: { peer, open } })
+  const client = new ObjectClient(new RpcAccess(through(near)), { env, returns: { peer, open } })
   return { client, server, returns, waiting, proxy: await client.activate(Desk) }
+}
+
+/** The other end of `link`, but for `alter_context`: each is answered with a fault of that status. */
+function refusing(link: MemoryLink, status: number): MemoryLink {
+  const [mine, theirs] = memoryPair()
+  const out = async (): Promise<void> => {
+    for (let chunk = await theirs.read(); chunk !== undefined; chunk = await theirs.read()) {
+      for (let at = 0; at < chunk.length; ) {
+        const pdu = chunk.slice(at, at + new DataView(chunk.buffer, chunk.byteOffset + at).getUint16(8, true))
+        at += pdu.length
+        if (pdu[2] !== ALTER_CONTEXT) await link.write(pdu)
+        else await theirs.write(faultTo(pdu, status))
+      }
+    }
+    await link.end()
+  }
+  const back = async (): Promise<void> => {
+    for (let chunk = await link.read(); chunk !== undefined; chunk = await link.read())
+      await theirs.write(chunk.slice())
+    await theirs.end()
+  }
+  for (const each of [out(), back()]) each.catch(() => {})
+  return mine
+}
+
+const ALTER_CONTEXT = 14
+const FAULT = 3
+
+function faultTo(question: Uint8Array, status: number): Uint8Array {
+  const fault = new Uint8Array(32)
+  fault.set(question.subarray(0, 16))
+  fault[2] = FAULT
+  const view = new DataView(fault.buffer)
+  view.setUint16(8, fault.length, true)
+  view.setUint32(24, status, true)
+  return fault
 }
 
 /** The code that a link closed with, or that it is open. */
@@ -109,6 +149,25 @@ describe('the return channel of a pipe', () => {
       await assert.rejects(proxy.take({ ear }), code(failure.code))
       assert.deepEqual(client.inspect().exports, {})
       client.close()
+    }
+  })
+
+  test('a call whose interface is refused leaves nothing lent, whatever it was refused with', async () => {
+    for (const options of [undefined, { deadline: 1_000 }]) {
+      for (const status of [0x1c01_0003, 0x1c00_001d, 5, 0x1234_5678]) {
+        const all = await desk(
+          (token) => {
+            const [near, far] = memoryPair()
+            all.returns.claim(token, caller, new RpcAccess(far))
+            return Promise.resolve(new RpcAccess(near))
+          },
+          {},
+          (link) => refusing(link, status),
+        )
+        await assert.rejects(all.proxy.take({ ear }, options), /answered with fault/)
+        assert.deepEqual(all.client.inspect().exports, {}, `status ${status.toString(16)}`)
+        all.client.close()
+      }
     }
   })
 })
