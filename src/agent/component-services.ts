@@ -64,7 +64,7 @@ export class ComponentServices {
       }
       await known.offer
       known.classes.offer(contract, implementation)
-      return { service: contract.name, withdraw: () => known.classes.withdraw(contract) }
+      return { service: contract.name, withdraw: once(() => known.classes.withdraw(contract)) }
     }
     const classes = new ClassTable()
     classes.offer(contract, implementation)
@@ -82,10 +82,10 @@ export class ComponentServices {
     this.#services.set(contract.name, { ...service, offer })
     try {
       const { service: name, withdraw } = await offer
-      const forget = (): void => {
+      const forget = once(() => {
         this.#services.delete(contract.name)
         withdraw()
-      }
+      })
       return { service: name, withdraw: forget }
     } catch (thrown) {
       this.#services.delete(contract.name)
@@ -124,5 +124,15 @@ export class ComponentServices {
       this.#servers.delete(server)
       over()
     })
+  }
+}
+
+/** An offer is taken back once: what is offered later under its name is another one. */
+function once(takeBack: () => void): () => void {
+  let taken = false
+  return () => {
+    if (taken) return
+    taken = true
+    takeBack()
   }
 }
