@@ -49,6 +49,7 @@ export class Held implements CallCounter {
   #gathering: Held['target'] | undefined
   #pins = 0
   #forgotten = false
+  #gone = false
   #released: Promise<void> | undefined
   #closed: Promise<BusbarError | undefined> | undefined
   #settle: (reason: BusbarError | undefined) => void = () => {}
@@ -79,7 +80,7 @@ export class Held implements CallCounter {
    */
   release(): Promise<void> {
     if (this.#released !== undefined) return this.#released
-    this.#released = this.#pins === 0 ? this.via.letGo(this) : Promise.resolve()
+    this.#released = this.#pins === 0 ? this.#letGo() : Promise.resolve()
     this.ended?.()
     if (this.#closed !== undefined) this.#over(undefined)
     return this.#released
@@ -134,8 +135,15 @@ export class Held implements CallCounter {
   unpin(): void {
     this.#pins--
     if (this.#pins > 0) return
-    if (this.#released !== undefined) void this.via.letGo(this)
+    if (this.#released !== undefined) void this.#letGo()
     else if (this.#forgotten) this.#tidy()
+  }
+
+  /** Once, also when it was needed again after it was released. */
+  #letGo(): Promise<void> {
+    if (this.#gone) return Promise.resolve()
+    this.#gone = true
+    return this.via.letGo(this)
   }
 
   #tidy(): void {

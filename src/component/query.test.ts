@@ -14,6 +14,7 @@ import { same } from './same.ts'
 
 const Readable = contract('test.Readable', { version: '1.0' }, { read: method({}, t.string) })
 const Writable = contract('test.Writable', { version: '1.0' }, { write: method({ text: t.string }, t.void) })
+const Countable = contract('test.Countable', { version: '1.0' }, { up: method({ to: t.uint32 }, t.stream(t.uint32)) })
 const Closable = contract('test.Closable', { version: '1.0' }, { close: method({}, t.void) })
 const Shelf = contract(
   'test.Shelf',
@@ -30,13 +31,16 @@ class Note {
   disposed = 0
   text = ''
   constructor() {
-    implement([Readable, Writable], this)
+    implement([Readable, Writable, Countable], this)
   }
   read(): string {
     return this.text
   }
   write({ text }: { text: string }): void {
     this.text += text
+  }
+  *up({ to }: { to: number }): Generator<number> {
+    for (let i = 1; i <= to; i++) yield i
   }
   [Symbol.dispose](): void {
     this.disposed++
@@ -63,6 +67,22 @@ function shelf(settings: Parameters<typeof world>[0] = {}) {
 }
 
 describe('query', () => {
+  test('for the contract that a proxy has shares its references, which a stream on one that was released does not give back', async () => {
+    const all = shelf()
+    const proxy = await all.client.activate(Shelf)
+    const one = await query(await proxy.open(), Countable)
+    const two = await query(one, Countable)
+    const stream = two.up({ to: 3 })
+    two[Symbol.dispose]()
+    // Nothing was called through this contract yet.
+    await stream.next().catch(code('RELEASED'))
+    const three = await query(one, Countable)
+    one[Symbol.dispose]()
+    await settle()
+    assert.equal((await three.up({ to: 3 }).next()).value, 1)
+    await end(all)
+  })
+
   test('gives another contract of the same object', async () => {
     const all = shelf()
     const proxy = await all.client.activate(Shelf)
