@@ -270,7 +270,7 @@ describe('a stream of an object that was passed on, which whoever asked for it r
   const around: Record<string, ServeInterceptor> = {
     'gives it another context': (call, next) => {
       const { caller, chain, signal, deadline, trace } = call.context
-      return next({ ...call, context: { caller, chain, signal, deadline, trace } })
+      return next({ ...call, context: { caller, chain, signal, deadline, trace, recycle() {} } })
     },
     'drops it and fails': (call, next) => {
       const made = next(call)
