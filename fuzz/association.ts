@@ -227,6 +227,7 @@ class AssociationWorld {
     )
     check(client.memory.reassembly >= 0 && memory.reassembly >= 0, () => 'less than nothing is held')
     check(calls.running <= LIMITS.calls, () => `${calls.running} calls run`)
+    check(client.calls.orphaned <= CLIENT_LIMITS.calls, () => `${client.calls.orphaned} orphaned calls are known`)
     check(client.calls.pending <= CLIENT_LIMITS.calls, () => `${client.calls.pending} calls are out`)
     check(contexts.length <= LIMITS.contexts, () => `${contexts.length} contexts`)
     // One burst of small answers, and one large one, above what makes the server stop reading.
@@ -261,9 +262,9 @@ class AssociationWorld {
     for (const { abort } of this.#calls)
       check(abort.listeners === 0, () => `${abort.listeners} listeners stay on a signal`)
     const [client, server] = [this.#client.inspect(), this.#server.inspect()]
-    const { pending, queued, cancelled } = client.calls
+    const { pending, queued, cancelled, orphaned } = client.calls
     const held = Object.values({ ...client.memory }).concat(Object.values(server.memory))
-    const left = pending + queued + cancelled + server.calls.running + this.#groups.size + this.#env.timers
+    const left = pending + queued + cancelled + orphaned + server.calls.running + this.#groups.size + this.#env.timers
     check(left === 0 && held.every((bytes) => bytes === 0), () => {
       return `left: ${JSON.stringify({ client, server })}, ${this.#groups.size} groups, ${this.#env.timers} timers`
     })

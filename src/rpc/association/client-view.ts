@@ -23,8 +23,9 @@ export interface RpcClientView {
   readonly calls: {
     readonly pending: number
     readonly queued: number
-    /** Those whose answers are awaited all the same, to give back what they give. */
     readonly cancelled: number
+    /** Cancelled ones that the server need not answer any more, and whose answers are taken if they come, to give back what they give. */
+    readonly orphaned: number
     readonly made: number
   }
   /** `bytes`. */

@@ -141,6 +141,7 @@ export class RpcClient {
         pending: this.#requests.calls.size,
         queued: this.#requests.queued,
         cancelled: this.#orphans.size,
+        orphaned: this.#orphans.owing,
         made: this.#requests.made,
       },
       memory: { unsent: this.#access.unsent, partial: this.#access.held, reassembly: this.#responses.held },

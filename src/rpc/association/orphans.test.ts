@@ -26,7 +26,7 @@ test('an answer that crosses the news that it is orphaned is taken by whoever ta
     assert.equal(client.inspect().calls.pending, 0)
   }
   for (const name of [1, 2, 3]) await orphan(name)
-  assert.equal(client.inspect().calls.cancelled, 2)
+  assert.equal(client.inspect().calls.orphaned, 2)
   raw.take()
   const other = client.call(context, 0, bytes(1))
   await settle()
@@ -35,10 +35,10 @@ test('an answer that crosses the news that it is orphaned is taken by whoever ta
   assert.equal((await other).stub.length, 6)
   await raw.send(response(3), fault(4, 0x1c00_000d))
   assert.deepEqual(taken, [2, 8])
-  assert.deepEqual(client.inspect().calls, { pending: 0, queued: 0, cancelled: 0, made: 4 })
+  assert.deepEqual(client.inspect().calls, { pending: 0, queued: 0, cancelled: 0, orphaned: 0, made: 4 })
   await orphan(6)
   await raw.send(response(6, bytes(4), PFC.FIRST))
   client.close()
   await client.closed
-  assert.deepEqual([client.inspect().calls.cancelled, client.inspect().memory.reassembly, env.timers], [0, 0, 0])
+  assert.deepEqual([client.inspect().calls.orphaned, client.inspect().memory.reassembly, env.timers], [0, 0, 0])
 })

@@ -31,8 +31,14 @@ export class Orphans {
     this.#due = due
   }
 
+  /** Calls in their grace time. */
   get size(): number {
-    return this.#calls.size + this.#owed.size
+    return this.#calls.size
+  }
+
+  /** Orphaned calls whose answers may still come. */
+  get owing(): number {
+    return this.#owed.size
   }
 
   /** An orphaned call whose answer may still come. */
