@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Broker, CarrierListener } from 'busbar/bus'
 import { BusyPoller, listenUnix, nodeEnv, RingAllocator } from 'busbar/transport'
 import { startChild } from './children.ts'
-import { median, percentile, type Row, rowOf } from './rows.ts'
+import { percentile, type Row, rowOf } from './rows.ts'
 
 const SIZE = 100
 const CALLS = 20_000
@@ -25,7 +25,8 @@ export async function manyChannels(repetitions: number): Promise<Row[]> {
     baselines.push(figures.alone)
     memory.push(figures.memory)
   }
-  const value = median(memory)
+  // Memory that the broker gave back in one repetition is used again in the next, and does not show there.
+  const value = Math.max(...memory)
   return [
     rowOf('many-channels-p50', 'µs', values, baselines, '<= 1.5'),
     { case: 'many-channels-memory', value, unit: 'KiB', baseline: 48, ratio: value / 48, target: '<= 48 KiB' },
