@@ -46,8 +46,8 @@ const overRings =
   (started) =>
     withPeers(
       async ({ client, server, broker }) => {
-        await server.ask({ do: 'offer-echo' })
-        await client.ask({ do: 'activate' })
+        await server.ask({ do: 'offer-rpc' })
+        await client.ask({ do: 'bind' })
         const load = { count: Number.MAX_SAFE_INTEGER, size: SMALL, inFlight: IN_FLIGHT }
         await client.ask({ do: 'serial', ...load, ms: WARM })
         const { pipes } = broker.inspect() as { pipes: readonly { medium: string }[] }

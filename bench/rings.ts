@@ -41,11 +41,15 @@ function onRings<T>(
   return withPeers(run, 'bus', vars)
 }
 
-/** `ring-call-p50`, `ring-call-p99`, `ring-call-64`, the doorbells of those on both sides, and `ring-call-doorbell-p50`: 100-byte calls beside a raw framed echo over one socket. */
+/**
+ * `ring-call-p50`, `ring-call-p99`, `ring-call-64`, the doorbells of those on both sides, and `ring-call-doorbell-p50`: plain 100-byte calls of a contract over an association on a pipe,
+ * beside a raw framed echo over one socket. `ring-component-call-64`: the same calls on a component.
+ */
 export async function ringCalls(repetitions: number): Promise<Row[]> {
   const raw: Record<'p50' | 'rate', number[]> = { p50: [], rate: [] }
   const ring: Record<'p50' | 'p99' | 'rate' | 'doorbell', number[]> = { p50: [], p99: [], rate: [], doorbell: [] }
   const rung: number[] = []
+  const components: number[] = []
   for (let i = 0; i < repetitions; i++) {
     const echo = await rawEcho()
     raw.p50.push(echo.p50)
@@ -60,6 +64,12 @@ export async function ringCalls(repetitions: number): Promise<Row[]> {
       ring.rate.push(MANY / (ms / 1000))
       rung.push((((await woken(client, server)) - before) / MANY) * CALLS_A_BELL)
     })
+    await onRings(ON, async ({ client, server }) => {
+      await offerAndBind(client, server, true)
+      const load = { do: 'calls-many', size: SIZE, count: MANY, inFlight: IN_FLIGHT }
+      await client.ask(load)
+      components.push(MANY / (((await client.ask(load)) as number) / 1000))
+    })
     await onRings(DOORBELL, async ({ client, server }) => {
       ring.doorbell.push(percentile(await lone(client, server), 0.5) * 1000)
     })
@@ -68,6 +78,7 @@ export async function ringCalls(repetitions: number): Promise<Row[]> {
     rowOf('ring-call-p50', 'µs', ring.p50, raw.p50, '<= 0.1'),
     rowOf('ring-call-p99', 'µs', ring.p99, raw.p50, '<= 1'),
     rowOf('ring-call-64', 'calls/s', ring.rate, raw.rate, '>= 2'),
+    rowOf('ring-component-call-64', 'calls/s', components, raw.rate, ''),
     rowOf(
       'ring-call-64-doorbells',
       'in 50 calls',
@@ -212,9 +223,14 @@ async function woken(client: Child, server: Child): Promise<number> {
   return counts.reduce((sum, count) => sum + count, 0)
 }
 
+/** Plain calls of a contract over an association, or calls of a component. */
+async function offerAndBind(client: Child, server: Child, component = false): Promise<void> {
+  await server.ask({ do: component ? 'offer-echo' : 'offer-rpc' })
+  await client.ask({ do: component ? 'activate' : 'bind' })
+}
+
 async function lone(client: Child, server: Child): Promise<number[]> {
-  await server.ask({ do: 'offer-echo' })
-  await client.ask({ do: 'activate' })
+  await offerAndBind(client, server)
   await client.ask({ do: 'calls', size: SIZE, count: CALLS })
   return (await client.ask({ do: 'calls', size: SIZE, count: CALLS })) as number[]
 }

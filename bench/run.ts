@@ -37,7 +37,14 @@ const CASES: Readonly<Record<string, Case>> = {
   'slow-reader': { run: slowReader, rows: ['slow-reader-rss-broker', 'slow-reader-rss-writer'] },
   'ring-call': {
     run: ringCalls,
-    rows: ['ring-call-p50', 'ring-call-p99', 'ring-call-64', 'ring-call-64-doorbells', 'ring-call-doorbell-p50'],
+    rows: [
+      'ring-call-p50',
+      'ring-call-p99',
+      'ring-call-64',
+      'ring-component-call-64',
+      'ring-call-64-doorbells',
+      'ring-call-doorbell-p50',
+    ],
   },
   'ring-pipe': {
     run: ringPipe,

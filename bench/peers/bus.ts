@@ -2,7 +2,19 @@
 import { once } from 'node:events'
 import { attach, Bus } from 'busbar/agent'
 import { DialledCarrier, Endpoint } from 'busbar/bus'
-import { type Client, contract, method, t } from 'busbar/rpc'
+import {
+  AssociationGroups,
+  type Client,
+  contract,
+  method,
+  type PlainClient,
+  plainClient,
+  plainInterface,
+  RpcAccess,
+  RpcClient,
+  RpcServer,
+  t,
+} from 'busbar/rpc'
 import { connectUnix, fdLink, nodeEnv, RingMedium, RingPoller } from 'busbar/transport'
 import { failed } from '../stacks/stack.ts'
 import { Echo } from './contract.ts'
@@ -15,6 +27,8 @@ type Request =
   | { do: 'upload'; bytes: number; chunk: number; to?: string }
   | { do: 'offer-echo' }
   | { do: 'activate' }
+  | { do: 'offer-rpc' }
+  | { do: 'bind' }
   | { do: 'calls'; size: number; count: number }
   | { do: 'calls-many'; size: number; count: number; inFlight: number }
   | ({ do: 'serial' | 'parallel' } & Load)
@@ -56,7 +70,7 @@ async function attachOn(looking: RingPoller): Promise<Bus> {
   const carrier = new DialledCarrier(control, () => connectUnix(path))
   return new Bus(await Endpoint.attach(carrier, { env, rings: await RingMedium.load(looking) }), env)
 }
-let echo: Client<typeof Echo>
+let echo: Pick<PlainClient<typeof Echo>, 'echo'> | Client<typeof Echo>
 let intake: Client<typeof Intake> | undefined
 const call: Call = (data, done) => void echo.echo({ data }).then((back) => done(back.length), failed)
 
@@ -96,6 +110,20 @@ const handlers = {
   },
   activate: async () => {
     echo = await (await bus()).activate(Echo, { in: 'server' })
+  },
+  /** The same contract served over an association on a pipe, without a component. */
+  'offer-rpc': async () => {
+    const env = nodeEnv()
+    const served = plainInterface(Echo, { echo: ({ data }) => data })
+    const lookup = ({ uuid }: { uuid: string }) => (uuid === Echo.uuid ? served : undefined)
+    const groups = new AssociationGroups(env)
+    await (await bus()).offer('rpc', ({ handle }) => {
+      void new RpcServer(new RpcAccess(handle), { env, lookup, groups })
+    })
+  },
+  bind: async () => {
+    const rpc = new RpcClient(new RpcAccess(await (await bus()).openPipe('server/rpc')), { env: nodeEnv() })
+    echo = await plainClient(rpc, Echo)
   },
   /** One call after the other; each call's time in ms. */
   calls: async ({ size, count }: { size: number; count: number }) => {

@@ -36,7 +36,7 @@ export class FlowReader implements LinkSink {
   }
 
   get blind(): number {
-    return this.#inbox.room
+    return this.#inbox.blind
   }
 
   get sated(): boolean {
@@ -80,6 +80,11 @@ export class FlowReader implements LinkSink {
       }
     }
     return this.#inbox.readInto(buffer)
+  }
+
+  /** From now on what arrives, and what has come since the last read, goes to `sink`; no read may be pending. */
+  flow(sink: LinkSink): void {
+    this.#inbox.flow(sink, (reason) => this.#link.close(reason))
   }
 
   /** The link is over for this reason: what waits is dropped, and reads reject. */

@@ -1,6 +1,6 @@
 import type { Caller, Channel, PipeMode } from '../bus/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import { type Awaitable, type ByteLink, FlowReader, PacketLink } from '../link/index.ts'
+import { type Awaitable, type ByteLink, flow, FlowReader, type LinkSink, PacketLink } from '../link/index.ts'
 
 /**
  * The file handle: an ordered stream of bytes (or, in message mode, of messages) in each direction, with an offset that
@@ -11,6 +11,8 @@ export class Pipe implements ByteLink {
   readonly partition: string
   readonly service: string
   readonly mode: PipeMode
+  /** In byte mode, as of every link: what arrives counts as read when the sink has it. For programs that speak a protocol of their own over a pipe, and for RPC. */
+  readonly flow?: (sink: LinkSink) => void
   /** The other end as the bus attests it, on the side that offers. */
   readonly caller: Caller | undefined
   readonly #link: ByteLink
@@ -37,6 +39,7 @@ export class Pipe implements ByteLink {
     const packets = channel.mode === 'message' ? new PacketLink(channel) : undefined
     this.#packets = packets
     this.#link = packets ?? channel
+    if (packets === undefined) this.flow = (sink) => this.#flow(sink)
     const link: ByteLink = channel
     link.favourBulk?.()
     this.#longest = packets?.maxMessage ?? Number.POSITIVE_INFINITY
@@ -55,6 +58,16 @@ export class Pipe implements ByteLink {
   /** Offset of the next byte to be written: `bytes` taken so far. */
   get bytesWritten(): number {
     return this.#bytesWritten
+  }
+
+  /** As of `ByteLink`. */
+  get copies(): boolean {
+    return this.#link.copies ?? false
+  }
+
+  /** As of `ByteLink`. */
+  get batch(): number | undefined {
+    return this.#link.batch
   }
 
   get closed(): Promise<BusbarError | undefined> {
@@ -122,6 +135,43 @@ export class Pipe implements ByteLink {
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  #flow(sink: LinkSink): void {
+    // Whoever has read before has what came since.
+    if (this.#reader !== undefined) return this.#reader.flow(sink)
+    const count = (bytes: Uint8Array): void => {
+      this.#bytesRead += bytes.length
+    }
+    flow(this.#link, {
+      chunk: (bytes) => {
+        count(bytes)
+        return sink.chunk(bytes)
+      },
+      borrow: (bytes, shared) => {
+        count(bytes)
+        return sink.borrow?.(bytes, shared)
+      },
+      end: () => sink.end(),
+      get room() {
+        return sink.room ?? 0
+      },
+      get place() {
+        return sink.place
+      },
+      get copies() {
+        return sink.copies ?? false
+      },
+      get blind() {
+        return sink.blind ?? 0
+      },
+      get patient() {
+        return sink.patient ?? false
+      },
+      get sated() {
+        return sink.sated ?? false
+      },
+    })
   }
 
   get #flowing(): FlowReader {

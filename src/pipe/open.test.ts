@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events'
 import { afterEach, test } from 'node:test'
 import type { Broker, BusLimits, Endpoint } from '../bus/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import type { Env } from '../link/index.ts'
+import { type Env, flow, type LinkSink } from '../link/index.ts'
 import { StillEnv } from '../testing/index.ts'
 import { nodeEnv } from '../transport/index.ts'
 import { attach as attachTo, newBroker } from './harness.test.ts'
@@ -125,6 +125,50 @@ test('reads of both kinds are answered in the order they were asked, and the off
   pipe.close()
   await assert.rejects(pipe.readInto(first), { code: 'CLOSED' })
 })
+
+/** What a sink was given, and whether the end came. */
+function sinkOf(lent: number): LinkSink & { text: string; over: Promise<void> } {
+  let end = (): void => {}
+  const over = new Promise<void>((resolve) => {
+    end = resolve
+  })
+  const sink = {
+    text: '',
+    over,
+    chunk: (bytes: Uint8Array): void => void (sink.text += Buffer.from(bytes).toString()),
+    borrow: (bytes: Uint8Array): void => sink.chunk(bytes),
+    room: lent,
+    end,
+  }
+  return sink
+}
+
+for (const [how, mode, lent, before] of [
+  ['', 'byte', 0, false],
+  [' and lent', 'byte', 1e9, false],
+  [' behind what was read', 'byte', 0, true],
+  [', message by message', 'message', 0, false],
+] as const) {
+  test(`what arrives goes to a sink${how}, and counts as read`, async () => {
+    const attach = newBus()
+    const [server, client] = [await attach('server'), await attach('client')]
+    const given = new Promise<Pipe>((resolve) => {
+      void offerPipe(server, 'it', { mode, accept: resolve })
+    })
+    const pipe = await openPipe(client, 'server/it', { mode, wait: true })
+    const far = await given
+    await far.write(Buffer.from('abc'))
+    if (before) assert.equal(await pipe.readInto(new Uint8Array(2)), 2)
+    const sink = sinkOf(lent)
+    flow(pipe, sink)
+    await far.write(Buffer.from('defg'))
+    await far.end()
+    await sink.over
+    assert.deepEqual([sink.text, pipe.bytesRead], [before ? 'cdefg' : 'abcdefg', 7])
+    await pipe.end()
+    assert.equal(await pipe.closed, undefined)
+  })
+}
 
 test('a message pipe is not read into memory of the caller', async () => {
   const attach = newBus()
