@@ -238,7 +238,8 @@ test('100,000 objects created, passed, passed back, released: the counts and the
     gc()
     return process.memoryUsage().heapUsed
   }
-  for (let i = 0; i < 10; i++) await round()
+  // Until what runs is compiled: code and what is known of its types take a part of the heap as well.
+  for (let i = 0; i < 50; i++) await round()
   const start = await heap()
   for (let i = 0; i < 100; i++) await round()
   const grown = (await heap()) - start
@@ -246,8 +247,7 @@ test('100,000 objects created, passed, passed back, released: the counts and the
     [all.client.inspect().exports, all.client.inspect().imports, all.server.inspect().imports, counts(all)['given']],
     [{}, { 'test.Keeper': 1 }, {}, 1],
   )
-  // Each object that was left would be 200 bytes or more: 20 MB in all. Compiled code and feedback of the same functions were seen to take more than 2 MB where this file
-  // runs behind others in one process; the counts above are exact.
-  assert.ok(grown < 4_000_000, `the heap grew by ${grown} bytes`)
+  // Each object that was left would be 200 bytes or more: 20 MB in all.
+  assert.ok(grown < 2_000_000, `the heap grew by ${grown} bytes`)
   await end(all)
 })
