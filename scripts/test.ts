@@ -67,8 +67,9 @@ async function runFile(file: string): Promise<void> {
         // A suite or a file that only reports the failure of what is in it adds nothing.
         if ((data.details.error as { failureType?: string }).failureType === 'subtestsFailed') break
         const name = resolve(root, data.name) === path ? 'the file as a whole' : data.name
-        const failure = `✖ ${relative(root, data.file ?? path)}: ${name}`
-        lines.push(`${failure}\n${describeError(data.details.error)}`)
+        const failure = `✖ ${relative(root, data.file ?? path)}: ${name}\n${describeError(data.details.error)}`
+        lines.push(failure)
+        // Once more at the end, since hundreds of lines may come between.
         failures.push(failure)
         break
       }
@@ -140,7 +141,7 @@ await runQueues(alone)
 clearInterval(waiting)
 totals.set('duration_ms', performance.now() - started)
 
-if (failures.length > 0) console.log(`\nfailed, with the reason further up:\n${failures.join('\n')}`)
+if (failures.length > 0) console.log(`\nfailed:\n${failures.join('\n')}`)
 console.log('')
 for (const key of SUMMARY) {
   const total = totals.get(key) ?? 0

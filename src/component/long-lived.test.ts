@@ -1,15 +1,10 @@
 /** What programs that live long, send much and lose their peers rely on. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { BusbarError } from '../errors/index.ts'
 import { contract, method, t } from '../rpc/index.ts'
 import { ClassTable } from './classes.ts'
 import { code, counts, end, FileStore, settle, world } from './harness.test.ts'
-
-setFlagsFromString('--expose-gc')
-const gc = runInNewContext('gc') as () => void
 
 const Log = contract(
   'test.Log',
@@ -40,33 +35,6 @@ function log() {
   })
   return { ...world({ classes }), lines, gone }
 }
-
-test('a million calls on one pipe, with signals and deadlines that outlive them, leave the heap where it was', {
-  timeout: 600_000,
-}, async () => {
-  const all = log()
-  const proxy = await all.client.activate(Log)
-  const { signal } = new AbortController()
-  const data = new Uint8Array(16)
-  const options = [undefined, { signal }, { deadline: 60_000 }, { signal, deadline: 60_000 }]
-  const round = async (): Promise<void> => {
-    await Promise.all(Array.from({ length: 1000 }, (_, i) => proxy.echo({ data }, options[i % 50])))
-  }
-  const heap = async (): Promise<number> => {
-    await settle()
-    gc()
-    gc()
-    return process.memoryUsage().heapUsed
-  }
-  for (let i = 0; i < 20; i++) await round()
-  const start = await heap()
-  for (let i = 0; i < 1000; i++) await round()
-  const grown = (await heap()) - start
-  // One word for each call that was left behind would be eight times as much.
-  assert.ok(grown < 1_000_000, `the heap grew by ${grown} bytes`)
-  assert.equal(all.env.timers, 0)
-  await end(all)
-})
 
 test('a pipe that breaks is seen on both sides: by its end, by pending calls, and by running ones', async () => {
   const all = log()
