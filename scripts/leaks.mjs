@@ -3,6 +3,7 @@
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isMainThread } from 'node:worker_threads'
 
 /** Descriptors that tests and the library open; what Node keeps for itself (epoll, eventfd, io_uring, its own files) is none of them. */
 const OPENED = /^(socket:|pipe:|\/memfd:|\/dev\/(?!null|urandom|pts|tty)|\/tmp\/)/
@@ -41,7 +42,8 @@ function nameOf(pid) {
   }
 }
 
-if (process.platform === 'linux') {
+// Of what the threads of a process open the main one sees all.
+if (process.platform === 'linux' && isMainThread) {
   const before = descriptors()
   const running = children()
   // A folder of its own for all that the file puts into temporary ones, its children as well. Short: sockets are in it.

@@ -32,7 +32,7 @@ export class ServedCall implements CallContext {
   #timer: Timer | undefined
   #over: BusbarError | undefined
   /** Streams among the arguments. */
-  #streams: readonly Consumer[] = []
+  #streams: readonly Consumer[] | undefined
   /** References that this side took only to pass them on. */
   #passing: Held[] | undefined
   #ended = false
@@ -104,8 +104,8 @@ export class ServedCall implements CallContext {
   /** The call, or the stream it opened, is over: nothing fires any more, or it fires now with `reason`. */
   end(reason?: BusbarError): void {
     this.#ended = true
-    for (const stream of this.#streams) void stream.return()
-    for (const held of this.#passing?.splice(0) ?? []) void held.release()
+    if (this.#streams !== undefined) for (const stream of this.#streams) void stream.return()
+    if (this.#passing !== undefined) for (const held of this.#passing.splice(0)) void held.release()
     this.#timer?.cancel()
     this.#timer = undefined
     if (this.#over !== undefined || reason === undefined) return
