@@ -16,12 +16,13 @@ import { Consumer } from './consumer.ts'
 import { located } from './errors.ts'
 import type { Given } from './exported.ts'
 import type { Exchange, Taker } from './exchange.ts'
-import { endStreams, type Gift, neverTaken } from './gift.ts'
+import { endStreams } from './gift.ts'
 import { type Guard, Guards } from './guard.ts'
 import { Held, type Took } from './held.ts'
 import { ImportTable } from './imports.ts'
 import { type Interface, type Operation, referenceOf } from './interface.ts'
 import type { ObjectLimits } from './limits.ts'
+import { Loans } from './loans.ts'
 import { decodeObjRef } from './objref.ts'
 import { CallFront } from './orpc.ts'
 import { ObjectPackaging, unpack } from './packaging.ts'
@@ -50,6 +51,7 @@ export class ObjectCaller implements Taker, PipelinedCalls {
   readonly #makers = new Map<string, ProxyMaker>()
   readonly #packagings = new Map<Operation, ObjectPackaging>()
   readonly #pipelining: Pipelining
+  readonly #loans: Loans
   #remUnknown: Held | undefined
   /** Takes references as proxies: what a caller gets. */
   readonly #proxies: RefPort
@@ -73,6 +75,9 @@ export class ObjectCaller implements Taker, PipelinedCalls {
     this.#proxies = { give, take: (contract, reference) => exchange.received(contract, reference) }
     this.#bare = { give, take: (contract, reference) => exchange.receive(contract, decodeObjRef(reference)) }
     this.#pipelining = new Pipelining(this, this.#requests, this.#front, options.intercept ?? [])
+    this.#loans = new Loans(exchange, this.#requests, options.wayBack, (held, operation, args, terms) =>
+      this.#pack(held, operation, args, terms),
+    )
     exchange.taker = this
     void this.#requests.closed.then((reason) => {
       this.imports.clear()
@@ -231,7 +236,7 @@ export class ObjectCaller implements Taker, PipelinedCalls {
     throw located(path, thrown)
   }
 
-  /** The same with references among the arguments: they are undone when the call never reaches the other side. */
+  /** The same with references among the arguments. */
   async #lending(
     held: Held,
     operation: Operation,
@@ -243,59 +248,11 @@ export class ObjectCaller implements Taker, PipelinedCalls {
     const lent: Given[] = []
     held.calls++
     try {
-      return this.#unpack(operation, await this.#lend(held, operation, args, terms, guard, lent), port)
+      return this.#unpack(operation, await this.#loans.send(held, operation, args, terms, guard, lent), port)
     } finally {
       endStreams(lent)
       held.settled()
       guard?.end()
-    }
-  }
-
-  /** Adds the streams that it gave to `lent`. */
-  async #lend(
-    held: Held,
-    operation: Operation,
-    args: unknown,
-    terms: Terms | undefined,
-    guard: Guard | undefined,
-    lent: Given[],
-  ): Promise<RpcReply> {
-    const { stub, gift } = this.#wrap(held, operation, args, terms)
-    for (const given of gift?.exported ?? []) if (given.exported.object.stream) lent.push(given)
-    const { wayBack } = this.#options
-    let left = false
-    held.pin()
-    try {
-      if (wayBack !== undefined && gift !== undefined && gift.exported.length > 0) {
-        await (guard === undefined ? wayBack() : guard.until(wayBack()))
-      }
-      left = true
-      return await this.#requests.send(held, operation, stub, guard, () => {
-        left = false
-      })
-    } catch (thrown) {
-      // One that was cancelled on its way may have arrived: then the other side has the references, and gives them back.
-      const kept = left && (guard?.signal.aborted === true || !neverTaken(thrown))
-      if (gift !== undefined && !kept) this.#exchange.exports.takeBack(gift.exported)
-      throw located(operation.path, thrown)
-    } finally {
-      held.unpin()
-      for (const home of gift?.sentHome ?? []) home.unpin()
-    }
-  }
-
-  #wrap(
-    held: Held,
-    operation: Operation,
-    args: unknown,
-    terms: Terms | undefined,
-  ): { stub: Uint8Array; gift: Gift | undefined } {
-    try {
-      const stub = this.#pack(held, operation, args, terms)
-      return { stub, gift: this.#exchange.lent() }
-    } catch (thrown) {
-      this.#exchange.unlend()
-      throw thrown
     }
   }
 
@@ -327,7 +284,7 @@ export class ObjectCaller implements Taker, PipelinedCalls {
         const reply = await on(
           (held) =>
             stub === undefined
-              ? this.#lend(held, operation, args, terms, guard, lent)
+              ? this.#loans.send(held, operation, args, terms, guard, lent)
               : this.#requests
                   .send(held, operation, stub, guard)
                   .catch((thrown: unknown) => this.#failed(held.interface, operation, thrown)),
