@@ -66,6 +66,15 @@ describe('inbox', () => {
     await rejects(inbox.readInto(new Uint8Array(0)), 'INVALID_ARGUMENT')
   })
 
+  test('tells how much a sink borrowed, also where the memory was gone by then', () => {
+    const taken: number[] = []
+    const inbox = new Inbox((count) => taken.push(count))
+    const borrow = ({ buffer }: Uint8Array): void => void structuredClone(buffer, { transfer: [buffer as ArrayBuffer] })
+    inbox.flow({ room: 3, chunk: () => {}, borrow, end: () => {} }, () => {})
+    inbox.lend(new Uint8Array(3))
+    assert.deepEqual(taken, [3])
+  })
+
   test('answers a read into memory with what came before the end, then with the end', async () => {
     const inbox = new Inbox()
     const buffer = new Uint8Array(4)

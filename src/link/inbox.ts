@@ -118,8 +118,10 @@ export class Inbox {
   lend(chunk: Uint8Array, shared: boolean = false): void {
     if (chunk.length === 0 || this.#ended || this.#failure !== undefined) return
     if (this.#into !== undefined) return this.#fill(this.#into, chunk, shared)
+    // What was read to its place may be gone from there behind this.
+    const { length } = chunk
     this.#wait(this.#sink?.borrow?.(chunk, shared))
-    this.#consumed(chunk.length)
+    this.#consumed(length)
   }
 
   /** No more bytes will come; what is queued can still be read. */

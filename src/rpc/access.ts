@@ -297,6 +297,8 @@ export class RpcAccess {
   #cut(cutter: PduCutter, chunk: Uint8Array, as: ChunkMemory): Promise<void> | undefined {
     this.#cutting = true
     const before = cutter.held
+    // Where it was read to its place, that may be taken away meanwhile.
+    const { length } = chunk
     let rest: Uint8Array | undefined
     try {
       rest = cutter.push(chunk, as)
@@ -307,13 +309,13 @@ export class RpcAccess {
     }
     this.#cutting = false
     const { held } = cutter
-    if (held > 0) this.#events?.partial?.(before === 0 || held < before + chunk.length)
+    if (held > 0) this.#events?.partial?.(before === 0 || held < before + length)
     if (this.#hurried) this.#flush()
     if (rest !== undefined && this.#turns !== undefined) return this.#later(this.#turns, cutter, rest)
     if (this.#over) return undefined
     if (this.#clogs) return this.#drained()
     // A short part of a PDU, and no end of one.
-    if (held === before + chunk.length && chunk.length < CRUMB && !cutter.atFront) return this.#turns?.pause()
+    if (held === before + length && length < CRUMB && !cutter.atFront) return this.#turns?.pause()
     return undefined
   }
 

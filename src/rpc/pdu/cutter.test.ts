@@ -172,6 +172,41 @@ describe('cutting chunks into PDUs', () => {
     assert.equal(place(), undefined)
   })
 
+  test('what was read behind a fragment stays, whatever becomes of the memory that the fragment landed in', () => {
+    const order: number[] = []
+    const stubs: Uint8Array[] = []
+    let memory = new Uint8Array(0)
+    const handle: PduHandler = ({ callId }) => order.push(callId)
+    handle.front = ({ type, length }) => (type === 0 && length > 24 ? 24 : 0)
+    handle.land = ({ length }) => {
+      memory = new Uint8Array(length + 40).subarray(0, length - 24)
+      return memory
+    }
+    handle.landed = ({ callId }) => {
+      order.push(callId)
+      stubs.push(memory.slice())
+      // As a call that recycles its arguments, and is answered at once: nobody sees anything there any more.
+      structuredClone(memory.buffer, { transfer: [memory.buffer] })
+    }
+    const pdus = [1, 2, 3].map((id) => request(id, new Uint8Array(1_000).fill(id)))
+    // The front of another long one, all of a short one, and the header of a third.
+    const whole = Uint8Array.from([...pdus, encodeBare(18, 4), encodeBare(19, 5)].flatMap((each) => [...each]))
+    const cutter = new PduCutter(65_528, handle)
+    cutter.push(whole.slice(0, 30))
+    for (let at = 30; at < whole.length; ) {
+      const place = (cutter.place ?? new Uint8Array(100)).subarray(0, whole.length - at)
+      place.set(whole.subarray(at, at + place.length))
+      at += place.length
+      assert.equal(cutter.push(place, 'lent'), undefined)
+    }
+    assert.deepEqual(order, [1, 2, 3, 4, 5])
+    assert.deepEqual(
+      stubs.map((stub) => Buffer.compare(stub, Buffer.alloc(1_000, stub[0]))),
+      [0, 0, 0],
+    )
+    assert.equal(cutter.held, 0)
+  })
+
   test('long PDUs in lent chunks, with short ones among them, are copied once', () => {
     const long = (id: number): Uint8Array => request(id, new Uint8Array(9_000).fill(id))
     const pdus = [

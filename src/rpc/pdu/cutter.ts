@@ -119,6 +119,11 @@ export class PduCutter {
    */
   push(chunk: Uint8Array, as: ChunkMemory = 'kept'): Uint8Array | undefined {
     try {
+      const behind = this.#behind(chunk)
+      if (behind !== undefined) {
+        this.#cutLent(chunk.subarray(0, chunk.length - behind.length), as)
+        return this.push(behind, as)
+      }
       const cut = as === 'kept' ? this.#cut(chunk) : this.#cutLent(chunk, as)
       if (cut < chunk.length && !this.#stopped) return as === 'kept' ? chunk.subarray(cut) : chunk.slice(cut)
     } catch (thrown) {
@@ -254,6 +259,12 @@ export class PduCutter {
       return at
     }
     return at
+  }
+
+  /** A copy of what was read behind the memory that this chunk fills: whoever hears that it is filled may have it taken away from everybody. */
+  #behind(chunk: Uint8Array): Uint8Array | undefined {
+    const left = this.#wanted - this.#filled
+    return this.#landing && chunk.length > left && this.#inPlace(chunk, 0) ? chunk.slice(left) : undefined
   }
 
   /** Whether bytes were read to where they are wanted. */

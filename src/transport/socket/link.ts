@@ -50,8 +50,10 @@ class SocketLink implements ByteLink {
       from.room = () => this.#inbox.room
       from.place = () => this.#inbox.place
       from.lend = (chunk) => {
+        // What was read to its place may be gone from there behind this.
+        const { length } = chunk
         this.#inbox.lend(chunk)
-        this.#moved(chunk.length)
+        this.#moved(length)
         return !this.#paused
       }
     } else {
