@@ -75,6 +75,55 @@ describe('inbox', () => {
     assert.deepEqual(taken, [3])
   })
 
+  test('what is lent in several parts waits where the sink asks to wait behind one of them, and nothing overtakes it', async () => {
+    const got: string[] = []
+    const rooms: (() => void)[] = []
+    const take = (chunk: Uint8Array): Promise<void> => {
+      got.push(textOf(chunk))
+      return new Promise((resolve) => rooms.push(resolve))
+    }
+    const inbox = new Inbox()
+    inbox.flow({ room: 9, chunk: take, borrow: take, end: () => got.push('end') }, () => {})
+    const memory = bytes('abcdef')
+    inbox.lend(memory.subarray(0, 2))
+    inbox.lend(memory.subarray(2, 4))
+    memory.fill(0)
+    inbox.push(bytes('gh'))
+    inbox.end()
+    const expected = ['ab', 'cd', 'gh', 'end']
+    for (let i = 0; i < expected.length; i++) {
+      assert.deepEqual([got, rooms.length], [expected.slice(0, i + 1), Math.min(i + 1, 3)])
+      rooms[i]?.()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    assert.equal(inbox.unread, 0)
+  })
+
+  test('what comes while a sink takes something waits behind that, and so does the end', () => {
+    const got: string[] = []
+    let under = 0
+    const inbox = new Inbox()
+    const more: (() => void)[] = [
+      () => inbox.push(bytes('cd')),
+      () => inbox.lend(bytes('ef')),
+      () => {
+        inbox.push(bytes('gh'))
+        inbox.end()
+      },
+    ]
+    const take = (chunk: Uint8Array): void => {
+      assert.equal(under++, 0)
+      assert.deepEqual([inbox.room, inbox.place], [0, undefined])
+      // As a link does that is written to meanwhile.
+      more.shift()?.()
+      got.push(textOf(chunk))
+      under--
+    }
+    inbox.flow({ room: 9, place: new Uint8Array(9), chunk: take, borrow: take, end: () => got.push('end') }, () => {})
+    inbox.lend(bytes('ab'))
+    assert.deepEqual([got, inbox.unread], [['ab', 'cd', 'ef', 'gh', 'end'], 0])
+  })
+
   test('answers a read into memory with what came before the end, then with the end', async () => {
     const inbox = new Inbox()
     const buffer = new Uint8Array(4)

@@ -34,6 +34,8 @@ export class Inbox {
   #refuse: (reason: BusbarError) => void = () => {}
   /** The sink has asked to wait. */
   #waits = false
+  /** It takes something now. What comes meanwhile waits behind that: to take may mean to write, and a link that has no room for more looks for what came. */
+  #takes = false
 
   /**
    * `consumed` is told the size of each chunk when the reader takes it: the moment to return credit. `ready` is told when a sink that asked
@@ -73,13 +75,13 @@ export class Inbox {
   get room(): number {
     if (this.#into !== undefined) return this.#into.buffer.length - this.#into.count
     const sink = this.#sink
-    return sink?.room === undefined || this.#waits || this.#ended ? 0 : sink.room
+    return sink?.room === undefined || this.#busy || this.#ended ? 0 : sink.room
   }
 
   /** Where whoever reads wants the next bytes: what is read there is lent to it. */
   get place(): Uint8Array | undefined {
     const sink = this.#sink
-    return this.#waits || this.#ended || this.#queue.length > 0 ? undefined : sink?.place
+    return this.#busy || this.#ended || this.#queue.length > 0 ? undefined : sink?.place
   }
 
   /** How many of those it would copy without a look at them. */
@@ -99,7 +101,10 @@ export class Inbox {
 
   push(chunk: Uint8Array): void {
     if (chunk.length === 0 || this.#ended || this.#failure !== undefined) return
-    if (this.#sink !== undefined && !this.#waits) return this.#give(this.#sink, chunk)
+    if (this.#sink !== undefined && !this.#busy) {
+      this.#give(this.#sink, chunk)
+      return this.#hurry()
+    }
     const into = this.#into
     if (into !== undefined) {
       const room = into.buffer.length - into.count
@@ -118,10 +123,16 @@ export class Inbox {
   lend(chunk: Uint8Array, shared: boolean = false): void {
     if (chunk.length === 0 || this.#ended || this.#failure !== undefined) return
     if (this.#into !== undefined) return this.#fill(this.#into, chunk, shared)
+    // It asked to wait behind an earlier part of what is lent.
+    if (this.#busy) return this.#queue.push(chunk.slice())
     // What was read to its place may be gone from there behind this.
     const { length } = chunk
-    this.#wait(this.#sink?.borrow?.(chunk, shared))
+    this.#takes = true
+    const room = this.#sink?.borrow?.(chunk, shared)
+    this.#takes = false
+    this.#wait(room)
     this.#consumed(length)
+    this.#hurry()
   }
 
   /** No more bytes will come; what is queued can still be read. */
@@ -134,7 +145,7 @@ export class Inbox {
       into?.resolve(0)
       resolve?.(undefined)
     }
-    if (!this.#waits) this.#hurry()
+    this.#hurry()
   }
 
   /** From now on every chunk goes to `sink`; `refuse` is told when it takes one badly. */
@@ -214,8 +225,16 @@ export class Inbox {
     this.#consumed(into.count)
   }
 
+  /** Nothing is given to the sink now. */
+  get #busy(): boolean {
+    return this.#waits || this.#takes
+  }
+
   #give(sink: LinkSink, chunk: Uint8Array): void {
-    this.#wait(sink.chunk(chunk))
+    this.#takes = true
+    const room = sink.chunk(chunk)
+    this.#takes = false
+    this.#wait(room)
     this.#consumed(chunk.length)
   }
 
@@ -235,12 +254,12 @@ export class Inbox {
   #hurry(): void {
     const sink = this.#sink
     if (sink === undefined) return
-    while (!this.#waits) {
+    while (!this.#busy) {
       const chunk = this.#queue.shift(MAX_READ)
       if (chunk === undefined) break
       this.#give(sink, chunk)
     }
-    if (this.#waits || !this.#ended || this.#failure !== undefined) return
+    if (this.#busy || !this.#ended || this.#failure !== undefined) return
     this.#sink = undefined
     sink.end()
   }
