@@ -118,6 +118,42 @@ describe('cancelling', () => {
   })
 })
 
+describe('an answer with references that is longer than the caller takes', () => {
+  for (const how of ['is awaited', 'has a deadline', 'is cancelled'] as const) {
+    test(`leaves none of them behind when its call ${how}: the pipe is over`, async () => {
+      const all = world({ client: { rpc: { response: 3_000 } } })
+      const store = await all.client.activate(FileStore)
+      const few = await store.openMany({ count: 2 })
+      const controller = new AbortController()
+      all.links[1].fence()
+      const { signal } = controller
+      const options = how === 'is awaited' ? undefined : how === 'is cancelled' ? { signal } : { deadline: 1_000 }
+      const pending = store.openMany({ count: 30 }, options)
+      pending.catch(() => {})
+      await settle()
+      assert.equal(all.store.open_, 32)
+      controller.abort()
+      all.links[1].release()
+      await assert.rejects(pending, code(how === 'is cancelled' ? 'CANCELLED' : 'LIMIT'))
+      assert.equal((await all.client.closed)?.code, 'LIMIT')
+      await settle()
+      assert.deepEqual([all.store.open_, counts(all)['given'], counts(all)['held']], [0, 0, 0])
+      await assert.rejects(few[0]!.file.read({ offset: 0, length: 1 }), code('LIMIT', /limit response/))
+      await end(all)
+    })
+  }
+
+  test('without references costs its call alone', async () => {
+    const all = world({ client: { rpc: { response: 3_000 } } })
+    const store = await all.client.activate(FileStore)
+    const file = await store.open({ path: 'x'.repeat(4_000) })
+    await assert.rejects(file.read({ offset: 0, length: 4_000 }), code('LIMIT', /limit response/))
+    assert.equal((await file.read({ offset: 0, length: 9 })).length, 9)
+    await file[Symbol.asyncDispose]()
+    await end(all)
+  })
+})
+
 describe('deadlines', () => {
   test('reject on this side, and fire the signal on the other', async () => {
     const all = world()

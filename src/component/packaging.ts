@@ -14,9 +14,11 @@ export class ObjectPackaging implements Packaging {
   readonly #port: RefPort
   readonly #exchange: Exchange
   readonly failed: Packaging['failed']
+  readonly gives: boolean
 
   constructor(operation: Operation, front: CallFront, port: RefPort, exchange: Exchange, failed: Packaging['failed']) {
     this.failed = failed
+    this.gives = operation.reply.refs
     this.#operation = operation
     this.#front = front
     this.#port = port

@@ -134,18 +134,15 @@ export class Requests {
     const opnum = FIRST_OPNUM + operation.number
     const context = this.#contexts.get(held.interface.uuid)
     if (context !== undefined) this.#handed = operation
-    if (guard === undefined) {
-      if (context !== undefined) return this.#rpc.call(context, opnum, stub, held.target)
-      return this.#whenBound(held, undefined, (bound) => this.#rpc.call(bound, opnum, stub, held.target), unsent)
-    }
-    const { signal } = guard
     const late = operation.reply.refs ? (reply: RpcReply) => this.#late(operation, reply) : undefined
-    const options = {
-      ...held.target,
-      signal,
-      ...(late === undefined ? {} : { late }),
-      ...(unsent === undefined ? {} : { unsent }),
-    }
+    const options =
+      guard === undefined && late === undefined
+        ? held.target
+        : {
+            ...held.target,
+            ...(late === undefined ? {} : { late }),
+            ...(guard === undefined ? {} : { signal: guard.signal, ...(unsent === undefined ? {} : { unsent }) }),
+          }
     if (context !== undefined) return this.#rpc.call(context, opnum, stub, options)
     return this.#whenBound(held, guard, (bound) => this.#rpc.call(bound, opnum, stub, options), unsent)
   }

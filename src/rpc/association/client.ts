@@ -107,8 +107,7 @@ export class RpcClient {
         return resolve(rejection(packaging.failed(wrong)))
       }
       const settle = resolve as (result: unknown) => void
-      const call = new PendingCall(packaging as Packaging, settle, reject, options.counter)
-      call.late = options.late
+      const call = new PendingCall(packaging as Packaging, settle, reject, options.counter, options.late)
       call.unsent = options.unsent
       const { object, signal, gathers } = options
       if (signal !== undefined) call.watch(signal, () => this.#abort(call, abortError(signal)))
@@ -261,9 +260,13 @@ export class RpcClient {
     }
   }
 
-  /** An answer to a call that is over here is dropped; one to a call that never was breaks the protocol. */
+  /** An answer to a call that is over here is dropped, where it gives nothing; one to a call that never was breaks the protocol. */
   #late(header: PduHeader): void {
-    if (this.#requests.calls.issued(header.callId)) return
+    if (this.#requests.calls.issued(header.callId)) {
+      if (header.type !== PDUS.response.number || !this.#orphans.forgot(header.callId)) return
+      const message = `limit calls: an answer to call ${header.callId}, behind which ${this.#limits.calls} others were orphaned, and which may give something`
+      throw new BusbarError('LIMIT', message)
+    }
     throw new BusbarError('PROTOCOL', `${pduName(header.type)} to call id ${header.callId}, which was never used`)
   }
 

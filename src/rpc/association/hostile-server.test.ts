@@ -217,6 +217,30 @@ describe('answers to calls', () => {
     client.close()
   })
 
+  for (const [limit, answer] of [
+    ['response', [response(2, bytes(80), PFC.FIRST), response(2, bytes(80), 0)]],
+    ['response', [response(2, bytes(101))]],
+    ['reassembly', [response(3, bytes(90), PFC.FIRST), response(2, bytes(90), PFC.FIRST)]],
+  ] as const) {
+    for (const cancelled of [false, true]) {
+      const name = `an answer ${cancelled ? 'to a cancelled call ' : ''}above the limit ${limit} in ${answer.length} PDUs`
+      test(`${name} ends the association, where it gives what nobody could give back`, async () => {
+        const { raw, client, context, env } = await bound({ response: 100, reassembly: 150 })
+        const controller = new AbortController()
+        const late = (): void => assert.fail('it was not read')
+        const big = watch(client.call(context, 0, bytes(1), { signal: controller.signal, late }))
+        const other = watch(client.call(context, 0, bytes(1)))
+        await settle()
+        if (cancelled) controller.abort()
+        await raw.send(...answer)
+        assert.deepEqual([big.code, other.code], [cancelled ? 'CANCELLED' : 'LIMIT', 'LIMIT'])
+        const reason = await client.closed
+        assert.deepEqual([reason?.code, reason?.message.includes(`limit ${limit}:`)], ['LIMIT', true])
+        assert.deepEqual([client.inspect().calls.pending, client.inspect().memory.reassembly, env.timers], [0, 0, 0])
+      })
+    }
+  }
+
   test('a fault in the middle of an answer ends the call', async () => {
     const { raw, client, context } = await bound()
     const outcome = watch(client.call(context, 0, bytes(1)))

@@ -4,7 +4,8 @@ import type { PendingCall } from './pending-call.ts'
 /**
  * Cancelled calls that wait for the server to answer after all. The grace time is the same for all, so they are due in
  * the order they came and one timer serves them. An answer that left before the server heard of the orphan still comes, and what it
- * gives has to go back: such calls stay known, the oldest of them for as long as there are no more than `most`.
+ * gives has to go back: such calls stay known, the oldest of them for as long as there are no more than `most`. Of older ones nothing is
+ * kept but how far back they are.
  */
 export class Orphans {
   readonly #env: Env
@@ -15,6 +16,8 @@ export class Orphans {
   readonly #calls = new Set<PendingCall>()
   readonly #owed = new Map<number, PendingCall>()
   #timer: Timer | undefined
+  /** The call that was forgotten last; 0 while none was. */
+  #lastForgotten = 0
 
   /** `due` is told of each whose grace time is over, `forgotten` of each that is not known any more. */
   constructor(
@@ -52,8 +55,14 @@ export class Orphans {
     if (this.#owed.size <= this.#most) return
     for (const oldest of this.#owed.values()) {
       this.#owed.delete(oldest.id)
+      this.#lastForgotten = oldest.id
       return this.#forgotten(oldest)
     }
+  }
+
+  /** Whether a call that is not known may be one that was orphaned too long ago. */
+  forgot(id: number): boolean {
+    return this.#lastForgotten !== 0 && (this.#lastForgotten - id) >>> 0 < 0x8000_0000
   }
 
   add(call: PendingCall): void {

@@ -18,6 +18,8 @@ export interface Packaging<A = unknown, R = unknown> {
   write(writer: Writer, args: A): void
   /** Reads a whole answer; what it throws the call rejects with, as it is. Must neither call nor wait. */
   read(reader: Reader): R
+  /** An answer may give what has to go back when nobody takes it. */
+  readonly gives?: boolean
   /** What the call rejects with when it failed with `reason`, before its answer was read: an error, or a promise that rejects. */
   failed(reason: BusbarError): BusbarError | Promise<never>
 }
@@ -39,7 +41,8 @@ export interface CallOptions {
   readonly gathers?: boolean
   /**
    * Takes the answer of a call whose signal fired first: what it gives can then be given back. Not called when the call
-   * was never sent, when it failed, or when the link ends first.
+   * was never sent, when it failed, or when the link ends first. An answer that passes a limit, late or not, ends the association:
+   * nobody could give back what it gives.
    */
   readonly late?: (reply: RpcReply) => void
   /** Told, before the call rejects, that its signal fired while it was still on this side: the request was never sent. */
@@ -67,8 +70,10 @@ export class PendingCall implements Numbered {
   /** When a cancelled call is orphaned, `milliseconds` of the clock. */
   orphanAt = 0
   /** Who takes the answer once the caller has its outcome. */
-  late: ((reply: RpcReply) => void) | undefined
+  readonly late: ((reply: RpcReply) => void) | undefined
   unsent: (() => void) | undefined
+  /** The answer may give what has to go back: it is read, or the association is over. */
+  readonly gives: boolean
   readonly #packaging: Packaging
   readonly #resolve: (result: unknown) => void
   readonly #reject: (reason: BusbarError) => void
@@ -83,7 +88,10 @@ export class PendingCall implements Numbered {
     resolve: (result: unknown) => void,
     reject: (reason: BusbarError) => void,
     counter?: CallCounter,
+    late?: (reply: RpcReply) => void,
   ) {
+    this.late = late
+    this.gives = late !== undefined || packaging.gives === true
     this.#packaging = packaging
     this.#resolve = resolve
     this.#reject = reject

@@ -25,18 +25,18 @@ export class Responses {
 
   /** A response in one fragment. */
   whole(call: PendingCall, view: DataView, at: number, length: number): void {
-    if (length > this.#limits.response) call.fail(tooLarge('response', this.#limits.response))
+    if (length > this.#limits.response) drop(call, tooLarge('response', this.#limits.response))
     else call.succeed(new Reader(view, call.little, at, length))
   }
 
-  /** One fragment of several. A call whose response passes a limit fails at once, and the rest is dropped. */
+  /** One fragment of several. A call whose response passes a limit fails at once, and the rest is dropped; see `drop`. */
   part(call: PendingCall, stub: Uint8Array, hint: number, last: boolean): void {
     const { response, reassembly } = this.#limits
     call.state = 'receiving'
     call.parts ??= new Reassembly(response, this.#env)
     const room = this.#room(call.parts, hint, stub.length)
     if (room === undefined) {
-      call.fail(call.parts.fits(stub.length) ? tooLarge('reassembly', reassembly) : tooLarge('response', response))
+      drop(call, call.parts.fits(stub.length) ? tooLarge('reassembly', reassembly) : tooLarge('response', response))
       this.release(call)
       call.state = 'dropped'
     } else {
@@ -84,6 +84,12 @@ export class Responses {
     this.#held -= call.parts.memory
     call.parts = undefined
   }
+}
+
+/** Fails a call whose response is not kept. What one gives that nobody reads cannot be given back but by ending the association. */
+function drop(call: PendingCall, reason: BusbarError): void {
+  if (call.gives) throw reason
+  call.fail(reason)
 }
 
 function tooLarge(limit: 'response' | 'reassembly', bytes: number): BusbarError {
