@@ -92,10 +92,11 @@ export class Broker implements SessionHost {
     this.#rings = rings
     this.#places = places
     this.#ownPlaces = ownPlaces
-    this.#raising = new Raising({ rings, places, ownPlaces, captured: () => this.#followers.any })
     this.#env = env
     this.#policy = policy
     this.#limits = { ...DEFAULT_BUS_LIMITS, ...limits }
+    const { ringTurn: turnTime } = this.#limits
+    this.#raising = new Raising({ rings, places, ownPlaces, env, turnTime, captured: () => this.#followers.any })
     this.#observe = (event) => contain(() => observe(event))
   }
 

@@ -31,6 +31,11 @@ export interface BusLimits {
    * emulated machine on a busy host may be kept from running while it starts.
    */
   ringTime: number
+  /**
+   * Milliseconds after which a channel that an end has not answered for loses its turn to go over to rings, when all turns are taken and others wait who leave
+   * less unanswered. Far more than an end needs that runs.
+   */
+  ringTurn: number
   /** Milliseconds that a reset stream waits for the control message that says why. */
   reasonTime: number
   /** Milliseconds between an answer of an attached partition and the next question whether it is there; 0: nothing is ever asked. */
@@ -54,6 +59,7 @@ export const DEFAULT_BUS_LIMITS: BusLimits = {
   contactTime: 10_000,
   openTime: 10_000,
   ringTime: 60_000,
+  ringTurn: 2_000,
   reasonTime: 1000,
   keepAliveInterval: 30_000,
   keepAliveTime: 120_000,

@@ -7,16 +7,17 @@ import { Broker } from './broker.ts'
 import { FEATURES } from './contact.ts'
 import { openChannel, RawControl, TestEnv, turns } from './harness.test.ts'
 import { MuxCarrier } from './mux-carrier.ts'
-import { MAX_RAISING_OF_ONE } from './raising-turns.ts'
+import { MAX_RAISING, MAX_RAISING_OF_ONE } from './raising-turns.ts'
 
-test('a caller that never says whether it has rings keeps no other caller of the service from them', async () => {
+/** A service whose pipes go over to rings, and who may call it. */
+async function world() {
   const env = new TestEnv()
-  let memory = 0
+  const held = { memory: 0 }
   const grant = { process: 1, memory: 2, callerBell: 3, serviceBell: 4, key: new Uint8Array(16) }
   const rings = {
     allocate: () => {
-      memory++
-      return { grant, release: () => void memory-- }
+      held.memory++
+      return { grant, release: () => void held.memory-- }
     },
   }
   const broker = new Broker({ env, rings, policy: { decide: () => ({ allowed: true, rule: '' }), sees: () => true } })
@@ -38,22 +39,51 @@ test('a caller that never says whether it has rings keeps no other caller of the
     control.send(openChannel(id, 'service/it'))
     const { channelId } = await service.control.next('openChannel')
     service.control.send({ kind: 'openResult', channelId, code: 0, text: '' })
-    if (!offered) return id
-    await service.control.next('offerRing')
-    service.control.send({ kind: 'ringResult', channelId, code: 0, text: '' })
+    if (offered) await has(service)
     return id
   }
+  /** Says that it has the rings which it is offered. */
+  const has = async ({ control }: typeof service): Promise<void> => {
+    const { channelId } = await control.next('offerRing')
+    control.send({ kind: 'ringResult', channelId, code: 0, text: '' })
+  }
+  return { env, broker, held, service, attach, open, has }
+}
 
+test('a caller that never says whether it has rings keeps no other caller of the service from them', async () => {
+  const { broker, held, attach, open, has } = await world()
   const silent = await attach('silent')
   for (let i = 0; i < MAX_RAISING_OF_ONE + 4; i++) await open(silent, i < MAX_RAISING_OF_ONE)
   await turns()
-  assert.equal(memory, MAX_RAISING_OF_ONE)
+  assert.equal(held.memory, MAX_RAISING_OF_ONE)
   const another = await attach('another')
   const channelId = await open(another, true)
-  await another.control.next('offerRing')
-  another.control.send({ kind: 'ringResult', channelId, code: 0, text: '' })
+  await has(another)
   assert.deepEqual(await another.control.next('useRing'), { kind: 'useRing', channelId, code: 0, text: '' })
   broker.close()
   await turns()
-  assert.equal(memory, 0)
+  assert.equal(held.memory, 0)
+})
+
+test('three that never say it keep others from them for two seconds, and their channels are streams then', async () => {
+  const { env, broker, held, service, attach, open, has } = await world()
+  const silent = [await attach('silent-a'), await attach('silent-b'), await attach('silent-c')]
+  for (const one of silent) for (let i = 0; i < MAX_RAISING_OF_ONE; i++) await open(one, true)
+  await turns()
+  assert.equal(held.memory, MAX_RAISING)
+  const another = await attach('another')
+  for (let i = 0; i < 5; i++) {
+    await open(another, false)
+    if (i === 0) await env.advance(2_000)
+    await has(service)
+    await has(another)
+    assert.equal((await another.control.next('useRing')).code, 0)
+  }
+  await turns()
+  const refused = silent.flatMap(({ control }) => control.received.filter(({ kind }) => kind === 'useRing'))
+  assert.equal(refused.length, 1)
+  assert.equal(held.memory, MAX_RAISING - 1)
+  broker.close()
+  await turns()
+  assert.deepEqual([held.memory, env.timers], [0, 0])
 })

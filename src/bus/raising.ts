@@ -1,4 +1,5 @@
 import { BusbarError } from '../errors/index.ts'
+import type { Env } from '../link/index.ts'
 import { type OwnPlaces, placeBetween, type PlaceAllocator, raiseToPlace, raiseWithBus } from './places.ts'
 import { RaisingTurns } from './raising-turns.ts'
 import type { Relay } from './relay.ts'
@@ -9,6 +10,9 @@ export interface RaisingMeans {
   readonly rings: RingAllocator | undefined
   readonly places: PlaceAllocator | undefined
   readonly ownPlaces: OwnPlaces | undefined
+  readonly env: Env
+  /** When a channel that goes over to rings may lose its turn, `ms` after it has got it. */
+  readonly turnTime: number
   /** Whether anybody hears what pipes carry: then it must pass the bus. */
   captured(): boolean
 }
@@ -16,10 +20,11 @@ export interface RaisingMeans {
 /** Brings pipes over to rings: from end to end where the ends share memory, else from the bus to each machine that shares some with it. */
 export class Raising {
   readonly #means: RaisingMeans
-  readonly #turns = new RaisingTurns()
+  readonly #turns: RaisingTurns
 
   constructor(means: RaisingMeans) {
     this.#means = means
+    this.#turns = new RaisingTurns(means.env, means.turnTime)
   }
 
   /** Settles when it is known, and shown by `joined`, what carries the bytes. `direct`: also from machine to machine. */
@@ -48,7 +53,7 @@ export class Raising {
     if (!allowed()) return undefined
     if (rings !== undefined && caller.session.hasRings && service.session.hasRings) {
       const partitions = [caller.session.partition, service.session.partition]
-      return this.#turns.take(partitions, (answered) => raiseToRings(caller, service, rings, allowed, answered))
+      return this.#turns.take(partitions, (turn) => raiseToRings(caller, service, rings, allowed, turn))
     }
     if (places === undefined || !direct) return undefined
     try {

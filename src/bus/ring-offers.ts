@@ -37,4 +37,9 @@ export class RingOffers {
   answered({ channelId, code, text }: Messages['ringResult']): void {
     this.#pending.get(channelId)?.(code === 0 ? undefined : reasonFrom(code, text))
   }
+
+  /** Nobody waits any longer for the answer, if it has not come. */
+  recall({ id }: Channel, reason: BusbarError): void {
+    this.#pending.get(id)?.(reason)
+  }
 }

@@ -3,6 +3,7 @@ import type { Awaitable, ByteLink } from '../link/index.ts'
 import type { Channel } from './channel.ts'
 import type { Messages } from './messages.ts'
 import type { PlaceGrant } from './places.ts'
+import type { RaisingTurn } from './raising-turns.ts'
 
 /** What carries the bytes of a channel. */
 export type PipeMedium = 'stream' | 'ring'
@@ -62,6 +63,8 @@ export interface RingSession {
   readonly hasPlaces: boolean
   /** Offers the memory to the end of that channel; settles when it has mapped it, rejects when it has not. */
   offerRing(channel: Channel, grant: RingGrant): Promise<void>
+  /** Waits no longer for what the end of that channel says: the offer is refused for this reason. */
+  recall(channel: Channel, reason: BusbarError): void
   /** The same with a place in memory that machines share; `signals` hears from then on what that end says. */
   offerPlace(channel: Channel, grant: PlaceGrant, signals: RingSignals): Promise<void>
   /** The other end of that channel rang. */
@@ -78,14 +81,14 @@ export interface JoinedEnd {
 
 /**
  * Brings a pipe that is open over to rings, if both ends can; until then, and if not, its bytes go through the bus. `allowed` is asked at
- * the end once more; `answered` is told which partition has answered. Settles with the reason when there are none, never rejects.
+ * the end once more; `turn` is told which partition has answered, and may be recalled. Settles with the reason when there are none, never rejects.
  */
 export async function raiseToRings(
   caller: JoinedEnd,
   service: JoinedEnd,
   allocator: RingAllocator,
   allowed: () => boolean,
-  answered: (partition: string) => void,
+  turn: RaisingTurn,
 ): Promise<BusbarError | undefined> {
   let memory: RingMemory
   try {
@@ -94,9 +97,20 @@ export async function raiseToRings(
     return BusbarError.from(thrown)
   }
   const { grant } = memory
-  const offer = ({ session, channel }: JoinedEnd, side: number): Promise<void> =>
-    session.offerRing(channel, { ...grant, side }).finally(() => answered(session.partition))
-  const answers = await Promise.allSettled([offer(caller, 0), offer(service, 1)])
+  const offer = async ({ session, channel }: JoinedEnd, side: number): Promise<void> => {
+    let has = false
+    try {
+      await session.offerRing(channel, { ...grant, side })
+      has = true
+    } finally {
+      turn.answered(session.partition, has)
+    }
+  }
+  const offers = [offer(caller, 0), offer(service, 1)]
+  turn.recall = (reason) => {
+    for (const { session, channel } of [caller, service]) session.recall(channel, reason)
+  }
+  const answers = await Promise.allSettled(offers)
   memory.release()
   return useOrNot(caller, service, answers, allowed)
 }

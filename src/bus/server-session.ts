@@ -138,6 +138,10 @@ export class ServerSession implements RingSession {
     return answer
   }
 
+  recall(channel: Channel, reason: BusbarError): void {
+    this.#ringOffers.recall(channel, reason)
+  }
+
   get hasPlaces(): boolean {
     return this.attached && (this.#features & FEATURES.PLACES) !== 0
   }
