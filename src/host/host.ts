@@ -13,7 +13,7 @@ import type { CaptureFilter } from '../capture/index.ts'
 import { BusbarError } from '../errors/index.ts'
 import { type Env, memoryPair } from '../link/index.ts'
 import { AcceleratorProbe, buildImage, type GuestImage } from '../partition/index.ts'
-import { type BusConfig, type Decision, directPairs, type Question } from '../policy/index.ts'
+import { type BusConfig, type Decision, directPairs, type PartitionConfig, type Question } from '../policy/index.ts'
 import { HOST_PARTITION, Operator } from '../services/index.ts'
 import {
   BUS_WINDOW,
@@ -35,6 +35,7 @@ import { type Launched, launch } from './launched.ts'
 import { ProcessChannels } from './process-channels.ts'
 import { checkSwitches, libcOrWhyNot, sharingWithBus } from './ring-switches.ts'
 import { SharedRegions } from './shared-regions.ts'
+import { Starting } from './starting.ts'
 
 export interface BusHostOptions {
   config: BusConfig
@@ -61,6 +62,8 @@ export interface BusHostOptions {
 }
 
 interface Entry {
+  /** While it is being started. */
+  starting: Starting | undefined
   launched: Launched | undefined
   attached: Attachment
 }
@@ -78,8 +81,6 @@ export class BusHost implements AsyncDisposable {
   readonly #regions: SharedRegions
   /** The one that looks at all rings of this process: those that machines share with the bus. */
   readonly #ringPoller = new DozingPoller(pollWindow(process.env['BUSBAR_POLL']) ?? BUS_WINDOW)
-  /** Partitions that are being started: settle when each runs, or does not. */
-  readonly #starting = new Set<Promise<unknown>>()
   /** Partitions that run: settle when each has ended and its files are gone. */
   readonly #ending = new Set<Promise<void>>()
   #image: Promise<GuestImage> | undefined
@@ -111,7 +112,7 @@ export class BusHost implements AsyncDisposable {
     })
     for (const name of options.config.partitions.keys()) {
       this.#broker.declare(name)
-      this.#partitions.set(name, { launched: undefined, attached: new Attachment() })
+      this.#partitions.set(name, { starting: undefined, launched: undefined, attached: new Attachment() })
     }
   }
 
@@ -159,20 +160,37 @@ export class BusHost implements AsyncDisposable {
     return this.#options.config.partitions.get(name)?.kind === 'external'
   }
 
-  /** Starts a partition; settles when it runs, before it has attached. Rejects with `CLOSED` when the bus closes meanwhile. */
+  /**
+   * Starts a partition; settles when it runs, before it has attached. Rejects with `BUSY` when it runs already or is being started, with `CANCELLED` when it
+   * is stopped meanwhile, and with `CLOSED` when the bus closes.
+   */
   async start(name: string): Promise<Launched> {
-    const starting = this.#start(name)
-    this.#starting.add(starting)
-    return starting.finally(() => this.#starting.delete(starting))
-  }
-
-  async #start(name: string): Promise<Launched> {
     this.#checkOpen(name)
     const config = this.#options.config.partitions.get(name)
     if (config === undefined) throw new BusbarError('NO_SUCH_PARTITION', `the configuration has no partition "${name}"`)
     const entry = this.#entry(name)
     if (entry.launched !== undefined) throw new BusbarError('BUSY', `partition "${name}" runs already`)
+    if (entry.starting !== undefined) throw new BusbarError('BUSY', `partition "${name}" is being started already`)
+    const starting = new Starting(this.#options.signal)
+    entry.starting = starting
     entry.attached = new Attachment()
+    try {
+      const launched = await this.#launch(name, config, starting)
+      this.#launched(name, entry, launched)
+      return launched
+    } catch (thrown) {
+      if (starting.reason === undefined) throw thrown
+      // It may have attached before it was called off.
+      entry.attached = new Attachment()
+      throw starting.reason
+    } finally {
+      entry.starting = undefined
+      starting.end()
+    }
+  }
+
+  /** Nothing of it is left when it was called off. */
+  async #launch(name: string, config: PartitionConfig, starting: Starting): Promise<Launched> {
     const launched = await launch(name, config, {
       env: this.#env,
       broker: this.#broker,
@@ -182,19 +200,22 @@ export class BusHost implements AsyncDisposable {
       poller: this.#poller,
       rings: !(this.#libc instanceof BusbarError),
       regions: this.#regions,
-      image: () => this.image(),
+      image: () => starting.unlessCalledOff(this.image()),
       channels: () => {
         this.#checkOpen(name)
-        return (this.#channels ??= ProcessChannels.open(this.#env, this.#poller))
+        this.#channels ??= ProcessChannels.open(this.#env, this.#poller)
+        return starting.unlessCalledOff(this.#channels)
       },
       observe: (event) => this.#observe(event),
-      signal: this.#options.signal,
+      signal: starting.signal,
     })
-    if (this.#closed) {
-      launched.detach()
-      await launched.running?.stop()
-    }
-    this.#checkOpen(name)
+    if (starting.reason === undefined) return launched
+    launched.detach()
+    await launched.running?.stop()
+    throw starting.reason
+  }
+
+  #launched(name: string, entry: Entry, launched: Launched): void {
     entry.launched = launched
     const over = (): void => {
       launched.detach()
@@ -202,7 +223,7 @@ export class BusHost implements AsyncDisposable {
     }
     void launched.lost?.then(over)
     const { running } = launched
-    if (running === undefined) return launched
+    if (running === undefined) return
     const ending = running.exited.then(async (exit) => {
       over()
       this.#observe({ kind: 'exited', partition: name, exit })
@@ -211,7 +232,6 @@ export class BusHost implements AsyncDisposable {
     })
     this.#ending.add(ending)
     void ending.then(() => this.#ending.delete(ending))
-    return launched
   }
 
   /** Settles with the epoch when a started partition has attached; rejects when it stops or its link is lost before, or `signal` aborts. */
@@ -227,12 +247,20 @@ export class BusHost implements AsyncDisposable {
     await launched?.running?.exited
   }
 
-  /** Asks a partition to end, then ends it. */
+  /** Asks a partition to end, then ends it; one that is being started is not started. */
   async stop(name: string): Promise<void> {
+    return this.#stop(name, new BusbarError('CANCELLED', `"${name}" was stopped while it was being started`))
+  }
+
+  async #stop(name: string, reason: BusbarError): Promise<void> {
     const entry = this.#entry(name)
-    await entry.launched?.running?.stop()
-    entry.launched?.detach()
-    entry.launched = undefined
+    entry.starting?.callOff(reason)
+    await entry.starting?.over
+    const { launched } = entry
+    await launched?.running?.stop()
+    launched?.detach()
+    // Another one may have been started since it ended.
+    if (entry.launched === launched) entry.launched = undefined
   }
 
   /** Writes down what crosses the bus from now on; the caller reads it. */
@@ -273,8 +301,7 @@ export class BusHost implements AsyncDisposable {
     this.#closed = true
     await this.#listener?.[Symbol.asyncDispose]()
     this.#listener = undefined
-    await Promise.all([...this.#partitions.keys()].map((name) => this.stop(name)))
-    await Promise.allSettled(this.#starting)
+    await Promise.all([...this.#partitions.keys()].map((name) => this.#stop(name, startedTooLate(name))))
     await Promise.all(this.#ending)
     this.#broker.close()
     this.#regions.close()
@@ -306,7 +333,7 @@ export class BusHost implements AsyncDisposable {
   }
 
   #checkOpen(name: string): void {
-    if (this.#closed) throw new BusbarError('CLOSED', `"${name}" was to be started on a bus that is closed`)
+    if (this.#closed) throw startedTooLate(name)
   }
 
   #entry(name: string): Entry {
@@ -318,4 +345,8 @@ export class BusHost implements AsyncDisposable {
   #observe(event: HostEvent): void {
     this.#options.observe?.(event)
   }
+}
+
+function startedTooLate(name: string): BusbarError {
+  return new BusbarError('CLOSED', `"${name}" was to be started on a bus that is closed`)
 }
