@@ -76,7 +76,7 @@ describe('inbox', () => {
   })
 
   test('what is lent in several parts waits where the sink asks to wait behind one of them, and nothing overtakes it', async () => {
-    const got: string[] = []
+    const got: (string | undefined)[] = []
     const rooms: (() => void)[] = []
     const take = (chunk: Uint8Array): Promise<void> => {
       got.push(textOf(chunk))
@@ -100,7 +100,7 @@ describe('inbox', () => {
   })
 
   test('what comes while a sink takes something waits behind that, and so does the end', () => {
-    const got: string[] = []
+    const got: (string | undefined)[] = []
     let under = 0
     const inbox = new Inbox()
     const more: (() => void)[] = [
