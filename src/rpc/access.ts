@@ -1,7 +1,7 @@
 import { Slab, Writer } from '../bytes/index.ts'
 import { BusbarError } from '../errors/index.ts'
-import { type Awaitable, type ByteLink, flow } from '../link/index.ts'
-import { type ChunkMemory, PduCutter, type PduHandler } from './pdu/cutter.ts'
+import type { Awaitable, ByteLink } from '../link/index.ts'
+import { Incoming, type IncomingEvents, type Sending } from './incoming.ts'
 import { Outgoing } from './outgoing.ts'
 import { PduSlab } from './pdu-slab.ts'
 
@@ -13,26 +13,8 @@ const TOGETHER = 65_536
 const TOGETHER_ALONE = 262_144
 /** Whoever makes bulk should make no more while so many `bytes` wait here (our choice: what is under way in the kernel keeps the peer busy meanwhile). */
 const CROWDED = 262_144
-/** A chunk of fewer `bytes` that ends no PDU costs more than it brings (our choice: sixteen of them and more make one fragment). */
-const CRUMB = 4_096
 /** How many times gathering waits for yet another round of microtasks (our choice: deeper than proxies and stubs are). */
 const MAX_ROUNDS = 12
-
-/** When an access object may cut what has come, where others are served as well. */
-export interface AccessTurns {
-  /** Asked before a chunk is cut: whether that may be now, else after `next`. */
-  begin(): boolean
-  /** Settles when it may be; also waited for where `PduHandler.enough` has said so. */
-  next(): Promise<void>
-  /** Settles when more may come, behind a chunk that was cut although it might not be. */
-  rest(): Promise<void>
-  /** Asked behind a chunk that was short and ended no PDU: settles when more may come, if that must wait. */
-  pause(): Promise<void> | undefined
-  /** Whether what comes meanwhile is better left unread. */
-  readonly patient: boolean
-  /** Told behind what was cut in one go. */
-  end(): void
-}
 
 /** What all links of one caller have in common. */
 export interface AccessAccount {
@@ -43,16 +25,10 @@ export interface AccessAccount {
 }
 
 /** What an association hears from its access object. */
-export interface AccessEvents {
-  readonly pdu: PduHandler
-  readonly turns?: AccessTurns
+export interface AccessEvents extends IncomingEvents {
   readonly account?: AccessAccount
-  /** Told behind a chunk that ends inside a PDU: one that is new, or the same one as before. */
-  readonly partial?: (anew: boolean) => void
   /** Nothing more is read, because the peer does not read, or it is again. */
   readonly stalled?: (stalled: boolean) => void
-  /** The peer finished its direction between two PDUs. */
-  readonly ended: () => void
   /** The last event, once: the link is over. */
   readonly closed: (reason: BusbarError | undefined) => void
 }
@@ -71,8 +47,7 @@ export class RpcAccess {
   #batch: number
   #together = TOGETHER
   #events: AccessEvents | undefined
-  #turns: AccessTurns | undefined
-  #cutter: PduCutter | undefined
+  #incoming: Incoming | undefined
   #pauseAbove = Number.POSITIVE_INFINITY
 
   readonly #slab: PduSlab = new PduSlab((gathered) => this.#push(gathered))
@@ -85,10 +60,7 @@ export class RpcAccess {
   #scheduled = false
   #blocked = false
   #counted = 0
-  #received = 0
   #taken = 0
-  #cutting = false
-  #hurried = false
   /** Who waits until less waits here. */
   #patients: (() => void)[] = []
   #ending = false
@@ -128,12 +100,12 @@ export class RpcAccess {
 
   /** `bytes` that came. */
   get received(): number {
-    return this.#received
+    return this.#incoming?.received ?? 0
   }
 
   /** Bytes of an unfinished incoming PDU. */
   get held(): number {
-    return this.#cutter?.held ?? 0
+    return this.#incoming?.held ?? 0
   }
 
   /**
@@ -144,8 +116,7 @@ export class RpcAccess {
     if (this.#events !== undefined)
       throw new BusbarError('INVALID_ARGUMENT', 'this access object serves an association')
     this.#events = events
-    this.#turns = events.turns
-    this.#cutter = new PduCutter(max, events.pdu)
+    this.#incoming = new Incoming(events, max, this.#sending())
     this.#pauseAbove = pauseAbove
     if (!held) this.read()
     void this.#link.closed.then((reason) => this.#close(reason))
@@ -153,27 +124,7 @@ export class RpcAccess {
 
   /** Starts reading, of a link that was `held`. */
   read(): void {
-    const cutter = this.#cutter
-    if (cutter === undefined || this.#over) return
-    const turns = this.#turns
-    flow(this.#link, {
-      chunk: (bytes) => this.#arrived(cutter, bytes, 'kept'),
-      // Long stubs are copied to where they are wanted, straight from where the link has read them.
-      borrow: (bytes, shared) => this.#arrived(cutter, bytes, shared ? 'shared' : 'lent'),
-      get room() {
-        return cutter.bulk ? Number.POSITIVE_INFINITY : 0
-      },
-      get place() {
-        return cutter.place
-      },
-      get blind() {
-        return cutter.blind
-      },
-      get patient() {
-        return turns?.patient ?? false
-      },
-      end: () => this.#ended(cutter),
-    })
+    if (!this.#over) this.#incoming?.read(this.#link)
   }
 
   /** Makes room for one PDU, or the front of one, of `length` bytes, and returns where in `bytes` and `view` it starts. */
@@ -257,8 +208,7 @@ export class RpcAccess {
    * that is being cut has been cut.
    */
   hurry(): void {
-    if (this.#cutting) this.#hurried = true
-    else this.#flush()
+    if (this.#incoming?.hurry() !== true) this.#flush()
   }
 
   /** Sends one encoded PDU. */
@@ -281,44 +231,6 @@ export class RpcAccess {
     this.#close(reason ?? new BusbarError('CLOSED', 'closed by this side'))
   }
 
-  #arrived(cutter: PduCutter, chunk: Uint8Array, as: ChunkMemory): Promise<void> | undefined {
-    if (this.#over) return undefined
-    this.#received += chunk.length
-    const turns = this.#turns
-    if (turns === undefined) return this.#cut(cutter, chunk, as)
-    const may = turns.begin()
-    if (!may && as === 'kept') return this.#later(turns, cutter, chunk)
-    // What is lent is copied to its place at once, since there is nobody to keep it; what follows waits instead.
-    const rest = this.#cut(cutter, chunk, as) ?? (may || this.#over ? undefined : turns.rest())
-    turns.end()
-    return rest
-  }
-
-  #cut(cutter: PduCutter, chunk: Uint8Array, as: ChunkMemory): Promise<void> | undefined {
-    this.#cutting = true
-    const before = cutter.held
-    // Where it was read to its place, that may be taken away meanwhile.
-    const { length } = chunk
-    let rest: Uint8Array | undefined
-    try {
-      rest = cutter.push(chunk, as)
-    } catch (thrown) {
-      this.#cutting = false
-      this.close(BusbarError.from(thrown))
-      return undefined
-    }
-    this.#cutting = false
-    const { held } = cutter
-    if (held > 0) this.#events?.partial?.(before === 0 || held < before + length)
-    if (this.#hurried) this.#flush()
-    if (rest !== undefined && this.#turns !== undefined) return this.#later(this.#turns, cutter, rest)
-    if (this.#over) return undefined
-    if (this.#clogs) return this.#drained()
-    // A short part of a PDU, and no end of one.
-    if (held === before + length && length < CRUMB && !cutter.atFront) return this.#turns?.pause()
-    return undefined
-  }
-
   /** The peer has left so much unread that nothing more is read of it. */
   get #clogs(): boolean {
     if (this.unsent > this.#pauseAbove) return true
@@ -335,19 +247,13 @@ export class RpcAccess {
     this.#counted = now
   }
 
-  /** Goes on when it is the turn of this association again. */
-  async #later(turns: AccessTurns, cutter: PduCutter, rest: Uint8Array): Promise<void> {
-    this.#flush()
-    await turns.next()
-    const more = this.#over ? undefined : this.#cut(cutter, rest, 'kept')
-    turns.end()
-    await more
-  }
-
-  #ended(cutter: PduCutter): void {
-    if (this.#over) return
-    if (cutter.held === 0) this.#events?.ended()
-    else this.close(new BusbarError('MALFORMED', `the peer ended inside a PDU, after ${cutter.held} bytes`))
+  #sending(): Sending {
+    return {
+      over: () => this.#over,
+      flush: () => this.#flush(),
+      drained: () => (this.#clogs ? this.#drained() : undefined),
+      close: (reason) => this.close(reason),
+    }
   }
 
   #drained(): Promise<void> {
@@ -368,7 +274,7 @@ export class RpcAccess {
     this.#offered = 0
     this.#blocked = false
     if (this.#counted > 0) this.#count()
-    this.#cutter?.stop()
+    this.#incoming?.stop()
     this.#resume?.()
     this.#relieve()
     this.#events?.closed(reason)
@@ -409,7 +315,6 @@ export class RpcAccess {
   }
 
   #flush(): void {
-    this.#hurried = false
     if (this.#blocked || this.#over) return
     if (this.#outgoing.empty) {
       const gathered = this.#slab.leave()

@@ -1,6 +1,7 @@
 import { BusbarError, type ErrorCode } from '../../errors/index.ts'
 import { type Env, patientTimer, type Timer } from '../../link/index.ts'
-import type { AccessAccount, AccessTurns, RpcAccess } from '../access.ts'
+import type { AccessAccount, RpcAccess } from '../access.ts'
+import type { AccessTurns } from '../incoming.ts'
 import type { RpcLimits } from '../limits.ts'
 import { type CallerAccount, Callers, type Entrant, grantsOf } from './callers.ts'
 import type { Share } from './turns.ts'
