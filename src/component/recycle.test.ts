@@ -4,6 +4,7 @@ import { type CallContext, contract, method, t } from '../rpc/index.ts'
 import { StillEnv } from '../testing/index.ts'
 import { nodeEnv } from '../transport/index.ts'
 import { ClassTable } from './classes.ts'
+import type { ObjectLimits } from './limits.ts'
 import { code, counts, end, settle, type World, world } from './harness.test.ts'
 
 /** Requests of so many `bytes` come in fragments, in memory of their own. */
@@ -64,11 +65,11 @@ class Keeper {
   }
 }
 
-async function scene(env: StillEnv = new Reclaiming()) {
+async function scene(env: StillEnv = new Reclaiming(), server: Partial<ObjectLimits> = {}) {
   const keeper = new Keeper()
   const classes = new ClassTable()
   classes.offer(Box, keeper)
-  const made = world({ env, classes })
+  const made = world({ env, classes, server })
   return { made, keeper, box: await made.client.activate(Box) }
 }
 
@@ -146,6 +147,33 @@ describe('a call that gives the memory of its arguments back', () => {
     )
     assert.equal(held(made), 0)
     await over(made)
+  })
+
+  test('may have passed them on to a call that was refused before all of them had left', async () => {
+    const env = new Reclaiming()
+    const last = await scene(env, { rpc: { request: LONG / 2 } })
+    const [toLast] = last.made.links
+    class Forwarder extends Keeper {
+      override put({ data }: Data, call: CallContext): Promise<number> {
+        call.recycle()
+        return last.box.put({ data })
+      }
+    }
+    const classes = new ClassTable()
+    classes.offer(Box, new Forwarder())
+    const made = world({ env, classes })
+    const box = await made.client.activate(Box)
+    toLast.fence()
+    const refused = assert.rejects(box.put({ data: filled(1) }), code('DENIED'))
+    while (last.made.client.inspect().rpc.calls.pending === 0) await settle()
+    // The first fragment, which says how much is to come.
+    toLast.release(2)
+    await refused
+    toLast.release()
+    assert.equal(await last.box.put({ data: new Uint8Array(20_000).fill(2) }), 40_000)
+    made.client.close()
+    await made.client.closed
+    await over(last.made)
   })
 
   test('that nobody waits for any more, or whose pipe is gone, gives nothing back', async () => {

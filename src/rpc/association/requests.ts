@@ -10,6 +10,7 @@ import { CallQueue } from './call-queue.ts'
 import { CallTable } from './call-table.ts'
 import { sendRequest, type Stub } from './fragments.ts'
 import type { Packaging, PendingCall } from './pending-call.ts'
+import { sentFrom } from './spare-memory.ts'
 
 /** Room for what is short among the arguments of a call that has long ones, `bytes` (our choice: a few fields and what stands in front of them). */
 const SHORT = 512
@@ -64,6 +65,7 @@ export class Requests {
       const writer = new Writer(true, this.#most, size > COPY_BELOW ? SHORT : size, access.heads).leaveFrom(COPY_BELOW)
       packaging.write(writer, args)
       const stub = writer.pieces()
+      sentFrom(stub)
       if (waits) this.#queue.push(call, () => this.#send(call, target, stub))
       else this.#send(call, target, stub)
       return
@@ -79,7 +81,11 @@ export class Requests {
     const stub = writer.length
     // Where it lies now is where it leaves from, if it is short: only its front is missing.
     const at = front + stub <= this.fragment ? access.add(writer) : -1
-    if (at < 0) return this.#send(call, target, writer.pieces())
+    if (at < 0) {
+      const pieces = writer.pieces()
+      sentFrom(pieces)
+      return this.#send(call, target, pieces)
+    }
     this.#begin(call)
     const flags = object === undefined ? WHOLE : WHOLE | PFC.OBJECT_UUID
     writeRequest(access.view, at, flags, front + stub, call.id, stub, target.contextId, target.opnum)

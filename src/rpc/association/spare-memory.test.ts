@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { nodeEnv } from '../../transport/index.ts'
 import { AssociationGroups } from './groups.ts'
 import { TestEnv } from './harness.test.ts'
-import { SpareMemory } from './spare-memory.ts'
+import { sentFrom, SpareMemory } from './spare-memory.ts'
 
 /** Time that stands still, and memory that can be taken away. */
 class Reclaiming extends TestEnv {
@@ -33,6 +33,23 @@ describe('memory that requests were done with', () => {
     const long = new Uint8Array(10_001)
     spare.keep(long)
     assert.deepEqual([spare.bytes, long.length], [3_000, 10_001])
+  })
+
+  test('none is kept that a request was sent from, or that was given to somebody else', () => {
+    const env = new Reclaiming()
+    const spare = new SpareMemory(env, 100_000)
+    const long = new Uint8Array(40_000)
+    const short = new Uint8Array(4_000)
+    sentFrom([short.subarray(0, 100), long.subarray(1, 20_001)])
+    spare.keep(long.subarray(10))
+    assert.deepEqual([spare.bytes, long.length], [0, 40_000])
+    const given = new Uint8Array(1_000)
+    structuredClone(given.buffer, { transfer: [given.buffer] })
+    spare.keep(given)
+    assert.equal(env.timers, 0)
+    // What is short was copied.
+    spare.keep(short)
+    assert.equal(spare.bytes, 4_000)
   })
 
   test('what nobody used for a second goes', () => {

@@ -1,9 +1,21 @@
 import type { Env, Timer } from '../../link/index.ts'
+import { COPY_BELOW } from '../pdu-slab.ts'
 
 /** What is spare and was not used for so long goes, `ms` (our choice: a caller that makes one call after the other comes back sooner). */
 const UNUSED = 1_000
 /** How many times as much as is wanted may be given (our choice: as much as a request may hold beyond its bytes). */
 const WIDE = 2
+
+/** Memory that requests of this process were sent from as it lies. */
+const sent = new WeakSet<ArrayBufferLike>()
+
+/**
+ * Notes pieces that leave from where they lie. Some may still be under way when their call has its outcome, as where it was refused at its first fragment: whoever made
+ * it is done with them, and the link is not. So their memory never gets spare.
+ */
+export function sentFrom(pieces: readonly Uint8Array[]): void {
+  for (const { buffer, length } of pieces) if (length >= COPY_BELOW) sent.add(buffer)
+}
 
 /**
  * Memory of the requests of one caller that whoever served them needs no more, for the next ones of the same caller. It was taken away
@@ -41,10 +53,12 @@ export class SpareMemory {
     return undefined
   }
 
-  /** Keeps the whole buffer that `part` lies in, and takes it away from everybody else. */
+  /** Keeps the whole buffer that `part` lies in, unless some of it may be under way, and takes it away from everybody else. */
   keep(part: Uint8Array): void {
     const length = part.buffer.byteLength
-    if (this.#env.reclaim === undefined || length > this.#most) return
+    if (this.#env.reclaim === undefined || length > this.#most || sent.has(part.buffer)) return
+    // Whoever served the call has given it away himself.
+    if (length === 0) return
     while (this.#bytes + length > this.#most) this.#bytes -= (this.#spare.shift() as Uint8Array).length
     this.#spare.push(this.#env.reclaim(part))
     this.#bytes += length

@@ -36,8 +36,9 @@ export interface CallContext {
   /**
    * Promises that nobody looks at the bytes among the arguments (`t.bytes`) any more once this call has its outcome: the memory of long ones is then
    * used for those of the caller's next calls, which spares the garbage collector all of it. Views of it that were kept are empty from then on
-   * (`length` 0), so what is to be kept is copied, and what was begun with it, such as writing it to a file, is waited for. Nothing for a
-   * method whose result is a stream.
+   * (`length` 0), so what is to be kept is copied, and what was begun with it, such as writing it to a file, is waited for; what goes to a pipe is
+   * copied too, since nobody is told when it has left. Bytes that are arguments of another call may be passed on as they are: their memory is not
+   * used again then. Nothing for a method whose result is a stream.
    */
   recycle(): void
 }
