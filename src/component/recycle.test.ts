@@ -34,7 +34,7 @@ class Keeper {
   readonly kept: Uint8Array[] = []
   readonly waiting: (() => void)[] = []
 
-  put({ data }: Data, call: CallContext): number {
+  put({ data }: Data, call: CallContext): number | Promise<number> {
     return this.#take(data, call).reduce((sum, byte) => sum + byte, 0)
   }
 
