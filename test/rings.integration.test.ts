@@ -119,7 +119,8 @@ describe('processes on rings', { timeout: 600_000 }, () => {
       const go = await host.bus.open('keeper/go', { wait: true })
       go.resume().end()
       await line('flowing')
-      assert.deepEqual([...new Set(media())], ['ring'])
+      // Bytes flow on the link until a pipe has its turn to go over.
+      while (media().some((medium) => medium !== 'ring')) await new Promise((resolve) => setImmediate(resolve))
       await host.kill('victim')
       const over = JSON.parse((await line('over ')).slice('over '.length)) as Record<string, unknown>
       assert.deepEqual(over, { codes: ['PEER_DIED'], held: 0, mapped: 0 }, `round ${round}`)
