@@ -121,7 +121,7 @@ export class PduCutter {
     try {
       const behind = this.#behind(chunk)
       if (behind !== undefined) {
-        this.#cutLent(chunk.subarray(0, chunk.length - behind.length), as)
+        this.#complete(chunk, 0, as)
         return this.push(behind, as)
       }
       const cut = as === 'kept' ? this.#cut(chunk) : this.#cutLent(chunk, as)
@@ -261,10 +261,18 @@ export class PduCutter {
     return at
   }
 
-  /** A copy of what was read behind the memory that this chunk fills: whoever hears that it is filled may have it taken away from everybody. */
+  /**
+   * A copy of what was read behind the memory that this chunk fills, where the front of the next PDU is wanted: whoever hears that it is filled may have it taken away
+   * from everybody.
+   */
   #behind(chunk: Uint8Array): Uint8Array | undefined {
     const left = this.#wanted - this.#filled
-    return this.#landing && chunk.length > left && this.#inPlace(chunk, 0) ? chunk.slice(left) : undefined
+    const length = chunk.length - left
+    if (!this.#landing || length <= 0 || !this.#inPlace(chunk, 0)) return undefined
+    // No link reads more than it has place for.
+    if (length > MAX_FRONT) return chunk.slice(left)
+    for (let i = 0; i < length; i++) this.#scratch[i] = chunk[left + i] as number
+    return length === this.#ahead ? this.#nextFront : this.#scratch.subarray(0, length)
   }
 
   /** Whether bytes were read to where they are wanted. */
