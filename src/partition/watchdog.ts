@@ -32,6 +32,8 @@ export function guardGroup(leader: number, directory: string | undefined): Watch
   if ('unref' in child.stdin && typeof child.stdin.unref === 'function') child.stdin.unref()
   return {
     release: () => {
+      // Who has ended in order leaves no shell behind, not even one that ends right now.
+      child.ref()
       if (child.stdin.writable) child.stdin.end('released\n')
     },
   }
