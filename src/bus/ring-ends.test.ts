@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { codeNumber } from '../errors/index.ts'
+import { BusbarError, codeNumber } from '../errors/index.ts'
 import { memoryPair } from '../link/index.ts'
 import { Channel } from './channel.ts'
 import { ONE_OF_EACH, turns } from './harness.test.ts'
@@ -76,4 +76,26 @@ test('rings that are used are not called off by what was called off before', asy
   await turns()
   ends.received(used)
   assert.deepEqual(done, ['abandon', 'take', 'raise'])
+})
+
+test('a place for a channel that is not there, or does not open after all, is given back', async () => {
+  const gone = new BusbarError('PEER_DIED', 'the other end is gone')
+  for (const none of [() => undefined, () => Promise.reject(gone)]) {
+    const sent: Message[] = []
+    const ends = new RingEnds(
+      medium,
+      none,
+      (message) => sent.push(message),
+      () => {},
+    )
+    ends.received(offer)
+    await turns()
+    assert.deepEqual(
+      sent.map((message) => [message.kind, message.kind === 'ringResult' && message.code]),
+      [
+        ['releasePlace', false],
+        ['ringResult', codeNumber('CLOSED')],
+      ],
+    )
+  }
 })

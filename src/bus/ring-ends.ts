@@ -80,7 +80,7 @@ export class RingEnds {
     let refused: BusbarError | undefined
     this.#taking.add(channelId)
     try {
-      const channel = await this.#channel(channelId)
+      const channel = await this.#opened(channelId)
       if (channel?.raisable === undefined) {
         if (kind === 'offerPlace') signals.released()
         throw new BusbarError('CLOSED', `channel ${channelId} is not open`)
@@ -95,6 +95,15 @@ export class RingEnds {
     }
     const code = refused === undefined ? 0 : codeNumber(refused.code)
     this.#send({ kind: 'ringResult', channelId, code, text: refused === undefined ? '' : textFor(refused) })
+  }
+
+  /** The channel, once it is open; one that does not open after all is none. */
+  async #opened(channelId: number): Promise<Channel | undefined> {
+    try {
+      return await this.#channel(channelId)
+    } catch {
+      return undefined
+    }
   }
 
   #use({ channelId, code }: Messages['useRing']): void {
