@@ -95,6 +95,13 @@ test('a directory that does not exist is a clear error', async () => {
   await assert.rejects(listenUnix(join(directory, 'no', 'such'), ignore), { code: 'UNAVAILABLE', stage: 'listen' })
 })
 
+test('where the permissions cannot be given, nobody listens and no file is left', async () => {
+  const path = join(directory, 'permissions')
+  await assert.rejects(listenUnix(path, { ...ignore, mode: 2 ** 40 }), { code: 'UNAVAILABLE', stage: 'listen' })
+  await assert.rejects(stat(path), { code: 'ENOENT' })
+  await assert.rejects(connectUnix(path))
+})
+
 test('connecting where nobody is, or with a signal that aborted, is refused', async () => {
   const path = join(directory, 'nobody')
   await assert.rejects(connectUnix(path), { code: 'NOT_READY', stage: 'connect' })

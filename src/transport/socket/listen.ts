@@ -51,7 +51,12 @@ export async function listenUnix(path: string, options: ListenOptions): Promise<
     })
   }
   // The umask can only take permissions away: this gives the ones that were asked for.
-  await chmod(path, mode)
+  try {
+    await chmod(path, mode)
+  } catch (thrown) {
+    server.close()
+    throw listenFailed(path, thrown)
+  }
   server.on('error', (thrown) => {
     options.onError?.(new BusbarError('UNAVAILABLE', `accepting on ${path} failed`, { cause: thrown, stage: 'accept' }))
   })
