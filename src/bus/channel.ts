@@ -140,6 +140,9 @@ export class Channel implements ByteLink, ChannelDescription {
       get blind() {
         return sink.blind ?? 0
       },
+      get patient() {
+        return sink.patient ?? false
+      },
       get sated() {
         return sink.sated ?? false
       },

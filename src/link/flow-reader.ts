@@ -39,6 +39,10 @@ export class FlowReader implements LinkSink {
     return this.#inbox.blind
   }
 
+  get patient(): boolean {
+    return this.#inbox.patient
+  }
+
   get sated(): boolean {
     return !this.#inbox.pending || this.#inbox.sated
   }

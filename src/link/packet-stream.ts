@@ -114,6 +114,9 @@ export class PacketStream implements ByteLink {
       get room() {
         return sink.room ?? 0
       },
+      get patient() {
+        return sink.patient ?? false
+      },
       get copies() {
         return passed() && (sink.copies ?? false)
       },
